@@ -1,0 +1,1 @@
+"""What comes in: checked, split into jobs, made durable, and receipted."""

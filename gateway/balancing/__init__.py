@@ -1,0 +1,1 @@
+"""Policies that pick a node. All pure."""

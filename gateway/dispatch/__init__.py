@@ -1,0 +1,1 @@
+"""From ready jobs to nodes, and from their verdicts to the ledger."""

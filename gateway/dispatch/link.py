@@ -1,0 +1,103 @@
+"""The port NodeLink: one life of one stream to a node, as dispatch drives it. The adapter is gateway/rpc/node_link.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from mailgate.job import Fence, Job
+from mailgate.mail import Lane
+from mailgate.verdict import JobVerdict
+
+
+class Known(IntEnum):
+    """What a node knows of an attempt; numbers are those of the proto."""
+
+    HELD = 1
+    """It was uncommitted in hand, and is revoked by the question."""
+    COMMITTED = 2
+    """Under way: the verdict will come."""
+    DONE = 3
+    UNKNOWN = 4
+    """Never seen by this process, or forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A node's word on one attempt; `verdict` with DONE."""
+
+    fence: Fence
+    known: Known
+    verdict: JobVerdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A node's first frame. `inventory`: every attempt of this gateway that is committed, or whose verdict is not settled."""
+
+    node_id: str
+    boot_id: bytes
+    version: str
+    inventory: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load report. `credit` is absolute: jobs in hand at most, by lane and site key; a key that is not there has none."""
+
+    sequence: int
+    draining: bool
+    warm: int
+    in_flight: int
+    service_time_us: int
+    credit: dict[tuple[Lane, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one frame of a node said, in the order in which it must be acted on."""
+
+    hello: Hello | None = None
+    load: Load | None = None
+    verdicts: tuple[tuple[Fence, JobVerdict], ...] = ()
+    withdrawn: tuple[Fence, ...] = ()
+    found: tuple[Answer, ...] = ()
+    ready: tuple[Fence, ...] = ()
+
+
+class Listener(Protocol):
+    """Who hears a link. Synchronous: called by the link's reader between two reads."""
+
+    def heard(self, frame: Heard) -> None:
+        """Act on a frame."""
+        ...
+
+
+class NodeLink(Protocol):
+    """Everything is synchronous and only queues: the link's writer takes what has gathered. Commits go first in a frame."""
+
+    def offer(self, job: Job) -> None:
+        """Have the node make it ready."""
+        ...
+
+    def commit(self, fences: Sequence[Fence]) -> None:
+        """Their bodies may end."""
+        ...
+
+    def withdraw(self, fences: Sequence[Fence]) -> None:
+        """Drop these; an offer not yet written is not sent."""
+        ...
+
+    def settled(self, fences: Sequence[Fence]) -> None:
+        """Their verdicts are recorded."""
+        ...
+
+    def lookup(self, fences: Sequence[Fence]) -> None:
+        """Ask what the node knows."""
+        ...
+
+    async def run(self, listener: Listener) -> str:
+        """Live: read, write and watch until one of them ends; why it ended. Cancelling it closes the stream."""
+        ...

@@ -1,0 +1,1 @@
+"""The database of record: the port, and the in-memory reference."""

@@ -1,0 +1,196 @@
+"""The port of the ledger: the database of record. Promise 3 of the design in methods; `memory.py` is the reference.
+
+The writing methods are plain functions that return an awaitable: the work is handed over, in the order of the calls, when the function
+returns; the awaitable is done when it is durable. A caller that is cancelled does not undo its work. They raise, when awaited,
+`StorageFull` (the work was not done, the ledger goes on) or `StorageBroken` (final).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from mailgate.job import Fence, Job
+from mailgate.mail import AttemptRecord, Lane, OnDoubt, Recipient, RecipientState
+
+
+@dataclass(frozen=True, slots=True)
+class MailRecord:
+    """What the ledger keeps of a mail, beside its jobs. `emails[i]` is the recipient with index i. Times: ms since the epoch."""
+
+    id: bytes
+    tenant: str
+    batch_id: bytes | None
+    accept_ms: int
+    expire_ms: int
+    lane: Lane
+    on_doubt: OnDoubt
+    tags: tuple[str, ...]
+    metadata: Mapping[str, str]
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A mail and its jobs, to become durable together."""
+
+    mail: MailRecord
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """COMMIT wants to leave for this attempt: the row that only one may insert."""
+
+    job: Job
+    node_id: str
+    node_boot: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An attempt that was begun and not concluded: whoever finds it at start must ask the node."""
+
+    job: Job
+    node_id: str
+    node_boot: bytes
+    at_ms: int
+
+
+class Parked(IntEnum):
+    """Why a job stays in the ledger though nothing is tried any more."""
+
+    IN_DOUBT = 1
+    DEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The new state that these recipients of a job share. `attempt` None: no attempt brought it."""
+
+    indexes: tuple[int, ...]
+    state: RecipientState
+    attempt: AttemptRecord | None = None
+    next_attempt_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What an attempt came to. A fence that is not the job's current one (or a job that is gone) makes it change nothing.
+
+    Cases:
+    - `remaining` None: the job is gone; every recipient that it still had is in `changes` with a final state.
+    - `remaining` with `due_ms`: the job, as it goes on, waits until then; the queue brings it.
+    - `remaining` without `due_ms`: the caller keeps it in hand as ready; the queue must not bring it again in this process's life.
+    - `remaining` with `parked`: it stays, and nothing brings it. `reason` says why.
+    In all cases an open attempt of `fence` is closed, except that a job parked IN_DOUBT keeps its node and time for ListDoubts.
+    A change in `changes` raises the recipient's attempts to `attempt.number` where there is an attempt.
+    """
+
+    fence: Fence
+    at_ms: int
+    changes: tuple[Change, ...]
+    remaining: Job | None = None
+    due_ms: int | None = None
+    parked: Parked | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailView:
+    """A mail as a caller may see it; `counts` over all recipients."""
+
+    mail: MailRecord
+    """Its `emails` are empty here: recipients are paged."""
+    counts: Mapping[RecipientState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtView:
+    """A job parked IN_DOUBT."""
+
+    job: Job
+    emails: tuple[str, ...]
+    node_id: str
+    start_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """What waits in a lane for a route. `oldest_ms`: when the oldest ready job became due; None when none is ready."""
+
+    lane: Lane
+    route: str
+    ready: int
+    deferred: int
+    oldest_ms: int | None
+
+
+class Ledger(Protocol):
+    """See the module. Queries see everything that is durable; they do not block the loop."""
+
+    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
+        """Mails, recipients (QUEUED) and jobs, all or none."""
+        ...
+
+    def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
+        """Insert an open attempt for each fence *if absent*; the fences that this call inserted. The others belong to somebody else.
+
+        A fence whose job is gone, parked, or has another current attempt is not won.
+        """
+        ...
+
+    def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
+        """Undo `begin`: the COMMIT certainly never left this gateway."""
+        ...
+
+    def record(self, conclusions: Sequence[Conclusion]) -> Awaitable[None]:
+        """Apply conclusions in order."""
+        ...
+
+    def note_losses(self, losses: Mapping[bytes, int]) -> Awaitable[None]:
+        """Set `Job.losses` of these jobs."""
+        ...
+
+    async def open_attempts(self) -> Sequence[OpenAttempt]:
+        """Attempts begun and neither concluded nor parked. Their jobs are not brought by the queue. Asked once, at start."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
+        """Deferred jobs whose time has come, for the caller to put into the queue; each is given once.
+
+        A backend whose queue reads the same tables gives none: its queue brings them.
+        """
+        ...
+
+    async def mail(self, tenant: str, mail_id: bytes) -> MailView | None:
+        """None: that tenant has no such mail."""
+        ...
+
+    async def recipients(self, mail_id: bytes, after: int, limit: int) -> Sequence[Recipient]:
+        """At most `limit`, by index, with index > `after`. A queued one whose job has an open attempt is shown as SENDING."""
+        ...
+
+    async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
+        """The records with all their emails, for events; unknown ones are left out."""
+        ...
+
+    async def doubts(self, after: bytes, limit: int) -> Sequence[DoubtView]:
+        """Jobs parked IN_DOUBT, by id, with id > `after` (b"" for the first page)."""
+        ...
+
+    async def doubt(self, job_id: bytes) -> DoubtView | None:
+        """None: no such job, or not parked IN_DOUBT."""
+        ...
+
+    async def counts(self) -> Sequence[QueueCount]:
+        """By lane and route; parked jobs and those in hand at nodes are not counted as ready where the backend can tell."""
+        ...
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Retention: delete at most `limit` mails accepted before that which have no job any more; how many were deleted."""
+        ...

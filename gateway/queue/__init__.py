@@ -1,0 +1,1 @@
+"""Ready work: the port, and the in-memory reference."""

@@ -1,0 +1,1 @@
+"""Which nodes there are: the port, and the in-memory registry."""

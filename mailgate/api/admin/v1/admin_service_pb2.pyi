@@ -1,0 +1,157 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from mailgate.api.mail.v1 import mail_pb2 as _mail_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class NodeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NODE_STATE_UNSPECIFIED: _ClassVar[NodeState]
+    NODE_STATE_CONNECTING: _ClassVar[NodeState]
+    NODE_STATE_READY: _ClassVar[NodeState]
+    NODE_STATE_SUSPECT: _ClassVar[NodeState]
+    NODE_STATE_OUT: _ClassVar[NodeState]
+    NODE_STATE_DRAINING: _ClassVar[NodeState]
+
+class Resolution(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESOLUTION_UNSPECIFIED: _ClassVar[Resolution]
+    RESOLUTION_RESEND: _ClassVar[Resolution]
+    RESOLUTION_DELIVERED: _ClassVar[Resolution]
+    RESOLUTION_BOUNCED: _ClassVar[Resolution]
+NODE_STATE_UNSPECIFIED: NodeState
+NODE_STATE_CONNECTING: NodeState
+NODE_STATE_READY: NodeState
+NODE_STATE_SUSPECT: NodeState
+NODE_STATE_OUT: NodeState
+NODE_STATE_DRAINING: NodeState
+RESOLUTION_UNSPECIFIED: Resolution
+RESOLUTION_RESEND: Resolution
+RESOLUTION_DELIVERED: Resolution
+RESOLUTION_BOUNCED: Resolution
+
+class ListNodesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListNodesResponse(_message.Message):
+    __slots__ = ("nodes",)
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[Node]
+    def __init__(self, nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ...) -> None: ...
+
+class Node(_message.Message):
+    __slots__ = ("node_id", "address", "state", "reason", "version", "in_flight", "committed", "warm", "offered", "delivered", "service_time", "heard_ago", "registered")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIME_FIELD_NUMBER: _ClassVar[int]
+    HEARD_AGO_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    address: str
+    state: NodeState
+    reason: str
+    version: str
+    in_flight: int
+    committed: int
+    warm: int
+    offered: int
+    delivered: int
+    service_time: _duration_pb2.Duration
+    heard_ago: _duration_pb2.Duration
+    registered: bool
+    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[NodeState, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., in_flight: _Optional[int] = ..., committed: _Optional[int] = ..., warm: _Optional[int] = ..., offered: _Optional[int] = ..., delivered: _Optional[int] = ..., service_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard_ago: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., registered: _Optional[bool] = ...) -> None: ...
+
+class GetQueueRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetQueueResponse(_message.Message):
+    __slots__ = ("queues", "in_flight", "in_doubt", "dead")
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    DEAD_FIELD_NUMBER: _ClassVar[int]
+    queues: _containers.RepeatedCompositeFieldContainer[QueueCount]
+    in_flight: int
+    in_doubt: int
+    dead: int
+    def __init__(self, queues: _Optional[_Iterable[_Union[QueueCount, _Mapping]]] = ..., in_flight: _Optional[int] = ..., in_doubt: _Optional[int] = ..., dead: _Optional[int] = ...) -> None: ...
+
+class QueueCount(_message.Message):
+    __slots__ = ("lane", "route", "ready", "deferred", "oldest_time")
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    lane: _mail_pb2.Lane
+    route: str
+    ready: int
+    deferred: int
+    oldest_time: _timestamp_pb2.Timestamp
+    def __init__(self, lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., route: _Optional[str] = ..., ready: _Optional[int] = ..., deferred: _Optional[int] = ..., oldest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListDoubtsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListDoubtsResponse(_message.Message):
+    __slots__ = ("doubts", "next_page_token")
+    DOUBTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    doubts: _containers.RepeatedCompositeFieldContainer[Doubt]
+    next_page_token: str
+    def __init__(self, doubts: _Optional[_Iterable[_Union[Doubt, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Doubt(_message.Message):
+    __slots__ = ("doubt_id", "mail_id", "tenant", "emails", "attempt", "node_id", "start_time", "reason")
+    DOUBT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAIL_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    EMAILS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    doubt_id: str
+    mail_id: str
+    tenant: str
+    emails: _containers.RepeatedScalarFieldContainer[str]
+    attempt: int
+    node_id: str
+    start_time: _timestamp_pb2.Timestamp
+    reason: str
+    def __init__(self, doubt_id: _Optional[str] = ..., mail_id: _Optional[str] = ..., tenant: _Optional[str] = ..., emails: _Optional[_Iterable[str]] = ..., attempt: _Optional[int] = ..., node_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ResolveDoubtRequest(_message.Message):
+    __slots__ = ("doubt_id", "resolution")
+    DOUBT_ID_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    doubt_id: str
+    resolution: Resolution
+    def __init__(self, doubt_id: _Optional[str] = ..., resolution: _Optional[_Union[Resolution, str]] = ...) -> None: ...
+
+class ResolveDoubtResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,315 @@
+from mailgate.api.mail.v1 import mail_pb2 as _mail_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class TlsMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TLS_MODE_UNSPECIFIED: _ClassVar[TlsMode]
+    TLS_MODE_NONE: _ClassVar[TlsMode]
+    TLS_MODE_OPPORTUNISTIC: _ClassVar[TlsMode]
+    TLS_MODE_REQUIRED: _ClassVar[TlsMode]
+    TLS_MODE_IMPLICIT: _ClassVar[TlsMode]
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_DELIVERED: _ClassVar[Outcome]
+    OUTCOME_DEFERRED: _ClassVar[Outcome]
+    OUTCOME_BOUNCED: _ClassVar[Outcome]
+    OUTCOME_IN_DOUBT: _ClassVar[Outcome]
+TLS_MODE_UNSPECIFIED: TlsMode
+TLS_MODE_NONE: TlsMode
+TLS_MODE_OPPORTUNISTIC: TlsMode
+TLS_MODE_REQUIRED: TlsMode
+TLS_MODE_IMPLICIT: TlsMode
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_DELIVERED: Outcome
+OUTCOME_DEFERRED: Outcome
+OUTCOME_BOUNCED: Outcome
+OUTCOME_IN_DOUBT: Outcome
+
+class Fence(_message.Message):
+    __slots__ = ("job_id", "attempt")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    job_id: bytes
+    attempt: int
+    def __init__(self, job_id: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class JobBody(_message.Message):
+    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw")
+    MAIL_ID_FIELD_NUMBER: _ClassVar[int]
+    RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    SMTPUTF8_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    DATE_MS_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    FROM_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    REPLY_TO_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    CC_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    mail_id: bytes
+    return_path: str
+    recipients: _containers.RepeatedCompositeFieldContainer[JobRecipient]
+    smtputf8: bool
+    message_id: str
+    date_ms: int
+    traceparent: str
+    from_address: _mail_pb2.Address
+    reply_to: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
+    to: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
+    cc: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
+    headers: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Header]
+    attachments: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Attachment]
+    parts: _mail_pb2.Parts
+    raw: bytes
+    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ...) -> None: ...
+
+class JobRecipient(_message.Message):
+    __slots__ = ("index", "email")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    email: str
+    def __init__(self, index: _Optional[int] = ..., email: _Optional[str] = ...) -> None: ...
+
+class GatewayHello(_message.Message):
+    __slots__ = ("gateway_id", "epoch", "protocol_min", "protocol_max")
+    GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    gateway_id: str
+    epoch: int
+    protocol_min: int
+    protocol_max: int
+    def __init__(self, gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ...) -> None: ...
+
+class Relay(_message.Message):
+    __slots__ = ("host", "port")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class RouteConfig(_message.Message):
+    __slots__ = ("name", "version", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RELAYS_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    VERIFY_FIELD_NUMBER: _ClassVar[int]
+    USERNAME_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    BODY_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MAILS_PER_CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    PIPELINING_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    relays: _containers.RepeatedCompositeFieldContainer[Relay]
+    tls: TlsMode
+    verify: bool
+    username: str
+    secret: str
+    connections: int
+    connect_timeout_ms: int
+    command_timeout_ms: int
+    body_timeout_ms: int
+    idle_timeout_ms: int
+    max_mails_per_connection: int
+    pipelining: bool
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ...) -> None: ...
+
+class JobOffer(_message.Message):
+    __slots__ = ("fence", "route", "site_key", "lane", "remaining", "job")
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    fence: Fence
+    route: str
+    site_key: str
+    lane: _mail_pb2.Lane
+    remaining: _containers.RepeatedScalarFieldContainer[int]
+    job: bytes
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ...) -> None: ...
+
+class DeliverRequest(_message.Message):
+    __slots__ = ("hello", "routes", "jobs", "commits", "withdraws", "settled", "lookups", "heard")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    COMMITS_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWS_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    LOOKUPS_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    hello: GatewayHello
+    routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobOffer]
+    commits: _containers.RepeatedCompositeFieldContainer[Fence]
+    withdraws: _containers.RepeatedCompositeFieldContainer[Fence]
+    settled: _containers.RepeatedCompositeFieldContainer[Fence]
+    lookups: _containers.RepeatedCompositeFieldContainer[Fence]
+    heard: int
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., heard: _Optional[int] = ...) -> None: ...
+
+class NodeHello(_message.Message):
+    __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    boot_id: bytes
+    version: str
+    protocol: int
+    inventory: _containers.RepeatedCompositeFieldContainer[LookupAnswer]
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., inventory: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ...) -> None: ...
+
+class Ready(_message.Message):
+    __slots__ = ("fence",)
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    fence: Fence
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ...) -> None: ...
+
+class Reply(_message.Message):
+    __slots__ = ("phase", "code", "enhanced_code", "text", "bounce_class")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ENHANCED_CODE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    BOUNCE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    phase: _mail_pb2.Phase
+    code: int
+    enhanced_code: str
+    text: str
+    bounce_class: str
+    def __init__(self, phase: _Optional[_Union[_mail_pb2.Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ...) -> None: ...
+
+class RecipientVerdict(_message.Message):
+    __slots__ = ("indexes", "outcome", "reply")
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
+    indexes: _containers.RepeatedScalarFieldContainer[int]
+    outcome: Outcome
+    reply: Reply
+    def __init__(self, indexes: _Optional[_Iterable[int]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ...) -> None: ...
+
+class JobVerdict(_message.Message):
+    __slots__ = ("fence", "kind", "recipients", "refusal", "hopeless", "remote_host", "remote_address", "tls", "duration_us")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[JobVerdict.Kind]
+        KIND_TRIED: _ClassVar[JobVerdict.Kind]
+        KIND_REFUSED: _ClassVar[JobVerdict.Kind]
+        KIND_EXPIRED: _ClassVar[JobVerdict.Kind]
+    KIND_UNSPECIFIED: JobVerdict.Kind
+    KIND_TRIED: JobVerdict.Kind
+    KIND_REFUSED: JobVerdict.Kind
+    KIND_EXPIRED: JobVerdict.Kind
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    HOPELESS_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_HOST_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    fence: Fence
+    kind: JobVerdict.Kind
+    recipients: _containers.RepeatedCompositeFieldContainer[RecipientVerdict]
+    refusal: str
+    hopeless: bool
+    remote_host: str
+    remote_address: str
+    tls: str
+    duration_us: int
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., kind: _Optional[_Union[JobVerdict.Kind, str]] = ..., recipients: _Optional[_Iterable[_Union[RecipientVerdict, _Mapping]]] = ..., refusal: _Optional[str] = ..., hopeless: _Optional[bool] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., tls: _Optional[str] = ..., duration_us: _Optional[int] = ...) -> None: ...
+
+class LookupAnswer(_message.Message):
+    __slots__ = ("fence", "state", "verdict")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[LookupAnswer.State]
+        STATE_HELD: _ClassVar[LookupAnswer.State]
+        STATE_COMMITTED: _ClassVar[LookupAnswer.State]
+        STATE_DONE: _ClassVar[LookupAnswer.State]
+        STATE_UNKNOWN: _ClassVar[LookupAnswer.State]
+    STATE_UNSPECIFIED: LookupAnswer.State
+    STATE_HELD: LookupAnswer.State
+    STATE_COMMITTED: LookupAnswer.State
+    STATE_DONE: LookupAnswer.State
+    STATE_UNKNOWN: LookupAnswer.State
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    fence: Fence
+    state: LookupAnswer.State
+    verdict: JobVerdict
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., state: _Optional[_Union[LookupAnswer.State, str]] = ..., verdict: _Optional[_Union[JobVerdict, _Mapping]] = ...) -> None: ...
+
+class Credit(_message.Message):
+    __slots__ = ("site_key", "lane", "jobs")
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    site_key: str
+    lane: _mail_pb2.Lane
+    jobs: int
+    def __init__(self, site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., jobs: _Optional[int] = ...) -> None: ...
+
+class LoadReport(_message.Message):
+    __slots__ = ("sequence", "draining", "warm", "in_flight", "unsettled", "service_time_us", "credits")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    UNSETTLED_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIME_US_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    draining: bool
+    warm: int
+    in_flight: int
+    unsettled: int
+    service_time_us: int
+    credits: _containers.RepeatedCompositeFieldContainer[Credit]
+    def __init__(self, sequence: _Optional[int] = ..., draining: _Optional[bool] = ..., warm: _Optional[int] = ..., in_flight: _Optional[int] = ..., unsettled: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
+
+class DeliverResponse(_message.Message):
+    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    hello: NodeHello
+    ready: _containers.RepeatedCompositeFieldContainer[Ready]
+    verdicts: _containers.RepeatedCompositeFieldContainer[JobVerdict]
+    withdrawn: _containers.RepeatedCompositeFieldContainer[Fence]
+    found: _containers.RepeatedCompositeFieldContainer[LookupAnswer]
+    load: LoadReport
+    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""The SDK: how a program in Python talks to a gateway."""

@@ -1,0 +1,146 @@
+"""Every error that a caller or an operator may meet, in one tree.
+
+    MailgateError
+    ├── Refused                 the caller's fault: trying the same again cannot help
+    │   ├── Invalid             INVALID_ARGUMENT, with a violation for each field
+    │   │   └── TooLarge        INVALID_ARGUMENT too; its reason is TOO_LARGE
+    │   ├── Unauthenticated     UNAUTHENTICATED
+    │   ├── Forbidden           PERMISSION_DENIED
+    │   │   ├── ScopeMissing
+    │   │   └── SenderDomainForbidden
+    │   ├── NotFound            NOT_FOUND
+    │   └── WrongState          FAILED_PRECONDITION
+    ├── Unavailable             ours, and passing: UNAVAILABLE, with the time to wait
+    │   └── StorageFull         the disk is full but for the reserve
+    ├── DeadlinePassed          DEADLINE_EXCEEDED: nothing was stored
+    ├── StorageBroken           ours, and final for this process: it must stop (a failed fsync must not be tried again)
+    └── SettingsInvalid         the operator's: each mistake with key, value and cure; never crosses gRPC
+
+`reason` is the name in protos/mailgate/api/error/v1 without its prefix. What a caller may see is the text of the exception; an error that
+is not in this tree reaches a caller as INTERNAL without its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with one field: its path as the caller wrote it (`mail.to[3].email`), and a sentence with value and cure."""
+
+    field: str
+    description: str
+
+
+class MailgateError(Exception):
+    """The root. `reason` is for programs, the text for people."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+
+class Refused(MailgateError):
+    """The caller's fault; the same call will be refused again."""
+
+    reason = "INVALID_ARGUMENT"
+
+
+class Invalid(Refused):
+    """Fields of the request are wrong; nothing was stored."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in self.violations))
+
+    @classmethod
+    def field(cls, field: str, description: str) -> Invalid:
+        """For a single violation."""
+        return cls([Violation(field, description)])
+
+
+class TooLarge(Invalid):
+    """The mail or the request exceeds a limit of size."""
+
+    reason = "TOO_LARGE"
+
+
+class Unauthenticated(Refused):
+    """No key, or an unknown one."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class Forbidden(Refused):
+    """The key is known and does not allow this."""
+
+
+class ScopeMissing(Forbidden):
+    """The key lacks a scope."""
+
+    reason = "SCOPE_MISSING"
+
+
+class SenderDomainForbidden(Forbidden):
+    """The From domain is not one of the tenant's."""
+
+    reason = "SENDER_DOMAIN_FORBIDDEN"
+
+
+class NotFound(Refused):
+    """The tenant has no such thing."""
+
+    reason = "NOT_FOUND"
+
+
+class WrongState(Refused):
+    """The thing is not in a state that admits the call."""
+
+    reason = "FAILED_PRECONDITION"
+
+
+class Unavailable(MailgateError):
+    """Try again after `retry_after` seconds; nothing was stored."""
+
+    reason = "UNAVAILABLE"
+
+    def __init__(self, text: str, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(text)
+
+
+class StorageFull(Unavailable):
+    """The disk is full but for the reserve that keeps verdicts."""
+
+    reason = "STORAGE_FULL"
+
+
+class DeadlinePassed(MailgateError):
+    """The call's deadline had passed before anything was stored."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class StorageBroken(MailgateError):
+    """The storage failed for good; the process must stop, and what was not answered was not promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in the settings: where, what stands there, and how to mend it."""
+
+    key: str
+    value: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value}: {self.cure}"
+
+
+class SettingsInvalid(MailgateError):
+    """All mistakes of the settings at once."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))

@@ -1,0 +1,100 @@
+"""Job, Fence and JobBody: the unit of work, its name at one moment, and what is inside its bytes. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailgate.mail import Address, Attachment, Header, Lane, OnDoubt, Parts, Raw
+
+
+class Fence(NamedTuple):
+    """One attempt of one job. Whoever acts for another fence acts for nothing."""
+
+    job_id: bytes
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The recipients of one mail that share a route and a site: one SMTP transaction. It keeps its id for life.
+
+    `envelope` and `content`, one after the other, are the job's bytes; the content may be shared by many jobs. `remaining` names the
+    recipients still to be sent by their index, None means all of the envelope's. `attempt` is the number of the attempt to come or under
+    way; `losses` counts nodes lost with the job uncommitted. Times are milliseconds since the epoch.
+    """
+
+    id: bytes
+    tenant: str
+    lane: Lane
+    route: str
+    site_key: str
+    on_doubt: OnDoubt
+    envelope: bytes
+    content_id: bytes
+    content: bytes
+    recipients: tuple[int, ...]
+    """Indexes still to be sent, rising."""
+    accept_ms: int
+    expire_ms: int
+    partial: bool = False
+    """Some of the envelope's recipients are settled; `recipients` are those that are not."""
+    attempt: int = 1
+    losses: int = 0
+    events: int = 1
+    """Events that each remaining recipient has had; they are the same for all, since whatever happens to one that remains happens to all
+    that remain. The first is ACCEPTED."""
+
+    @property
+    def fence(self) -> Fence:
+        """The attempt to come or under way."""
+        return Fence(self.id, self.attempt)
+
+    @property
+    def size(self) -> int:
+        """Octets of the job's bytes."""
+        return len(self.envelope) + len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecipient:
+    """A recipient inside a job's bytes: its index in the mail, and the address for RCPT TO."""
+
+    index: int
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a job has of its own: who it is from and to, and the headers that differ within a batch."""
+
+    mail_id: bytes
+    return_path: str
+    recipients: tuple[JobRecipient, ...]
+    smtputf8: bool = False
+    message_id: str = ""
+    date_ms: int = 0
+    traceparent: str = ""
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    headers: tuple[Header, ...] = ()
+    """After those of the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the jobs of a mail, or of a whole batch, share."""
+
+    from_address: Address
+    reply_to: tuple[Address, ...] = ()
+    headers: tuple[Header, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    body: Parts | Raw = Parts()
+
+
+@dataclass(frozen=True, slots=True)
+class JobBody:
+    """A job's bytes, decoded: what the node composes and sends."""
+
+    envelope: Envelope
+    content: Content

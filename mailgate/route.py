@@ -1,0 +1,64 @@
+"""One `[routes.NAME]` of the settings: where and how mail is handed off. The gateway owns it, nodes get it on the link. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum
+
+
+class TlsMode(IntEnum):
+    """How a relay is spoken to; numbers are those of the proto."""
+
+    NONE = 1
+    """In clear."""
+    OPPORTUNISTIC = 2
+    """STARTTLS where it is offered, in clear where it is not."""
+    REQUIRED = 3
+    """STARTTLS, or nothing."""
+    IMPLICIT = 4
+    """TLS from the first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A server that a route hands mail to."""
+
+    host: str
+    port: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where mail goes and how it is spoken to. The name is the key of the table in the settings."""
+
+    name: str
+    relays: tuple[Relay, ...]
+    """Tried in this order. In the settings: `relays = ["smtp://host:25", "smtps://host:465"]`."""
+    domains: tuple[str, ...] = ()
+    """Recipients of these domains take this route (`*.example.com`: of its subdomains); empty: whatever no other route takes."""
+    tls: TlsMode = TlsMode.OPPORTUNISTIC
+    verify: bool = True
+    """With REQUIRED and IMPLICIT: the certificate must be valid for the relay's name. OPPORTUNISTIC never verifies (RFC 7435)."""
+    username: str = ""
+    """AUTH; empty: none."""
+    secret: str = ""
+    """The name of the password, resolved on the node: `[secrets]` in its settings or MAILGATE_SECRET_<NAME>."""
+    policy: str = "least_connections"
+    """`round_robin` or `least_connections`."""
+    connections: int = 20
+    """Warm connections that each node keeps. With 100 the handshake of READY and COMMIT costs nothing even on loopback (measured)."""
+    connect_timeout: timedelta = field(default=timedelta(seconds=10))
+    """TCP, greeting, TLS and AUTH together. RFC 5321 4.5.3.2.1 allows 5 min for the greeting; a dead host must not hold up a slot."""
+    command_timeout: timedelta = field(default=timedelta(seconds=60))
+    """Each reply but the last. RFC 5321 4.5.3.2: at most 5 min."""
+    body_timeout: timedelta = field(default=timedelta(minutes=10))
+    """The reply to the final dot. RFC 5321 4.5.3.2.6: 10 min, since giving up sooner doubles mail."""
+    idle_timeout: timedelta = field(default=timedelta(seconds=60))
+    """An idle connection is closed after this, before servers do (Postfix: 300 s; many large providers less)."""
+    max_mails_per_connection: int = 1000
+    """A connection is closed after this many mails."""
+    pipelining: bool = True
+    """Several commands in one packet (RFC 2920), where the server offers it."""
+    version: int = 1
+    """Rises with each change while the gateway runs."""

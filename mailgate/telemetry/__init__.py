@@ -1,0 +1,1 @@
+"""Names, logs, metrics and traces."""

@@ -1,0 +1,1 @@
+"""From a job to the bytes of a message. All pure."""

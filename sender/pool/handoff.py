@@ -1,0 +1,45 @@
+"""The port between delivery and the pool: a mail that is to be handed off, and what its connection says of it. No I/O here.
+
+The life of a Handoff: `Pool.start` puts it on an idle connection (MAIL, RCPT, DATA in one write where the server allows); then
+- `listener.ready(handoff)` once, when the server has answered 354: the end of the body waits for `Pool.commit` or `Pool.withdraw`;
+- `listener.done(handoff, tried)` once, whatever the end: before `ready` (every recipient refused, connection lost…) or after `commit`.
+After `Pool.withdraw` nothing more is heard of it. All calls and callbacks are synchronous, on the loop, and must be cheap: no I/O waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailgate.job import Fence, JobRecipient
+from mailgate.verdict import Tried
+
+
+@dataclass(slots=True, eq=False)
+class Handoff:
+    """One transaction to be. `message` is the whole mail with CRLF line ends, not dot-stuffed, ending in CRLF."""
+
+    fence: Fence
+    route: str
+    return_path: str
+    recipients: tuple[JobRecipient, ...]
+    message: bytes
+    smtputf8: bool = False
+    traceparent: str = ""
+
+
+class Listener(Protocol):
+    """What the pool tells. Delivery implements it."""
+
+    def ready(self, handoff: Handoff) -> None:
+        """The server has answered 354."""
+        ...
+
+    def done(self, handoff: Handoff, tried: Tried) -> None:
+        """Every recipient has its outcome."""
+        ...
+
+    def idle(self, route: str) -> None:
+        """A connection of this route has become idle: `Pool.start` would work now. May be called when nothing waits."""
+        ...
+

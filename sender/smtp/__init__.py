@@ -1,0 +1,1 @@
+"""The SMTP conversation, as bytes in and events out. All pure."""
