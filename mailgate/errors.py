@@ -12,6 +12,8 @@
     │   └── WrongState          FAILED_PRECONDITION
     ├── Unavailable             ours, and passing: UNAVAILABLE, with the time to wait
     │   └── StorageFull         the disk is full but for the reserve
+    ├── Unanswered              the client's word: the call broke or timed out, and nobody knows whether something was stored
+    ├── JobUnreadable           a job's bytes cannot be decoded; a node refuses it as hopeless, it never crosses gRPC
     ├── DeadlinePassed          DEADLINE_EXCEEDED: nothing was stored
     ├── StorageBroken           ours, and final for this process: it must stop (a failed fsync must not be tried again)
     └── SettingsInvalid         the operator's: each mistake with key, value and cure; never crosses gRPC
@@ -114,6 +116,14 @@ class StorageFull(Unavailable):
     """The disk is full but for the reserve that keeps verdicts."""
 
     reason = "STORAGE_FULL"
+
+
+class Unanswered(MailgateError):
+    """The call broke or timed out before its answer: whether something was stored is not known."""
+
+
+class JobUnreadable(MailgateError):
+    """A job's bytes cannot be decoded, or say what no job can: no node will ever be able to send it."""
 
 
 class DeadlinePassed(MailgateError):

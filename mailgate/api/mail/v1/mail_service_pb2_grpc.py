@@ -5,7 +5,7 @@ import warnings
 
 from mailgate.api.mail.v1 import mail_service_pb2 as mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.84.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 

@@ -43,7 +43,7 @@ class Fence(_message.Message):
     def __init__(self, job_id: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class JobBody(_message.Message):
-    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw")
+    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw", "own_headers")
     MAIL_ID_FIELD_NUMBER: _ClassVar[int]
     RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
     RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class JobBody(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
+    OWN_HEADERS_FIELD_NUMBER: _ClassVar[int]
     mail_id: bytes
     return_path: str
     recipients: _containers.RepeatedCompositeFieldContainer[JobRecipient]
@@ -74,7 +75,8 @@ class JobBody(_message.Message):
     attachments: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Attachment]
     parts: _mail_pb2.Parts
     raw: bytes
-    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ...) -> None: ...
+    own_headers: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Header]
+    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., own_headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ...) -> None: ...
 
 class JobRecipient(_message.Message):
     __slots__ = ("index", "email")

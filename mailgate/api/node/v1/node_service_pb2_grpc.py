@@ -5,7 +5,7 @@ import warnings
 
 from mailgate.api.node.v1 import node_pb2 as mailgate_dot_api_dot_node_dot_v1_dot_node__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.84.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 

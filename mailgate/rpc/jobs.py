@@ -1,0 +1,186 @@
+"""Jobs and verdicts ⇄ bytes and messages: what travels on the link between a gateway and its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from google.protobuf.message import DecodeError
+
+from mailgate.api.mail.v1 import mail_pb2
+from mailgate.api.node.v1 import node_pb2
+from mailgate.errors import JobUnreadable
+from mailgate.ids import MAIL_ID_OCTETS
+from mailgate.job import Content, Envelope, Fence, JobBody, JobRecipient
+from mailgate.mail import Address, Attachment, Header, Parts, Raw
+from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
+
+Kind = node_pb2.JobVerdict
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """The envelope's half of a JobBody: put it before the content's bytes."""
+    body = node_pb2.JobBody(
+        mail_id=envelope.mail_id,
+        return_path=envelope.return_path,
+        smtputf8=envelope.smtputf8,
+        message_id=envelope.message_id,
+        date_ms=envelope.date_ms,
+        traceparent=envelope.traceparent,
+    )
+    add = body.recipients.add
+    for recipient in envelope.recipients:
+        add(index=recipient.index, email=recipient.email)
+    _put_addresses(body.to, envelope.to)
+    if envelope.cc:
+        _put_addresses(body.cc, envelope.cc)
+    for header in envelope.headers:
+        body.own_headers.add(name=header.name, value=header.value)
+    return body.SerializeToString()
+
+
+def encode_content(content: Content) -> bytes:
+    """The content's half of a JobBody. It copies attachments and raw messages: beyond a mebibyte keep it off the loop."""
+    body = node_pb2.JobBody()
+    body.from_address.email = content.from_address.email
+    body.from_address.display_name = content.from_address.display_name
+    _put_addresses(body.reply_to, content.reply_to)
+    for header in content.headers:
+        body.headers.add(name=header.name, value=header.value)
+    for file in content.attachments:
+        body.attachments.add(data=file.data, filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+    if isinstance(content.body, Raw):
+        body.raw = content.body.data
+    else:
+        parts = content.body
+        body.parts.CopyFrom(mail_pb2.Parts(subject=parts.subject, text=parts.text, html=parts.html))
+    return body.SerializeToString()
+
+
+def decode_body(data: bytes) -> JobBody:
+    """An envelope's bytes and a content's, one after the other, as values.
+
+    Raises:
+        JobUnreadable: they are not a JobBody, or one that no mail can have made. The text never quotes the mail.
+    """
+    try:
+        body = node_pb2.JobBody.FromString(data)
+    except DecodeError:
+        raise JobUnreadable(f"the job's {len(data)} bytes are not a JobBody") from None
+    kind = body.WhichOneof("content")
+    if kind is None:
+        raise JobUnreadable("the job has no content")
+    envelope = Envelope(
+        mail_id=body.mail_id,
+        return_path=body.return_path,
+        recipients=tuple([JobRecipient(r.index, r.email) for r in body.recipients]),
+        smtputf8=body.smtputf8,
+        message_id=body.message_id,
+        date_ms=body.date_ms,
+        traceparent=body.traceparent,
+        to=_addresses(body.to),
+        cc=_addresses(body.cc),
+        headers=_headers(body.own_headers),
+    )
+    _check(envelope)
+    parts = body.parts
+    content = Content(
+        from_address=Address(body.from_address.email, body.from_address.display_name),
+        reply_to=_addresses(body.reply_to),
+        headers=_headers(body.headers),
+        attachments=tuple([Attachment(a.data, a.filename, a.content_type, a.content_id) for a in body.attachments]),
+        body=Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html),
+    )
+    if not content.from_address.email:
+        raise JobUnreadable("the job has no author")
+    return JobBody(envelope, content)
+
+
+def verdict_to_proto(fence: Fence, verdict: JobVerdict) -> node_pb2.JobVerdict:
+    """A verdict, for a frame."""
+    message = node_pb2.JobVerdict()
+    put_fence(message.fence, fence)
+    match verdict:
+        case Tried():
+            message.kind = Kind.KIND_TRIED
+            message.remote_host, message.remote_address = verdict.remote_host, verdict.remote_address
+            message.tls, message.duration_us = verdict.tls, verdict.duration_us
+            for each in verdict.recipients:
+                _put_outcome(message.recipients.add(), each)
+        case NotTried():
+            message.kind, message.refusal, message.hopeless = Kind.KIND_REFUSED, verdict.reason, verdict.hopeless
+        case Expired():
+            message.kind = Kind.KIND_EXPIRED
+    return message
+
+
+def verdict_from_proto(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict]:
+    """A verdict out of a frame.
+
+    Raises:
+        JobUnreadable: its kind, an outcome or a phase is one that this release does not know.
+    """
+    fence = Fence(message.fence.job_id, message.fence.attempt)
+    if message.kind == Kind.KIND_TRIED:
+        try:
+            recipients = tuple([_outcome(each) for each in message.recipients])
+        except ValueError as unknown:
+            raise JobUnreadable(f"a verdict has a number of another release: {unknown}") from None
+        return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, message.duration_us)
+    if message.kind == Kind.KIND_REFUSED:
+        return fence, NotTried(message.refusal, message.hopeless)
+    if message.kind == Kind.KIND_EXPIRED:
+        return fence, Expired()
+    raise JobUnreadable(f"a verdict has the unknown kind {message.kind}")
+
+
+def put_fence(message: node_pb2.Fence, fence: Fence) -> None:
+    """Write a fence into a message's field."""
+    message.job_id, message.attempt = fence
+
+
+def _put_outcome(message: node_pb2.RecipientVerdict, verdict: RecipientVerdict) -> None:
+    message.indexes.extend(verdict.indexes)
+    message.outcome = verdict.outcome.value  # type: ignore[assignment]
+    reply = verdict.reply
+    target = message.reply
+    target.phase, target.code = reply.phase.value, reply.code  # type: ignore[assignment]
+    target.enhanced_code, target.text, target.bounce_class = reply.enhanced_code, reply.text, reply.bounce_class
+
+
+def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
+    reply = message.reply
+    return RecipientVerdict(
+        tuple(message.indexes),
+        Outcome(message.outcome),
+        Reply(Phase(reply.phase), reply.code, reply.enhanced_code, reply.text, reply.bounce_class),
+    )
+
+
+def _check(envelope: Envelope) -> None:
+    """What SMTP commands are made of must not hold a line break, whatever a disk or a peer did to the bytes."""
+    if len(envelope.mail_id) != MAIL_ID_OCTETS:
+        raise JobUnreadable(f"the job's mail_id has {len(envelope.mail_id)} octets, not {MAIL_ID_OCTETS}")
+    if not envelope.recipients:
+        raise JobUnreadable("the job has no recipients")
+    if not envelope.return_path.isprintable():
+        raise JobUnreadable("the job's return path holds control characters")
+    for recipient in envelope.recipients:
+        if not recipient.email or not recipient.email.isprintable():
+            raise JobUnreadable(f"the job's recipient {recipient.index} is empty or holds control characters")
+
+
+def _put_addresses(field: object, addresses: Iterable[Address]) -> None:
+    add = field.add  # type: ignore[attr-defined]
+    for address in addresses:
+        if address.display_name:
+            add(email=address.email, display_name=address.display_name)
+        else:
+            add(email=address.email)
+
+
+def _addresses(messages: Iterable[mail_pb2.Address]) -> tuple[Address, ...]:
+    return tuple([Address(m.email, m.display_name) for m in messages])
+
+
+def _headers(messages: Iterable[mail_pb2.Header]) -> tuple[Header, ...]:
+    return tuple([Header(m.name, m.value) for m in messages])
