@@ -100,6 +100,14 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A job as it stands in the ledger."""
+
+    job: Job
+    parked: Parked | None
+
+
+@dataclass(frozen=True, slots=True)
 class MailView:
     """A mail as a caller may see it; `counts` over all recipients."""
 
@@ -158,6 +166,10 @@ class Ledger(Protocol):
 
     async def open_attempts(self) -> Sequence[OpenAttempt]:
         """Attempts begun and neither concluded nor parked. Their jobs are not brought by the queue. Asked once, at start."""
+        ...
+
+    async def find(self, job_ids: Iterable[bytes]) -> Mapping[bytes, Found]:
+        """The jobs that still exist, as they stand: with the attempt to come or under way. For the rare case, not for the hot path."""
         ...
 
     async def due(self, now_ms: int, limit: int) -> Sequence[Job]:

@@ -1,0 +1,131 @@
+"""What one node has in hand from this gateway. Pure.
+
+A job is OFFERED (sent, or about to be), BEGUN (the server answered 354, the ledger is being asked), COMMITTED (COMMIT has left, or may
+have), and then gone by its verdict. A loss of the node tells them apart: only COMMITTED is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailgate.job import Fence, Job
+from mailgate.mail import Lane
+
+Credit = Mapping[tuple[Lane, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a lost node had. `unsent` may go elsewhere at once; the rows of `begun` must be retracted first; `doubtful` must be asked for."""
+
+    unsent: tuple[Job, ...]
+    begun: tuple[Job, ...]
+    doubtful: tuple[Job, ...]
+
+
+class Hand:
+    """Counts against credit, and the compare-and-set of this process: a fence is begun, committed and settled once.
+
+    `credit` is absolute. Room for a lane is its credit less the jobs of the site key in both lanes, so that the part of the credit which
+    only the transactional lane has stays free for it.
+    """
+
+    def __init__(self, octets: int) -> None:
+        self._octets = octets
+        self._credit: Credit = {}
+        self._offered: dict[bytes, Job] = {}
+        self._begun: dict[bytes, Job] = {}
+        self._committed: dict[bytes, Job] = {}
+        self._by_key: dict[str, int] = {}
+        self.size = 0
+
+    def __repr__(self) -> str:
+        return f"<Hand offered={len(self._offered)} begun={len(self._begun)} committed={len(self._committed)} octets={self.size}>"
+
+    def __len__(self) -> int:
+        return len(self._offered) + len(self._begun) + len(self._committed)
+
+    @property
+    def committed(self) -> int:
+        """How many are under way."""
+        return len(self._committed)
+
+    @property
+    def uncommitted(self) -> int:
+        """How many the node could be made to drop."""
+        return len(self._offered) + len(self._begun)
+
+    def grant(self, credit: Credit) -> None:
+        """Replace the credit; less than what is in hand means no room, not a recall."""
+        self._credit = credit
+
+    def room(self, lane: Lane, site_key: str) -> int:
+        """How many jobs more the node would take; never negative. None when the bytes in hand are at their bound."""
+        if self.size >= self._octets:
+            return 0
+        return max(0, self._credit.get((lane, site_key), 0) - self._by_key.get(site_key, 0))
+
+    def admits(self, job: Job) -> bool:
+        """The job fits the bytes in hand; one that is larger than the bound travels alone."""
+        return self.size == 0 or self.size + job.size <= self._octets
+
+    def offer(self, job: Job) -> None:
+        """The job is the node's to make ready."""
+        self._offered[job.id] = job
+        self._count(job)
+
+    def adopt(self, job: Job) -> None:
+        """The node says, on a new stream, that it has this one committed."""
+        self._committed[job.id] = job
+        self._count(job)
+
+    def begin(self, fence: Fence) -> Job | None:
+        """READY came. None: not ours any more, the node must drop it."""
+        return move(fence, self._offered, self._begun)
+
+    def commit(self, fence: Fence) -> Job | None:
+        """COMMIT is about to leave. None: lost or taken back meanwhile, it must not."""
+        return move(fence, self._begun, self._committed)
+
+    def settle(self, fence: Fence) -> Job | None:
+        """A verdict came, whatever the state. None: not in hand here."""
+        for states in (self._committed, self._offered, self._begun):
+            job = states.get(fence.job_id)
+            if job is not None and job.attempt == fence.attempt:
+                del states[fence.job_id]
+                self._uncount(job)
+                return job
+        return None
+
+    def lose(self) -> Loss:
+        """The node is gone: everything leaves the hand, and the credit with it."""
+        loss = Loss(tuple(self._offered.values()), tuple(self._begun.values()), tuple(self._committed.values()))
+        for states in (self._offered, self._begun, self._committed):
+            states.clear()
+        self._by_key.clear()
+        self._credit = {}
+        self.size = 0
+        return loss
+
+    def _count(self, job: Job) -> None:
+        self._by_key[job.site_key] = self._by_key.get(job.site_key, 0) + 1
+        self.size += len(job.envelope) + len(job.content)
+
+    def _uncount(self, job: Job) -> None:
+        left = self._by_key[job.site_key] - 1
+        if left:
+            self._by_key[job.site_key] = left
+        else:
+            del self._by_key[job.site_key]
+        self.size -= len(job.envelope) + len(job.content)
+
+
+def move(fence: Fence, source: dict[bytes, Job], target: dict[bytes, Job]) -> Job | None:
+    """Move the fence's job from one state to the next, if it is there with this attempt."""
+    job = source.get(fence.job_id)
+    if job is None or job.attempt != fence.attempt:
+        return None
+    del source[fence.job_id]
+    target[fence.job_id] = job
+    return job
