@@ -91,16 +91,14 @@ def to_trailers(status: Status) -> tuple[grpc.StatusCode, str, tuple[tuple[str, 
 def from_status(status: Status) -> MailgateError:
     """The error that a status tells of, such as that of a batch's entry."""
     reason, violations, retry_after = "", [], 1.0
+    info, request, retry = ErrorInfo(), BadRequest(), RetryInfo()
     for detail in status.details:
-        if detail.Is(ErrorInfo.DESCRIPTOR):
-            info = ErrorInfo.FromString(detail.value)
+        if detail.Unpack(info):
             reason = info.reason if info.domain == DOMAIN else reason
-        elif detail.Is(BadRequest.DESCRIPTOR):
-            request = BadRequest.FromString(detail.value)
+        elif detail.Unpack(request):
             violations += [Violation(v.field, v.description) for v in request.field_violations]
-        elif detail.Is(RetryInfo.DESCRIPTOR):
-            delay = RetryInfo.FromString(detail.value).retry_delay
-            retry_after = delay.seconds + delay.nanos / 1e9
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
     return _error(status, reason, violations, retry_after)
 
 
