@@ -1,0 +1,162 @@
+"""Every metric, span and attribute by its name: nothing else in the house spells one.
+
+Metrics follow Prometheus (`mailgate_…_seconds`, `_total`), spans and attributes OpenTelemetry's conventions where there are some. The
+values of a label must be few and known to the operator, never an address, a tag or a tenant: `LABELS` is all there are, and a metric
+with another label is refused where it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+LABELS: Final = frozenset({"class", "direction", "lane", "node", "reason", "route", "state", "version"})
+"""All label names. `class`: a verdict's; `node`: a node id; `reason`: one of a fixed list; `route`: a name of the settings."""
+
+
+class Kind(Enum):
+    """What a metric's samples mean."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric family. A counter's name ends in `_total`, and nothing else's does; a time is in seconds and says so."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if strange := set(self.labels) - LABELS:
+            raise ValueError(f"{self.name}: {sorted(strange)} may not be labels; those that may: {sorted(LABELS)}")
+        if self.name.endswith("_total") != (self.kind is Kind.COUNTER):
+            raise ValueError(f"{self.name}: counters, and they alone, end in _total")
+
+
+METRICS: Final[dict[str, Metric]] = {}
+"""All metrics of the house by name."""
+
+
+def _metric(kind: Kind, name: str, help_text: str, *labels: str) -> Metric:
+    metric = METRICS[name] = Metric(name, kind, help_text, labels)
+    return metric
+
+
+_COUNTER, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+
+# The gateway: what comes in
+MAILS_ACCEPTED = _metric(_COUNTER, "mailgate_mails_accepted_total", "Mails made durable.", "lane")
+RECIPIENTS_ACCEPTED = _metric(_COUNTER, "mailgate_recipients_accepted_total", "Recipients of accepted mails.", "lane")
+MAILS_REFUSED = _metric(_COUNTER, "mailgate_mails_refused_total", "Mails not accepted, by the reason the caller was told.", "reason")
+ACCEPT_SECONDS = _metric(_HISTOGRAM, "mailgate_accept_seconds", "From a mail's arrival until it was durable.", "lane")
+BYTES_IN_FLIGHT = _metric(_GAUGE, "mailgate_bytes_in_flight", "Octets of requests that are being accepted.")
+
+# The gateway: what waits
+QUEUE_READY = _metric(_GAUGE, "mailgate_queue_ready", "Jobs that could go now.", "lane", "route")
+QUEUE_DEFERRED = _metric(_GAUGE, "mailgate_queue_deferred", "Jobs that wait for their next attempt.", "lane", "route")
+QUEUE_OLDEST_AGE = _metric(_GAUGE, "mailgate_queue_oldest_age_seconds", "How long the oldest ready job has been ready.", "lane", "route")
+JOBS_IN_DOUBT = _metric(_GAUGE, "mailgate_jobs_in_doubt", "Jobs that wait for ResolveDoubt.")
+JOBS_DEAD = _metric(_GAUGE, "mailgate_jobs_dead", "Jobs given up because no node survived or understood them.")
+
+# The gateway: what became of it
+RECIPIENTS_DELIVERED = _metric(_COUNTER, "mailgate_recipients_delivered_total", "Recipients whose server took the mail.", "lane")
+RECIPIENTS_DEFERRED = _metric(
+    _COUNTER, "mailgate_recipients_deferred_total", "Attempts that ended in a passing failure, by recipient.", "lane"
+)
+RECIPIENTS_BOUNCED = _metric(_COUNTER, "mailgate_recipients_bounced_total", "Recipients refused for good.", "lane")
+RECIPIENTS_EXPIRED = _metric(_COUNTER, "mailgate_recipients_expired_total", "Recipients whose time to live ran out.", "lane")
+RECIPIENTS_IN_DOUBT = _metric(_COUNTER, "mailgate_recipients_in_doubt_total", "Recipients of whom nobody could know.", "lane")
+RECIPIENTS_DEAD = _metric(_COUNTER, "mailgate_recipients_dead_total", "Recipients of jobs given up.", "lane")
+RECIPIENTS_RESENT = _metric(_COUNTER, "mailgate_recipients_resent_total", "Recipients sent again from doubt.", "lane")
+VERDICTS = _metric(_COUNTER, "mailgate_verdicts_total", "Recipients' verdicts: delivered, or the class of the refusal.", "class")
+HANDED_SECONDS = _metric(_HISTOGRAM, "mailgate_accept_to_handed_seconds", "From accept until a node was offered the job.", "lane")
+DELIVERED_SECONDS = _metric(_HISTOGRAM, "mailgate_accept_to_delivered_seconds", "From accept until the server took the mail.", "lane")
+
+# The gateway: journal
+COMMIT_SECONDS = _metric(_HISTOGRAM, "mailgate_journal_commit_seconds", "One group commit, fsync included.")
+JOURNAL_ROWS = _metric(_COUNTER, "mailgate_journal_rows_total", "Rows written; by commits: the size of a group.")
+JOURNAL_WAITING = _metric(_GAUGE, "mailgate_journal_waiting", "Works handed to the writer and not yet durable.")
+
+# The gateway: nodes and their links
+NODES = _metric(_GAUGE, "mailgate_nodes", "Nodes as this gateway sees them.", "state")
+NODE_IN_FLIGHT = _metric(_GAUGE, "mailgate_node_in_flight", "Jobs in hand at a node.", "node")
+NODE_COMMITTED = _metric(_GAUGE, "mailgate_node_committed", "Those of them whose COMMIT has left.", "node")
+NODE_WARM = _metric(_GAUGE, "mailgate_node_warm", "Warm connections that a node reports.", "node")
+NODE_CREDIT = _metric(_GAUGE, "mailgate_node_credit", "Jobs that a node admits in hand.", "node", "lane")
+NODE_LOSSES = _metric(_COUNTER, "mailgate_node_losses_total", "Streams to nodes that ended, by why.", "reason")
+COMMITS = _metric(_COUNTER, "mailgate_commits_total", "COMMITs that left.")
+COMMITS_EXPIRED = _metric(_COUNTER, "mailgate_commits_expired_total", "COMMITs that came too late and were certainly not sent.")
+COMMITS_LOST = _metric(_COUNTER, "mailgate_commits_lost_total", "READYs that lost the compare-and-set and were withdrawn.")
+WITHDRAWN = _metric(_COUNTER, "mailgate_withdrawn_total", "Offers taken back.")
+LINK_FRAMES = _metric(_COUNTER, "mailgate_link_frames_total", "Frames on Deliver streams.", "direction")
+WATCHERS = _metric(_GAUGE, "mailgate_watchers", "Open WatchEvents calls and waits.")
+WATCHERS_DROPPED = _metric(_COUNTER, "mailgate_watchers_dropped_total", "Watchers ended because they were too slow.")
+
+# The sender
+POOL_WARM = _metric(_GAUGE, "mailgate_pool_warm", "Connections that are open and usable.", "route")
+POOL_BUSY = _metric(_GAUGE, "mailgate_pool_busy", "Those of them with a mail.", "route")
+POOL_DIALLED = _metric(_COUNTER, "mailgate_pool_dialled_total", "Connections that came to be.", "route")
+POOL_DIAL_FAILED = _metric(_COUNTER, "mailgate_pool_dial_failed_total", "Dials that failed, by phase.", "route", "reason")
+POOL_CLOSED = _metric(_COUNTER, "mailgate_pool_closed_total", "Connections that ended, by why.", "route", "reason")
+CREDIT = _metric(_GAUGE, "mailgate_credit", "Jobs that this node admits in hand.", "lane", "route")
+JOBS_IN_HAND = _metric(_GAUGE, "mailgate_jobs_in_hand", "Jobs offered to this node and not concluded.")
+UNSETTLED_VERDICTS = _metric(_GAUGE, "mailgate_unsettled_verdicts", "Verdicts that a gateway has not yet settled.")
+COMPOSE_SECONDS = _metric(_HISTOGRAM, "mailgate_compose_seconds", "From a job's bytes to the message's.")
+TRANSACTION_SECONDS = _metric(_HISTOGRAM, "mailgate_transaction_seconds", "From MAIL to the answer to the final dot.", "route")
+REGISTERED = _metric(_GAUGE, "mailgate_registered", "1 while a gateway acknowledges this node's registration.")
+
+# Every process
+LOOP_LAG = _metric(_HISTOGRAM, "mailgate_loop_lag_seconds", "How late the event loop ran a periodic task.")
+LOOP_LAG_MAX = _metric(_GAUGE, "mailgate_loop_lag_max_seconds", "The worst lag of the last half to whole minute.")
+BUILD = _metric(_GAUGE, "mailgate_build_info", "Always 1; the version is the label.", "version")
+SCRAPE_FAILURES = _metric(
+    _COUNTER, "mailgate_scrape_failures_total", "Readers left out of a scrape: late, broken or mislabelled.", "reason"
+)
+
+# Spans. A server's span is named by its method: `mailgate.api.mail.v1.MailService/SendMail`.
+SPAN_ACCEPT: Final = "accept"
+SPAN_ATTEMPT: Final = "attempt"
+SPAN_COMPOSE: Final = "compose"
+SPAN_TRANSACTION: Final = "smtp.transaction"
+
+# Attributes of OpenTelemetry's conventions
+SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+RPC_SYSTEM: Final = "rpc.system.name"
+RPC_METHOD: Final = "rpc.method"
+RPC_STATUS: Final = "rpc.response.status_code"
+ERROR_TYPE: Final = "error.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+PEER_ADDRESS: Final = "network.peer.address"
+PROTOCOL_NAME: Final = "network.protocol.name"
+
+# Attributes of our own: ids, counts and names of the settings
+MAIL_ID: Final = "mailgate.mail.id"
+BATCH_ID: Final = "mailgate.batch.id"
+JOB_ID: Final = "mailgate.job.id"
+ATTEMPT_NUMBER: Final = "mailgate.attempt.number"
+LANE: Final = "mailgate.lane"
+ROUTE: Final = "mailgate.route"
+NODE_ID: Final = "mailgate.node.id"
+RECIPIENT_COUNT: Final = "mailgate.recipient.count"
+MESSAGE_SIZE: Final = "mailgate.message.size"
+SMTP_PHASE: Final = "smtp.phase"
+SMTP_CODE: Final = "smtp.reply.code"
+SMTP_ENHANCED_CODE: Final = "smtp.reply.enhanced_code"
+
+ATTRIBUTES: Final = frozenset(
+    {
+        *(RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE, SERVER_ADDRESS, SERVER_PORT, PEER_ADDRESS, PROTOCOL_NAME),
+        *(MAIL_ID, BATCH_ID, JOB_ID, ATTEMPT_NUMBER, LANE, ROUTE, NODE_ID, RECIPIENT_COUNT, MESSAGE_SIZE),
+        *(SMTP_PHASE, SMTP_CODE, SMTP_ENHANCED_CODE),
+    }
+)
+"""All attributes that a span may have: ids and names, never an address of a person or what a mail says."""
