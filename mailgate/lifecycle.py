@@ -1,0 +1,138 @@
+"""The life of a process: settings, logs, loop; and how it is asked to stop: by signals, or by the end of the process that started it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+from mailgate.errors import MailgateError, SettingsInvalid
+from mailgate.telemetry import logs
+from mailgate.telemetry.options import TelemetryOptions
+
+CONFIG = "MAILGATE_CONFIG"
+"""The path of the settings file, where `--config` does not give it."""
+
+LIFELINE = "MAILGATE_LIFELINE"
+"""Set to "stdin": standard input is a pipe that the parent holds open; its end means that the parent is gone."""
+
+ORPHAN_GRACE = 10.0
+"""Seconds that a process whose parent is gone takes for its leave. What is not done then is recovered at the next start."""
+
+HARD_GRACE = 5.0
+"""Seconds after that until it ends without asking its loop, which may hang."""
+
+EXIT_FAILED, EXIT_SETTINGS = 1, 2
+
+Told = Callable[[str], object]
+
+
+class HasTelemetry(Protocol):
+    """Settings of a process, as far as this file needs them."""
+
+    @property
+    def telemetry(self) -> TelemetryOptions:
+        """How logs look."""
+        ...
+
+
+S = TypeVar("S", bound=HasTelemetry)
+
+
+class Stop:
+    """Two events of one loop: `graceful`, finish what is in hand and end; `now`, end at once. The first request sets one, the next both."""
+
+    def __init__(self, told: Told | None = None) -> None:
+        """`told` hears in a few words what was asked and why, for the log."""
+        self.graceful = asyncio.Event()
+        self.now = asyncio.Event()
+        self._told = told or (lambda _: None)
+
+    def __repr__(self) -> str:
+        return f"<Stop {'now' if self.now.is_set() else 'graceful' if self.graceful.is_set() else 'not asked'}>"
+
+    def request(self, why: str) -> None:
+        """Ask once more. Only from the loop's own thread."""
+        if not self.graceful.is_set():
+            self._told(f"stopping: {why}")
+            self.graceful.set()
+        elif not self.now.is_set():
+            self._told(f"stopping at once: {why}")
+            self.now.set()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Stop]:
+        """While inside, SIGINT, SIGTERM and the end of the parent are requests."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.request, signal.Signals(number).name)
+        if os.environ.get(LIFELINE) == "stdin":
+            threading.Thread(target=_watch_parent, args=(loop, self), name="lifeline", daemon=True).start()
+        try:
+            yield self
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+async def until_stopped(run: Callable[[Stop], Awaitable[None]], told: Told | None = None) -> None:
+    """The life of a process: `run` with a Stop that listens."""
+    async with Stop(told).listening() as stop:
+        await run(stop)
+
+
+def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Callable[[S, Stop], Awaitable[None]]) -> int:
+    """The main of a process: its exit code. Wrong settings are listed on stderr, all of them, and are EXIT_SETTINGS."""
+    parser = argparse.ArgumentParser(prog=f"python -m {role}", description=f"A Mailgate {role}. MAILGATE_SECTION__KEY overrides the file.")
+    parser.add_argument("--config", metavar="FILE", default=os.environ.get(CONFIG) or None, help=f"settings (TOML); default: ${CONFIG}")
+    path = parser.parse_args().config
+    import uvloop
+
+    try:
+        settings = read(path, os.environ)
+        logs.configure(settings.telemetry, role=role)
+        log = logs.get_logger("mailgate.lifecycle")
+        uvloop.run(until_stopped(lambda stop: run(settings, stop), lambda what: log.info("lifecycle", what=what)))
+    except SettingsInvalid as error:
+        sys.stderr.write(mistakes_text(error))
+        return EXIT_SETTINGS
+    except MailgateError as error:
+        sys.stderr.write(f"{role}: {error}\n")
+        return EXIT_FAILED
+    return 0
+
+
+def mistakes_text(error: SettingsInvalid) -> str:
+    """All mistakes, a line each, for a terminal."""
+    count = len(error.mistakes)
+    head = "a mistake in the settings:" if count == 1 else f"{count} mistakes in the settings:"
+    return "\n".join([head, *(f"  {mistake}" for mistake in error.mistakes), ""])
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
+    while True:
+        try:
+            if not os.read(0, 1024):
+                break
+        except OSError:
+            break
+    _ask(loop, stop, "the process that started this one is gone")
+    timer = threading.Event()
+    timer.wait(ORPHAN_GRACE)
+    _ask(loop, stop, "the process that started this one is gone")
+    timer.wait(HARD_GRACE)
+    os._exit(1)
+
+
+def _ask(loop: asyncio.AbstractEventLoop, stop: Stop, why: str) -> None:
+    try:
+        loop.call_soon_threadsafe(stop.request, why)
+    except RuntimeError:
+        os._exit(0)

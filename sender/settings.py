@@ -1,0 +1,85 @@
+"""Settings of a sender: the options of its rooms, composed; and what of them fits together. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from mailgate.config.load import load
+from mailgate.config.reader import Reader, Rules
+from mailgate.config.secret import NONE, Secret
+from mailgate.rpc.doors import check_address, check_guard, check_tls
+from mailgate.rpc.tls import TlsOptions
+from mailgate.telemetry.options import TelemetryOptions
+
+SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
+"""MAILGATE_SECRET_<NAME> is `[secrets] name`."""
+
+GATEWAY_SECTIONS = ("gateway", "tls", "limits", "journal", "dispatch", "routes", "tenants")
+"""Sections of the same file that gateways read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderOptions:
+    """`[sender]`: the node's door, and the gateways that it registers with."""
+
+    listen: str = "127.0.0.1:0"
+    """Where gateways reach this node; port 0 lets the system choose. Beyond loopback only with a fleet token or `[sender.tls] client_ca`: a
+    node that took jobs from anybody would be an open relay."""
+    advertise: str = ""
+    """`host:port` as gateways reach it, where it is not `listen` (NAT, containers). Empty: `listen`, with the port that was chosen."""
+    id: str = ""
+    """The node's name for life, over restarts. Empty: host name and port."""
+    gateways: tuple[str, ...] = ("127.0.0.1:8625",)
+    """It registers with one of these and moves on to the next when that one is gone."""
+    fleet_token: Secret = NONE
+    """Shown to gateways and asked of them: the same on both sides. Or `fleet_token_file`."""
+    drain_timeout: timedelta = timedelta(seconds=30)
+    """How long SIGTERM waits for what is in hand (design: 30 s)."""
+    helo: str = ""
+    """The name in EHLO (RFC 5321 4.1.1.1). Empty: the host's full name, or its address literal."""
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    """`[sender.tls]`: the node's door."""
+    gateway_tls: TlsOptions | None = None
+    """`[sender.gateway_tls]`: how gateways are dialled; without the table in clear, with it by TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """All of it, a field a section."""
+
+    sender: SenderOptions = field(default_factory=SenderOptions)
+    telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Passwords of relays by the name that routes give."""
+
+
+RULES = Rules(bounds={"SenderOptions.drain_timeout": (timedelta(0), timedelta(hours=1))})
+
+
+def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
+    """The settings of a sender from a file (None: no file) and MAILGATE_… variables. Blocks.
+
+    Raises:
+        SettingsInvalid: with every mistake found.
+    """
+    settings = load(SenderSettings, path, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS)
+    given = {name.removeprefix(SECRET_VARIABLE).lower(): value for name, value in environ.items() if name.startswith(SECRET_VARIABLE)}
+    secrets = {**settings.secrets, **{name: Secret(value) for name, value in given.items() if name and not name.startswith("_")}}
+    return SenderSettings(settings.sender, settings.telemetry, secrets)
+
+
+def check(settings: SenderSettings, reader: Reader) -> None:
+    """Note what does not fit together."""
+    options = settings.sender
+    if reader.sound("sender.gateways") and not options.gateways:
+        reader.note("sender.gateways", "[]", 'name at least one gateway, such as ["127.0.0.1:8625"]')
+    for index, address in enumerate(options.gateways):
+        check_address(address, f"sender.gateways[{index}]", reader)
+    if options.advertise:
+        check_address(options.advertise, "sender.advertise", reader)
+    check_tls(options.tls, "sender.tls", reader)
+    host = check_address(options.listen, "sender.listen", reader, zero=True)
+    guarded = bool(options.fleet_token or options.tls.client_ca)
+    check_guard(reader, "sender", "sender.tls", options.listen, host=host, guarded=guarded)
