@@ -1,1 +1,1 @@
-"""From a job to the bytes of a message. All pure."""
+"""The room that turns a job into a whole message on the wire. Pure."""
