@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 import threading
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from types import TracebackType
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -59,7 +58,7 @@ class Metrics:
             registry = CollectorRegistry()
             ProcessCollector(registry=registry)
             registry.register(self._exposition)
-            self._page = await asyncio.to_thread(_open, self._options.listen, registry)
+            self._page = await _open(self._options.listen, registry)
             self._page.start()
             log.info("metrics.listening", address=self.address)
         return self
@@ -85,14 +84,14 @@ class _Page(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 16
 
-    def __init__(self, family: socket.AddressFamily, host: str, port: int) -> None:
+    def __init__(self, family: int, host: str, port: int) -> None:
         self.address_family = family
         super().__init__((host, port), _Request)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="metrics", daemon=True)
 
     def server_bind(self) -> None:
         """Without the look-up of the host's full name, which may take seconds where DNS is slow."""
-        socketserver_bind(self)
+        TCPServer.server_bind(self)
         host, port = self.server_address[:2]
         self.server_name, self.server_port = str(host), int(port)
         self.setup_environ()
@@ -116,20 +115,13 @@ class _Page(ThreadingMixIn, WSGIServer):
         self.server_close()
 
 
-def socketserver_bind(server: WSGIServer) -> None:
-    """Bind as socketserver does; a port in TIME_WAIT may be taken again, one that somebody listens on may not."""
-    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.socket.bind(server.server_address)
-    server.server_address = server.socket.getsockname()
-
-
-def _open(listen: str, registry: CollectorRegistry) -> _Page:
-    """Blocking: resolves and binds."""
+async def _open(listen: str, registry: CollectorRegistry) -> _Page:
+    """Resolve, then bind: a port in TIME_WAIT may be taken again, one that somebody listens on may not."""
     where = split_listen(listen)
     if where is None:
         raise SettingsInvalid([Mistake(KEY, repr(listen), 'write "host:port", such as "127.0.0.1:8626", or "" for none')])
     try:
-        family, _, _, _, address = socket.getaddrinfo(*where, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = (await asyncio.get_running_loop().getaddrinfo(*where))[0]
         page = _Page(family, str(address[0]), int(address[1]))
     except OSError as error:
         raise SettingsInvalid([Mistake(KEY, repr(listen), _cure(error))]) from error
@@ -142,6 +134,4 @@ def _cure(error: OSError) -> str:
         return "this port is taken by another process: choose another, or port 0 for any"
     if error.errno == errno.EACCES:
         return "this user may not listen on such a port: choose one above 1023"
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"this machine has no such address ({error.strerror}): choose one of its own, such as 127.0.0.1"
-    return f"cannot listen there ({error.strerror})"
+    return f"cannot listen there ({error.strerror}): choose an address of this machine, such as 127.0.0.1"
