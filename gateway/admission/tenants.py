@@ -78,8 +78,10 @@ class Caller:
 
 
 class Tenants:
-    """The directory. Looking a key up by the hash of all of it tells an attacker's clock nothing about the keys that there are, since they
-    cannot choose hashes; so no constant-time comparison is needed. Keys must be random: a hash without salt does not protect a guessable one.
+    """The directory.
+
+    Looking a key up by the hash of all of it tells an attacker's clock nothing about the keys that there are, since they cannot choose
+    hashes: no constant-time comparison is needed. Keys must be random; a hash without salt does not protect one that can be guessed.
     """
 
     def __init__(self, options: Mapping[str, TenantOptions]) -> None:

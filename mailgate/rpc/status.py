@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 
 import grpc
-import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from mailgate import errors
 from mailgate.errors import MailgateError, Violation
+from mailgate.telemetry.logs import get_logger
 
 DOMAIN = "mailgate"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -23,7 +23,7 @@ MAX_MESSAGE = 512
 MAX_VIOLATIONS_OCTETS = 3072
 """Octets of violations in a status: in base64, with the message twice, the trailers stay below 8 KiB."""
 
-_LOG = structlog.get_logger("mailgate.rpc")
+_LOG = get_logger(__name__)
 
 _CODES: tuple[tuple[type[MailgateError], grpc.StatusCode], ...] = (
     (errors.Invalid, grpc.StatusCode.INVALID_ARGUMENT),
@@ -177,7 +177,7 @@ def _cut(text: str, limit: int = MAX_MESSAGE) -> str:
 
 def _incident(error: BaseException, method: str) -> Status:
     incident = os.urandom(6).hex()
-    _LOG.error("incident", incident=incident, method=method, exc_info=error)
+    _LOG.error("rpc.incident", incident=incident, method=method, exc_info=error)
     status = Status(code=grpc.StatusCode.INTERNAL.value[0], message=f"a defect of the gateway; its log has it as incident {incident}")
     status.details.add().Pack(ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident}))
     return status
