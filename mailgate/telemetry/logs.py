@@ -18,7 +18,10 @@ from mailgate.telemetry.options import TelemetryOptions
 
 MASK: Final = "<address>"
 
-_ADDRESS = re.compile(r"[^\s@<>\"'()\[\],;:=]+@[^\s@<>\"'()\[\],;]+|\"[^\"@\s]*\"@[^\s@<>\"'()\[\],;]+")
+_LOCAL = r"[^\s@<>\"()\[\],;:]"
+_ADDRESS = re.compile(rf"(?:\"[^\"\n]{{0,320}}\"|(?<!{_LOCAL}){_LOCAL}++)@(?:\[[^\]\s]*\]|[^\s@<>\"'()\[\],;:]*)")
+"""Takes more than an address rather than less. Time is linear in the text: a run of characters is tried once, a quote is bounded."""
+
 _LONGEST: Final = 2000
 """Characters of a field at INFO and above; a traceback has more and may. Nothing that is worth a log line is longer, bodies are."""
 
