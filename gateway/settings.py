@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from gateway.admission.limits import Limits
+from gateway.admission.tenants import TenantOptions, Tenants
 from gateway.balancing.policies import POLICIES
 from gateway.dispatch.options import DispatchOptions
+from gateway.journal.options import JournalOptions
 from mailgate.config.load import load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.routes import BOUNDS, read_routes
-from mailgate.config.scalars import listed, show
+from mailgate.config.scalars import Bound, listed, show
 from mailgate.config.secret import NONE, Secret
+from mailgate.config.units import format_duration
+from mailgate.errors import SettingsInvalid
 from mailgate.route import Route
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
@@ -43,13 +49,53 @@ class GatewaySettings:
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     tls: TlsOptions = field(default_factory=TlsOptions)
     """The gateway's door. Files all empty: no TLS."""
+    limits: Limits = field(default_factory=Limits)
+    journal: JournalOptions = field(default_factory=JournalOptions)
     dispatch: DispatchOptions = field(default_factory=DispatchOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     routes: Mapping[str, Route] = field(default_factory=dict)
     """By name; at most one is without domains and takes what no other takes."""
+    tenants: Mapping[str, TenantOptions] = field(default_factory=dict)
+    """By name; without any nobody may send."""
 
 
-RULES = Rules(bounds=BOUNDS, special={Mapping[str, Route]: read_routes})
+SECOND, DAY, YEAR = timedelta(seconds=1), timedelta(days=1), timedelta(days=365)
+MIB, GIB = 2**20, 2**30
+
+OWN_BOUNDS: dict[str, Bound] = {
+    # gRPC takes messages of 64 MiB: a larger mail would never get as far as this limit.
+    "Limits.max_mail_bytes": (1024, 63 * MIB),
+    "Limits.max_recipients": (1, 1_000_000),
+    "Limits.max_recipients_per_job": (1, 10_000),
+    "Limits.max_batch_entries": (1, 1_000_000),
+    "Limits.max_batch_recipients": (1, 10_000_000),
+    "Limits.max_line_bytes": (78, 998),
+    "Limits.default_ttl": (SECOND, YEAR),
+    "Limits.max_ttl": (SECOND, YEAR),
+    "Limits.max_bytes_in_flight": (MIB, None),
+    "JournalOptions.group_rows": (1, 1_000_000),
+    "JournalOptions.group_bytes": (1024, GIB),
+    "JournalOptions.checkpoint_pages": (100, 10_000_000),
+    "JournalOptions.cache_bytes": (MIB, None),
+    "JournalOptions.window_jobs": (1, 10_000_000),
+    "JournalOptions.window_bytes": (MIB, None),
+    "JournalOptions.window_share": (0.001, 1.0),
+    "JournalOptions.refill_jobs": (1, 100_000),
+    "JournalOptions.take_jobs": (1, 100_000),
+    "DispatchOptions.window_jobs": (1, 10_000_000),
+    "DispatchOptions.window_bytes": (MIB, None),
+    "DispatchOptions.node_bytes": (MIB, None),
+    "DispatchOptions.retry_first": (timedelta(milliseconds=10), DAY),
+    "DispatchOptions.retry_max": (timedelta(milliseconds=10), 7 * DAY),
+    "DispatchOptions.retry_jitter": (0.0, 0.9),
+    "DispatchOptions.doubt_wait": (timedelta(0), timedelta(hours=1)),
+    "DispatchOptions.recovery_wait": (timedelta(0), timedelta(hours=1)),
+    "DispatchOptions.losses_alone": (1, 100),
+    "DispatchOptions.losses_dead": (1, 100),
+}
+"""Beyond these a value makes no sense or stops the gateway from working; the rooms document what is wise."""
+
+RULES = Rules(bounds={**BOUNDS, **OWN_BOUNDS}, special={Mapping[str, Route]: read_routes})
 
 
 def read(path: str | None, environ: Mapping[str, str]) -> GatewaySettings:
@@ -70,7 +116,28 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
     host = check_address(options.listen, "gateway.listen", reader, zero=True)
     guarded = bool(options.fleet_token or settings.tls.client_ca)
     check_guard(reader, "gateway", "tls", options.listen, host=host, guarded=guarded)
+    _check_pairs(settings, reader)
     _check_routes(settings.routes, reader)
+    try:
+        Tenants(settings.tenants)
+    except SettingsInvalid as error:
+        for mistake in error.mistakes:
+            reader.note(mistake.key, mistake.value, mistake.cure)
+
+
+def _check_pairs(settings: GatewaySettings, reader: Reader) -> None:
+    """Options of which one must not exceed the other."""
+    limits, dispatch = settings.limits, settings.dispatch
+    pairs = (
+        ("limits.default_ttl", limits.default_ttl, "limits.max_ttl", limits.max_ttl),
+        ("dispatch.retry_first", dispatch.retry_first, "dispatch.retry_max", dispatch.retry_max),
+    )
+    for low, value, high, bound in pairs:
+        if value > bound and reader.sound(low, high):
+            reader.note(low, format_duration(value), f"it exceeds {high}, which is {format_duration(bound)}: lower it, or raise that")
+    if dispatch.losses_alone > dispatch.losses_dead and reader.sound("dispatch.losses_alone", "dispatch.losses_dead"):
+        cure = f"it exceeds dispatch.losses_dead, which is {dispatch.losses_dead}: lower it, or raise that"
+        reader.note("dispatch.losses_alone", str(dispatch.losses_alone), cure)
 
 
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
