@@ -1,0 +1,208 @@
+"""One run of chaos: a gateway, two nodes and a witness under load; processes are killed or stopped, started again, and all is drained."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from benchmarks.peers.door import Door
+from benchmarks.peers.fleet import KEY, Fleet
+from benchmarks.peers.load import Load, Plan, read_receipts
+from benchmarks.peers.process import Process, wait_until
+from benchmarks.peers.witness import Witness
+from mailgate.api.mail.v1 import mail_pb2 as mail
+from tests.chaos.account import Account, Death, How, account
+
+KILLS = int(os.environ.get("MAILGATE_TEST_KILLS", "2"))
+PAUSE = 60.0 if KILLS >= 20 else 4.0
+"""How long a stopped node stays stopped: a minute, or a little beyond every limit that a silent node meets (0.75 s, then 2 s)."""
+IN_FLIGHT = 200
+ANSWER = 0.08
+"""Seconds that the witness takes for a 250, so that much is between dot and answer at any time."""
+CONNECTIONS = 150
+RATE = 1800.0
+"""Mails a second: below what 2 × CONNECTIONS ÷ ANSWER and two cores can do."""
+WINDOW = ANSWER * 1.5 + 1.5
+"""From a dot to its record: the answer, and what frames, group commit and busy processors add."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done, a time after the other, to which processes."""
+
+    name: str
+    pick: Callable[[Fleet], Sequence[Process]]
+    stop: bool = False
+
+
+def gateway(fleet: Fleet) -> Sequence[Process]:
+    """The gateway alone."""
+    return [fleet.gateway]
+
+
+def a_node(fleet: Fleet) -> Sequence[Process]:
+    """One of the nodes."""
+    return [random.choice(fleet.senders)]
+
+
+def both(fleet: Fleet) -> Sequence[Process]:
+    """The gateway and one of the nodes."""
+    return [fleet.gateway, random.choice(fleet.senders)]
+
+
+SCENARIOS = (
+    Scenario("kill the gateway", gateway),
+    Scenario("kill a node", a_node),
+    Scenario("kill both at once", both),
+    Scenario("stop a node, and resume", a_node, stop=True),
+)
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    scenario: str
+    hold: bool
+    kills: int
+    in_flight: list[int]
+    account: Account
+    seconds: float
+
+    HEAD = (
+        f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}"
+        + (f"{'excused':>9}{'(stopped)':>11}{'doubled':>9}{'lost':>6}{'contradicted':>14}{'seconds':>9}")
+    )
+
+    def row(self) -> str:
+        """A line of the table."""
+        sums = self.account
+        return (
+            f"{self.scenario:<26}{'HOLD' if self.hold else 'RESEND':<10}{self.kills:>6}{min(self.in_flight, default=0):>11}{sums.sent:>8}"
+            + (
+                f"{sums.unanswered:>12}{sums.delivered:>11}{sums.in_doubt:>10}{sums.excused:>9}{sums.excused_stopped:>11}"
+                f"{len(sums.doubled):>9}{len(sums.lost):>6}{len(sums.contradicted):>14}{self.seconds:>9.1f}"
+            )
+        )
+
+
+def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sender_env: dict[str, str] | None = None) -> Outcome:
+    """The whole of it; everything that was started has ended when it returns.
+
+    Raises:
+        TimeoutError: something did not come back, or did not drain; the text has the ends of the logs.
+    """
+    began = time.monotonic()
+    settings = {"dispatch": {"retry_first": "1s"}}
+    deaths: list[Death] = []
+    in_flight: list[int] = []
+    with Witness(folder, delay=ANSWER) as witness:
+        fleet = Fleet(folder, witness.port, route={"connections": CONNECTIONS}, settings=settings, sender_env=sender_env)
+        with fleet, fleet.door() as door:
+            loads = [Load(folder, plan) for plan in plans(fleet.address, folder, hold=hold)]
+            try:
+                for load in loads:
+                    load.start()
+                for _ in range(kills):
+                    in_flight.append(wait_busy(door))
+                    time.sleep(0.3 * random.random())
+                    deaths += strike(fleet, scenario)
+                for load in loads:
+                    load.signal(signal.SIGTERM)
+                for load in loads:
+                    load.result(60)
+                drain(fleet, door)
+                accepted, unanswered = gather(loads)
+                states = ask_states(door, accepted)
+            except TimeoutError as error:
+                raise TimeoutError(f"{scenario.name}: {error}\n{fleet.tails()}") from None
+            finally:
+                for load in loads:
+                    load.kill()
+        sums = account(accepted, unanswered, witness.seen(), states, deaths, hold=hold, window=WINDOW)
+    return Outcome(scenario.name, hold, kills, in_flight, sums, time.monotonic() - began)
+
+
+def plans(address: str, folder: Path, *, hold: bool) -> list[Plan]:
+    """Most comes in batches, some alone."""
+    endless = 100_000_000
+    receipts = str(folder / "receipts-{}")
+    return [
+        Plan(address, KEY, endless, batch=20, callers=8, octets=1000, hold=hold, rate=RATE * 0.9, name="b", receipts=receipts.format("b")),
+        Plan(address, KEY, endless, callers=16, octets=1000, hold=hold, rate=RATE * 0.1, name="u", receipts=receipts.format("u")),
+    ]
+
+
+def wait_busy(door: Door) -> int:
+    """Wait until enough is in the hands of nodes; how many."""
+    busy = 0
+
+    def look() -> bool:
+        nonlocal busy
+        try:
+            busy = door.queue().in_flight
+        except grpc.RpcError:
+            return False
+        return busy >= IN_FLIGHT
+
+    wait_until(look, f"never {IN_FLIGHT} in flight", timeout=30, pause=0.02)
+    return busy
+
+
+def strike(fleet: Fleet, scenario: Scenario) -> list[Death]:
+    """Kill, wait a little, start again, wait until all are ready; or stop and resume."""
+    victims = scenario.pick(fleet)
+    at = time.monotonic()
+    if scenario.stop:
+        for victim in victims:
+            victim.signal(signal.SIGSTOP)
+        time.sleep(PAUSE)
+        for victim in victims:
+            victim.signal(signal.SIGCONT)
+        gone = at
+    else:
+        for victim in victims:
+            victim.signal(signal.SIGKILL)
+        for victim in victims:
+            victim.kill()
+        gone = time.monotonic()
+        time.sleep(0.2 + 0.6 * random.random())
+        for victim in victims:
+            victim.start()
+    fleet.wait_ready(30)
+    return [Death(victim.name, at, gone, How.STOPPED if scenario.stop else How.KILLED) for victim in victims]
+
+
+def drain(fleet: Fleet, door: Door) -> None:
+    """Wait until nothing waits, twice in a row."""
+    quiet = 0
+    end = time.monotonic() + 120
+    while quiet < 2:
+        if time.monotonic() > end:
+            raise TimeoutError(f"not drained after 120 s: {door.queue()}\n{fleet.tails()}")
+        quiet = quiet + 1 if door.waiting() == 0 else 0
+        time.sleep(0.25)
+
+
+def gather(loads: Sequence[Load]) -> tuple[dict[str, str], set[str]]:
+    """All receipts, and what nobody was promised."""
+    accepted: dict[str, str] = {}
+    unanswered: set[str] = set()
+    for load in loads:
+        got, unknown = read_receipts(load.plan.receipts)
+        accepted.update(got)
+        unanswered |= unknown
+    return accepted, unanswered
+
+
+def ask_states(door: Door, accepted: dict[str, str]) -> dict[str, str]:
+    """What GetMail says of each."""
+    prefix = len("RECIPIENT_STATE_")
+    return {mail_id: ",".join(mail.RecipientState.Name(state)[prefix:] for state in states) for mail_id, states in door.states(accepted)}
