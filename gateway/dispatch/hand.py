@@ -17,7 +17,7 @@ Credit = Mapping[tuple[Lane, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a lost node had. `unsent` may go elsewhere at once; the rows of `begun` must be retracted first; `doubtful` must be asked for."""
+    """What a lost node had. `unsent` may go elsewhere at once, `begun` once its rows are retracted; `doubtful` must be asked for."""
 
     unsent: tuple[Job, ...]
     begun: tuple[Job, ...]
@@ -87,6 +87,20 @@ class Hand:
     def commit(self, fence: Fence) -> Job | None:
         """COMMIT is about to leave. None: lost or taken back meanwhile, it must not."""
         return move(fence, self._begun, self._committed)
+
+    def is_begun(self, fence: Fence) -> bool:
+        """The ledger may still be asked for it."""
+        job = self._begun.get(fence.job_id)
+        return job is not None and job.attempt == fence.attempt
+
+    def has_committed(self, fence: Fence) -> bool:
+        """COMMIT has left for it and no verdict has come."""
+        job = self._committed.get(fence.job_id)
+        return job is not None and job.attempt == fence.attempt
+
+    def take_back(self, fence: Fence) -> Job | None:
+        """Not to be sent by this node after all. None: not in hand here, or committed already."""
+        return None if fence.job_id in self._committed else self.settle(fence)
 
     def settle(self, fence: Fence) -> Job | None:
         """A verdict came, whatever the state. None: not in hand here."""

@@ -1,8 +1,8 @@
 """The node-loss counter of promise 6: a poison mail does not walk through the fleet. Pure.
 
-Each loss of a node with a job uncommitted is counted for the job. After `alone` losses it may only run on a node that has nothing else in
-hand, so that its next victim is known; after `dead` it is given up. If the lost node turns out to live (the same boot says hello again: only
-the link had broken), its losses are forgiven.
+Each loss of a node with a job uncommitted is counted for the job. After `alone` losses it may only run on a node that has nothing else
+in hand, so that its next victim is known; after `dead` it is given up. If the lost node turns out to live (the same boot says hello again:
+only the link had broken), its losses are forgiven.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ class Losses:
     def forgive(self, node_id: str, boot_id: bytes) -> frozenset[bytes]:
         """The node lives: ids of the jobs whose last loss did not happen."""
         return frozenset(self._lost.pop((node_id, boot_id), ()))
+
+    def less(self, job: Job) -> Job:
+        """The job with one loss less."""
+        return replace(job, losses=max(0, job.losses - 1))
 
     def must_be_alone(self, job: Job) -> bool:
         """Only on a node that has nothing else."""

@@ -1,0 +1,86 @@
+"""What a node says of attempts that nobody here has in hand: checked against the ledger, which is the truth.
+
+It happens after this gateway's restart (the node had COMMIT, the row was not yet on disk), after a doubt was decided without the node, and
+for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict (DONE) or under way (COMMITTED):
+- the job is gone, or has another attempt by now: the word is stale; a verdict is acknowledged, so that the node forgets it;
+- the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt;
+- the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
+- another node has it committed: two copies are out already, the first verdict to be recorded counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.dispatch.committer import Committer
+from gateway.dispatch.link import Answer, Known
+from gateway.dispatch.member import Member
+from gateway.dispatch.settler import Settler
+from gateway.ledger.port import Found, Ledger, Parked
+from mailgate.job import Fence, Job
+from mailgate.verdict import JobVerdict, Tried
+
+
+class Claims:
+    """`take_back` takes a job out of wherever it stands ready or uncommitted; False: some node has it committed."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        members: Mapping[str, Member],
+        settler: Settler,
+        committer: Committer,
+        take_back: Callable[[Job], bool],
+    ) -> None:
+        self._ledger, self._members, self._settler, self._committer, self._take_back = ledger, members, settler, committer, take_back
+        self._batch: list[tuple[str, Answer]] = []
+        self._more = asyncio.Event()
+        self.stale = 0
+        self.resolved = 0
+
+    def claim(self, node_id: str, answers: Sequence[Answer]) -> None:
+        """The node's word on these."""
+        self._batch += [(node_id, answer) for answer in answers if answer.known in (Known.DONE, Known.COMMITTED)]
+        if self._batch:
+            self._more.set()
+
+    def told(self, node_id: str, fence: Fence, verdict: JobVerdict) -> None:
+        """A verdict on a stream, for what nobody has in hand."""
+        self.claim(node_id, [Answer(fence, Known.DONE, verdict)])
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            batch, self._batch = self._batch, []
+            found = await self._ledger.find({answer.fence.job_id for _, answer in batch})
+            for node_id, answer in batch:
+                if answer.fence not in self._settler:  # else it is acknowledged when it is durable
+                    self._decide(node_id, answer, found.get(answer.fence.job_id))
+
+    def _decide(self, node_id: str, answer: Answer, found: Found | None) -> None:
+        member = self._members.get(node_id)
+        verdict = answer.verdict
+        current = found is not None and found.job.attempt == answer.fence.attempt and found.parked is not Parked.DEAD
+        if found is None or not current:
+            self._forget(member, answer)
+        elif found.parked is Parked.IN_DOUBT:
+            if isinstance(verdict, Tried):
+                self.resolved += 1
+                self._settler.tried(node_id, found.job, verdict)
+        elif isinstance(verdict, Tried):
+            if self._take_back(found.job):
+                self._settler.tried(node_id, found.job, verdict)
+            else:
+                self._forget(member, answer)
+        elif verdict is not None:  # certainly unsent: the job is ready, or with another node
+            self._forget(member, answer)
+        elif member is not None and member.link is not None and self._take_back(found.job):
+            self._committer.adopt(member, [found.job])
+
+    def _forget(self, member: Member | None, answer: Answer) -> None:
+        self.stale += 1
+        if answer.known is Known.DONE and member is not None and member.link is not None:
+            member.link.settled([answer.fence])

@@ -1,0 +1,278 @@
+"""The shell of dispatch: fills the window, feeds the nodes, hears them, and hands what they say to those who decide.
+
+Its tasks are few and never one a job: refill, feed, commit, settle, claim, and a tick. What a node says is acted on synchronously, between
+two reads of its stream, so that no await stands between a decision and its effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+
+from gateway.balancing.picker import Picker
+from gateway.dispatch.claims import Claims
+from gateway.dispatch.clock import Clock
+from gateway.dispatch.committer import Committer
+from gateway.dispatch.doubts import Answered, Doubts
+from gateway.dispatch.feeder import Feeder
+from gateway.dispatch.link import Heard, Hello
+from gateway.dispatch.losses import Losses
+from gateway.dispatch.member import Member
+from gateway.dispatch.options import DispatchOptions
+from gateway.dispatch.recovery import Recovery
+from gateway.dispatch.retry import Backoff, bury, decide_doubt, expire, postpone
+from gateway.dispatch.settler import Settled, Settler
+from gateway.dispatch.window import Window
+from gateway.ledger.fact import Publish
+from gateway.ledger.port import Ledger
+from gateway.queue.port import Queue
+from mailgate.job import Fence, Job
+from mailgate.mail import Lane
+from mailgate.telemetry.histogram import WAITS, Histogram
+from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
+
+TICK = 0.1
+"""Seconds between looks at what is overdue."""
+EXPIRY_SWEEP = 5.0
+"""Seconds between walks over the window for what has expired (1 ms for 20,000 jobs)."""
+REFUSED_WAIT_MS = 1_000
+"""A job that a node would not try comes back after this, so that it does not go round in circles."""
+
+
+class Dispatcher:
+    """See the module. `members` is the fleet's; `early`: see committer.py; `recovering`: the gateway did not stop cleanly last time."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        publish: Publish,
+        members: Mapping[str, Member],
+        clock: Clock,
+        options: DispatchOptions,
+        make_picker: Callable[[str], Picker],
+        random: Callable[[], float],
+        *,
+        early: bool,
+        recovering: bool,
+    ) -> None:
+        self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
+        self._window = Window(options.window_jobs, options.window_bytes)
+        self._losses = Losses(options.losses_alone, options.losses_dead)
+        self._doubts = Doubts(options.doubt_wait.total_seconds())
+        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)
+        self._committer = Committer(ledger, clock, early, self._ready_again)
+        backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
+        self._settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
+        self._claims = Claims(ledger, members, self._settler, self._committer, self._take_back)
+        self._more = asyncio.Event()
+        until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
+        self._recovery = Recovery(until, clock.now_ms())
+        self._unseen: set[asyncio.Future[None]] = set()
+        self.handed = {lane: Histogram(WAITS) for lane in Lane}
+        self.offered = 0
+        self.node_losses = 0
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher {self._window!r} {self._doubts!r} alone={self._feeder.alone} settling={len(self._settler)}>"
+
+    async def recover(self) -> None:
+        """Before anything else: find the attempts that an earlier life of this gateway left open."""
+        wait = self._options.recovery_wait.total_seconds()
+        for attempt in await self._ledger.open_attempts():
+            self._doubts.add([attempt.job], attempt.node_id, attempt.node_boot, attempt.at_ms, self._clock.monotonic(), wait)
+
+    async def run(self) -> None:
+        """Until cancelled; raises StorageBroken when the ledger does."""
+        async with asyncio.TaskGroup() as tasks:
+            for task in (self._refill, self._feed, self._tick, self._committer.run, self._settler.run, self._claims.run):
+                tasks.create_task(task(), name=task.__qualname__)
+            tasks.create_task(self._watch_storage(), name="storage")
+
+    # ------------------------------------------------------------------ what the fleet tells
+
+    def joined(self, member: Member, hello: Hello) -> None:
+        """A node has a stream again: what it still has is ours to take up, what it does not have was never sent."""
+        for job_id in self._losses.forgive(hello.node_id, hello.boot_id):
+            self._forgiven(job_id)
+        mine = [answer for answer in hello.inventory if answer.fence in self._doubts]
+        others = [answer for answer in hello.inventory if answer.fence not in self._doubts and answer.fence not in self._settler]
+        self._answer(member, self._doubts.hello(Hello(hello.node_id, hello.boot_id, hello.version, tuple(mine)), self._clock.monotonic()))
+        self._claims.claim(member.node_id, others)
+        self._more.set()
+
+    def heard(self, member: Member, frame: Heard) -> None:
+        """A frame of a node."""
+        for fence, verdict in frame.verdicts:
+            self._verdict(member, fence, verdict)
+        if frame.found:
+            self._answer(member, self._doubts.answered(frame.found))
+        if frame.withdrawn:
+            for fence in frame.withdrawn:
+                if (job := member.hand.take_back(fence)) is not None:
+                    self._ready_again([job])
+        if frame.ready:
+            self._committer.ready(member, frame.ready)
+        if frame.verdicts or frame.load is not None:
+            self._more.set()
+
+    def lost(self, member: Member) -> None:
+        """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt."""
+        loss = member.hand.lose()
+        uncommitted = loss.unsent + loss.begun
+        if loss.begun:
+            self._unwatched(self._ledger.retract([job.fence for job in loss.begun]))
+        if uncommitted or loss.doubtful:
+            self.node_losses += 1
+        counted = self._losses.count(member.node_id, member.boot_id, uncommitted)
+        if counted.all:
+            self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
+        now_ms = self._clock.now_ms()
+        for job in counted.dead:
+            self._settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms), job))
+        self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
+        self._ready_again(counted.free + counted.alone)
+
+    # ------------------------------------------------------------------ what others ask
+
+    def resolve(self, settled: Settled) -> None:
+        """Record a ruling that an operator has made."""
+        self._settler.settle(settled)
+
+    def wait_reason(self, route: str) -> str:
+        """Why a ready job of this route is not under way, for GetMail; empty when nothing holds it up."""
+        if not any(member.link is not None for member in self._members.values()):
+            return "no node"
+        ready = [member for member in self._members.values() if member.takes_jobs]
+        if not ready:
+            return "no node is ready"
+        if all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready):
+            return "the nodes' connections are busy"
+        return ""
+
+    # ------------------------------------------------------------------ decisions' effects
+
+    def _offer(self, member: Member, job: Job) -> None:
+        assert member.link is not None  # noqa: S101  # takes_jobs says so
+        member.hand.offer(job)
+        member.link.offer(job)
+        member.offered += 1
+        self.offered += 1
+        self.handed[job.lane].observe((self._clock.now_ms() - job.accept_ms) / 1000)
+
+    def _verdict(self, member: Member, fence: Fence, verdict: JobVerdict) -> None:
+        job = member.hand.settle(fence) or self._doubts.settle(fence)
+        if job is None:
+            if fence not in self._settler:
+                self._claims.told(member.node_id, fence, verdict)
+        elif isinstance(verdict, Tried):
+            self._settler.tried(member.node_id, job, verdict)
+        else:
+            self._not_tried(member, job, verdict)
+
+    def _not_tried(self, member: Member, job: Job, verdict: NotTried | Expired) -> None:
+        now_ms = self._clock.now_ms()
+        if isinstance(verdict, NotTried) and verdict.hopeless:
+            self._settler.settle(Settled(bury(job, verdict.reason, now_ms), job, member.node_id))
+        else:
+            self._settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), job, member.node_id))
+
+    def _answer(self, member: Member, answered: Answered) -> None:
+        if answered.adopt:
+            self._committer.adopt(member, answered.adopt)
+        for job, verdict in answered.verdicts:
+            if isinstance(verdict, Tried):
+                self._settler.tried(member.node_id, job, verdict)
+            else:
+                self._not_tried(member, job, verdict)
+        if answered.unsent:
+            self._unwatched(self._ledger.retract([job.fence for job in answered.unsent]))
+            self._ready_again(answered.unsent)
+        if answered.lookup and member.link is not None:
+            member.link.lookup(answered.lookup)
+
+    def _ready_again(self, jobs: Sequence[Job]) -> None:
+        self._feeder.put(jobs)
+        self._more.set()
+
+    def _take_back(self, job: Job) -> bool:
+        """Out of wherever it stands. False: a node has it committed."""
+        if job.fence in self._doubts or any(member.hand.has_committed(job.fence) for member in self._members.values()):
+            return False
+        for member in self._members.values():
+            if member.hand.take_back(job.fence) is not None:
+                if member.link is not None:
+                    member.link.withdraw([job.fence])
+                return True
+        if self._feeder.remove({job.id}):
+            return True
+        self._recovery.claim(job)
+        return True
+
+    def _forgiven(self, job_id: bytes) -> None:
+        for job in self._feeder.remove({job_id}):
+            forgiven = self._losses.less(job)
+            self._unwatched(self._ledger.note_losses({job.id: forgiven.losses}))
+            self._feeder.put([forgiven])
+
+    def _unwatched(self, work: Awaitable[None]) -> None:
+        """Work whose failure changes nothing here: the row is found again at the next start."""
+        written = asyncio.ensure_future(work)
+        self._unseen.add(written)
+        written.add_done_callback(self._seen)
+
+    def _seen(self, written: asyncio.Future[None]) -> None:
+        self._unseen.discard(written)
+        if not written.cancelled():
+            written.exception()
+
+    # ------------------------------------------------------------------ tasks
+
+    def room(self, lane: Lane, site_key: str) -> int:
+        """The queue may bring so many of this key; recovered jobs that still wait take their part of it."""
+        return max(0, self._window.room(lane, site_key) - len(self._recovery))
+
+    async def _refill(self) -> None:
+        while True:
+            jobs = self._recovery.sift(await self._queue.take(self.room))
+            if suspects := [job for job in jobs if self._losses.must_be_alone(job)]:
+                self._feeder.put(suspects)
+                jobs = [job for job in jobs if not self._losses.must_be_alone(job)]
+            self._window.put(jobs)
+            self._more.set()
+
+    async def _feed(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            before = len(self._window)
+            self._feeder.feed([self._members[node_id] for node_id in sorted(self._members)])
+            if len(self._window) < before:
+                self._queue.nudge()
+
+    async def _tick(self) -> None:
+        next_sweep = self._clock.monotonic() + EXPIRY_SWEEP
+        while True:
+            await asyncio.sleep(TICK)
+            now, now_ms = self._clock.monotonic(), self._clock.now_ms()
+            for doubt in self._doubts.overdue(now):
+                ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms)
+                self._settler.settle(Settled(ruling, doubt.job))
+            if recovered := self._recovery.over(now):
+                self._ready_again(recovered)
+            if now >= next_sweep:
+                next_sweep = now + EXPIRY_SWEEP
+                self._more.set()
+                if self._clock.trusted:
+                    for job in self._window.expired(now_ms):
+                        self._settler.settle(Settled(expire(job, now_ms), job))
+                if due := await self._ledger.due(now_ms, 1000):
+                    await self._queue.put(due)
+
+    async def _watch_storage(self) -> None:
+        await self._committer.broken
+
+
+def _ms(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)

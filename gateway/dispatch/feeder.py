@@ -1,0 +1,103 @@
+"""Which ready job goes to which node now: lanes in order, keys in turn, one pick a job, never beyond credit. Pure.
+
+A job that must run alone (losses.py) waits until a node has nothing in hand; one node at a time is kept quiet for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.balancing.picker import Picker
+from gateway.dispatch.losses import Losses
+from gateway.dispatch.member import Member
+from gateway.dispatch.window import Window
+from mailgate.job import Job
+from mailgate.mail import Lane
+
+TURN = 64
+"""Jobs of a key in one turn, before the lane's next key."""
+
+
+class Feeder:
+    """`feed` is called whenever jobs, credit or nodes have come; `offer` hands a job to a node's link and never waits."""
+
+    def __init__(self, window: Window, losses: Losses, make_picker: Callable[[str], Picker], offer: Callable[[Member, Job], None]) -> None:
+        self._window, self._losses = window, losses
+        self._make_picker, self._offer = make_picker, offer
+        self._pickers: dict[str, Picker] = {}
+        self._alone: deque[Job] = deque()
+        self._quiet: Member | None = None
+
+    @property
+    def alone(self) -> int:
+        """Jobs that wait to run alone."""
+        return len(self._alone)
+
+    def put(self, jobs: Iterable[Job]) -> None:
+        """Ready again: at the front of the window, or in the line of those that must be alone."""
+        free = []
+        for job in jobs:
+            if self._losses.must_be_alone(job):
+                self._alone.append(job)
+            else:
+                free.append(job)
+        self._window.put_back(free)
+
+    def remove(self, ids: set[bytes]) -> list[Job]:
+        """Take these out of what is ready."""
+        here = [job for job in self._alone if job.id in ids]
+        if here:
+            self._alone = deque(job for job in self._alone if job.id not in ids)
+        return here + self._window.remove(ids)
+
+    def feed(self, members: Sequence[Member]) -> None:
+        """Offer what can be offered. `members` in the order of their ids."""
+        self._feed_alone(members)
+        open_members = [member for member in members if member.takes_jobs]
+        if not open_members:
+            return
+        for lane in Lane:
+            for site_key in self._window.keys(lane):
+                while self._feed_key(lane, site_key, open_members):
+                    self._window.turn(lane, site_key)
+
+    def _feed_key(self, lane: Lane, site_key: str, members: list[Member]) -> bool:
+        """One turn; whether the key has both jobs and room left."""
+        candidates = [member for member in members if member.hand.room(lane, site_key) > 0]
+        for _ in range(TURN):
+            job = self._window.peek(lane, site_key)
+            if job is None or not candidates:
+                return False
+            member = self._picker(job.route).pick(candidates)
+            if not member.hand.admits(job):
+                candidates.remove(member)
+                continue
+            self._offer(member, self._window.pop(lane, site_key))
+            if member.hand.room(lane, site_key) <= 0:
+                candidates.remove(member)
+        return True
+
+    def _feed_alone(self, members: Sequence[Member]) -> None:
+        quiet = self._quiet
+        if quiet is not None and (quiet not in members or not quiet.quiet):
+            quiet = self._quiet = None
+        if not self._alone:
+            if quiet is not None and not quiet.hand:
+                quiet.quiet, self._quiet = False, None
+            return
+        if quiet is None:
+            ready = [member for member in members if member.takes_jobs]
+            if not ready:
+                return
+            quiet = self._quiet = min(ready, key=lambda member: member.in_flight)
+            quiet.quiet = True
+        job = self._alone[0]
+        if not quiet.hand and quiet.state.name == "READY" and quiet.hand.room(job.lane, job.site_key) > 0:
+            self._offer(quiet, self._alone.popleft())
+
+    def _picker(self, route: str) -> Picker:
+        picker = self._pickers.get(route)
+        if picker is None:
+            picker = self._pickers[route] = self._make_picker(route)
+        return picker

@@ -1,0 +1,160 @@
+"""The nodes of this gateway: a keeper for each entry of the registry, which holds one stream open and reconnects it.
+
+An entry that is removed while its node's own stream is healthy removes nothing: the node is shown as unregistered and used on (design,
+section 7). It goes when its stream ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.link import Heard, NodeLink
+from gateway.dispatch.member import Member
+from gateway.registry.port import NodeRecord, Registry
+from mailgate.telemetry.logs import get_logger
+
+TICK = 0.25
+"""Seconds; a node sends a frame at least each 250 ms."""
+SILENT_AFTER = 3
+"""Ticks in a row without a frame end the stream."""
+RECONNECT_FIRST, RECONNECT_MAX = 0.05, 2.0
+"""Seconds between lives of a stream; doubled each time, back to the first after a life of over 5 s."""
+LONG_LIFE = 5.0
+
+log = get_logger(__name__)
+
+
+class Fleet:
+    """`dial` makes the adapter of a new stream; `members` is shared with the dispatcher, and written only here."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        dial: Callable[[NodeRecord], NodeLink],
+        dispatcher: Dispatcher,
+        members: dict[str, Member],
+        random: Callable[[], float],
+        node_octets: int,
+    ) -> None:
+        self._registry, self._dial, self._dispatcher, self._members = registry, dial, dispatcher, members
+        self._random, self._octets = random, node_octets
+        self._changed: dict[str, asyncio.Event] = {}
+        self.losses: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<Fleet {list(self._members.values())}>"
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as keepers:
+            async for records in self._registry.watch():
+                self._apply(records, keepers)
+
+    def _apply(self, records: Sequence[NodeRecord], keepers: asyncio.TaskGroup) -> None:
+        registered = {record.node_id: record for record in records}
+        for node_id, member in self._members.items():
+            record = registered.get(node_id)
+            member.registered = record is not None
+            if record is not None and record != member.record:
+                member.record = record
+                self._changed[node_id].set()
+        for node_id, record in registered.items():
+            if node_id not in self._members:
+                self._members[node_id] = Member(record, self._octets)
+                self._changed[node_id] = asyncio.Event()
+                keepers.create_task(self._keep(self._members[node_id]), name=f"keeper of {node_id}")
+
+    async def _keep(self, member: Member) -> None:
+        """Open the node's stream again and again, until the registry has the node no more."""
+        loop = asyncio.get_running_loop()
+        wait = RECONNECT_FIRST
+        changed = self._changed[member.node_id]
+        try:
+            while member.registered:
+                changed.clear()
+                started = loop.time()
+                await self._live(member)
+                if loop.time() - started > LONG_LIFE:
+                    wait = RECONNECT_FIRST
+                try:
+                    async with asyncio.timeout(wait * (0.5 + self._random())):
+                        await changed.wait()
+                    wait = RECONNECT_FIRST
+                except TimeoutError:
+                    wait = min(wait * 2, RECONNECT_MAX)
+        finally:
+            del self._members[member.node_id], self._changed[member.node_id]
+
+    async def _live(self, member: Member) -> None:
+        """One life of the stream, and the health that is seen on it."""
+        life = Life(member, self._dial(member.record), self._dispatcher)
+        try:
+            reason = await life.run()
+        except asyncio.CancelledError:  # the gateway stops: nobody lost anything, and what is open is asked for at the next start
+            member.left("the gateway stops")
+            raise
+        member.left(reason)
+        self._dispatcher.lost(member)
+        if life.was_up:
+            kind = "silent" if life.silent else "stopped" if life.stopped else "broken"
+            self.losses[kind] = self.losses.get(kind, 0) + 1
+            log.warning("node_lost", node=member.node_id, reason=reason, kind=kind)
+
+
+class Silent(Exception):
+    """No frame came for three ticks."""
+
+
+class Life:
+    """One stream's life: hears frames for the member and the dispatcher, and ends it when the node falls silent."""
+
+    def __init__(self, member: Member, link: NodeLink, dispatcher: Dispatcher) -> None:
+        self._member, self._link, self._dispatcher = member, link, dispatcher
+        self._frames = 0
+        self.was_up = False
+        self.silent = False
+
+    @property
+    def stopped(self) -> bool:
+        """The node had said that it stops."""
+        return self._member.load.draining
+
+    def heard(self, frame: Heard) -> None:
+        """A frame came: health first, then what it says."""
+        self._frames += 1
+        if frame.hello is not None:
+            self.was_up = True
+            self._member.joined(frame.hello.boot_id, frame.hello.version)
+            log.info("node_joined", node=self._member.node_id, version=frame.hello.version)
+            self._dispatcher.joined(self._member, frame.hello)
+        if frame.load is not None:
+            self._member.report(frame.load)
+        self._dispatcher.heard(self._member, frame)
+
+    async def run(self) -> str:
+        """Until the stream ends; why it did."""
+        self._member.connecting(self._link)
+        reason = "the stream was closed"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(self._watch())
+                reason = await self._link.run(self)
+                watch.cancel()
+        except* Silent:
+            self.silent = True
+            reason = f"no frame for {SILENT_AFTER * TICK:.2f} s"
+        return reason
+
+    async def _watch(self) -> None:
+        """Count ticks without a frame; the first frame may take as long as connecting does, which the link bounds."""
+        missed = 0
+        while missed < SILENT_AFTER:
+            before = self._frames
+            await asyncio.sleep(TICK)
+            if not self.was_up:
+                continue
+            missed = 0 if self._frames > before else missed + 1
+            self._member.tick(self._frames > before)
+        raise Silent

@@ -1,0 +1,109 @@
+"""A node as dispatch sees it: its record, its health by its own stream, its hand, its counts. Pure.
+
+Health (design, section 7): a tick each 250 ms without a frame since the last is a miss. Two misses in a row: SUSPECT, no new jobs; three:
+the link ends itself (the stream is OUT). Two ticks with frames: READY again. Ticks are counted, not clocks compared, so that a pause of the
+gateway's own loop costs one miss, not the node.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from gateway.dispatch.hand import Hand
+from gateway.dispatch.link import Load, NodeLink
+from gateway.registry.port import NodeRecord
+
+SUSPECT_AFTER = 2
+GOOD_AFTER = 2
+
+
+class NodeState(IntEnum):
+    """Whether a node gets jobs; numbers are those of the proto."""
+
+    CONNECTING = 1
+    READY = 2
+    SUSPECT = 3
+    OUT = 4
+    DRAINING = 5
+
+
+class Member:
+    """See the module. It is a balancing Candidate."""
+
+    def __init__(self, record: NodeRecord, octets: int) -> None:
+        self.record = record
+        self.boot_id = record.boot_id
+        self.version = record.version
+        self.registered = True
+        self.hand = Hand(octets)
+        self.link: NodeLink | None = None
+        self.state = NodeState.CONNECTING
+        self.reason = ""
+        self.load = Load(0, False, 0, 0, 0)
+        self.quiet = False
+        """Gets no new jobs until it has nothing in hand: a job that must be alone is to come."""
+        self.offered = 0
+        self.delivered = 0
+        self.lives = 0
+        self._missed = 0
+        self._good = 0
+
+    def __repr__(self) -> str:
+        return f"<Member {self.node_id} {self.state.name} {self.hand!r}>"
+
+    @property
+    def node_id(self) -> str:
+        """For its life."""
+        return self.record.node_id
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs in hand."""
+        return len(self.hand)
+
+    @property
+    def weight(self) -> float:
+        """Warm connections; a node that has none yet still counts."""
+        return self.load.warm or 1.0
+
+    @property
+    def takes_jobs(self) -> bool:
+        """New jobs may go to it, credit permitting."""
+        return self.state is NodeState.READY and not self.quiet
+
+    def connecting(self, link: NodeLink) -> None:
+        """A new life of its stream begins."""
+        self.link = link
+        self.state, self._missed, self._good = NodeState.CONNECTING, 0, 0
+        self.lives += 1
+
+    def joined(self, boot_id: bytes, version: str) -> None:
+        """It said hello."""
+        self.boot_id, self.version = boot_id, version
+        self.state, self.reason = NodeState.READY, ""
+
+    def left(self, reason: str) -> None:
+        """Its stream ended."""
+        self.link = None
+        self.quiet = False
+        self.state, self.reason = NodeState.OUT, reason
+
+    def report(self, load: Load) -> None:
+        """A load report came."""
+        self.load = load
+        self.hand.grant(load.credit)
+        if load.draining and self.state in (NodeState.READY, NodeState.SUSPECT):
+            self.state, self.reason = NodeState.DRAINING, "it is stopping"
+
+    def tick(self, heard: bool) -> None:
+        """250 ms have passed, in which a frame came or not."""
+        if heard:
+            self._missed = 0
+            self._good += 1
+            if self.state is NodeState.SUSPECT and self._good >= GOOD_AFTER:
+                self.state, self.reason = NodeState.READY, ""
+            return
+        self._good = 0
+        self._missed += 1
+        if self._missed >= SUSPECT_AFTER and self.state is NodeState.READY:
+            self.state, self.reason = NodeState.SUSPECT, f"{self._missed} load reports are missing"

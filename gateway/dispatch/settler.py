@@ -1,0 +1,130 @@
+"""From verdicts to the ledger, and only then to the watchers and back to the node: record, settle, publish, acknowledge.
+
+One batch at a time; whatever gathers while a commit is under way is the next batch. What is not recorded is kept here and, for verdicts, by
+the node: a full disk delays, it loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.dispatch.clock import Clock
+from gateway.dispatch.member import Member
+from gateway.dispatch.retry import Backoff, Ruling, conclude
+from gateway.ledger.fact import Publish
+from gateway.ledger.port import Ledger
+from gateway.queue.port import Queue
+from mailgate.errors import StorageFull
+from mailgate.job import Fence, Job
+from mailgate.mail import Lane, RecipientState
+from mailgate.telemetry.histogram import WAITS, Histogram
+from mailgate.verdict import Tried
+
+PAUSE = 1.0
+"""Seconds until a batch that found the disk full is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A ruling, the job it is about, and the node that must be told when it is durable ("" for none)."""
+
+    ruling: Ruling
+    job: Job
+    node_id: str = ""
+
+
+class Settler:
+    """`members` finds the node's present stream when its verdicts are durable; `give_back` takes jobs that are ready again."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        publish: Publish,
+        members: Mapping[str, Member],
+        clock: Clock,
+        backoff: Backoff,
+        random: Callable[[], float],
+        give_back: Callable[[Sequence[Job]], None],
+    ) -> None:
+        self._ledger, self._queue, self._publish = ledger, queue, publish
+        self._members, self._clock, self._backoff, self._random = members, clock, backoff, random
+        self._give_back = give_back
+        self._batch: list[Settled] = []
+        self._under_way: set[Fence] = set()
+        self._more = asyncio.Event()
+        self.outcomes: dict[tuple[Lane, RecipientState], int] = {(lane, state): 0 for lane in Lane for state in RecipientState}
+        self.delivered = {lane: Histogram(WAITS) for lane in Lane}
+        self.classes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def __contains__(self, fence: Fence) -> bool:
+        """Its ruling is known and not durable yet."""
+        return fence in self._under_way
+
+    def tried(self, node_id: str, job: Job, verdict: Tried) -> None:
+        """The node tried the job."""
+        ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random())
+        self.settle(Settled(ruling, job, node_id))
+
+    def settle(self, settled: Settled) -> None:
+        """Record this ruling with the next batch."""
+        self._batch.append(settled)
+        self._under_way.add(settled.ruling.conclusion.fence)
+        self._more.set()
+
+    async def run(self) -> None:
+        """Until cancelled; raises StorageBroken when the ledger does."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            batch, self._batch = self._batch, []
+            if batch:
+                await self._record(batch)
+
+    async def _record(self, batch: list[Settled]) -> None:
+        conclusions = [settled.ruling.conclusion for settled in batch]
+        while True:
+            try:
+                await self._ledger.record(conclusions)
+                break
+            except StorageFull:
+                await asyncio.sleep(PAUSE)
+        if gone := [settled.job for settled in batch if settled.ruling.conclusion.remaining is None]:
+            await self._queue.settle(gone)
+        self._under_way.difference_update(settled.ruling.conclusion.fence for settled in batch)
+        self._acknowledge(batch)
+        if back := [settled.ruling.back for settled in batch if settled.ruling.back is not None]:
+            self._give_back(back)
+        self._count(batch)
+        self._publish([fact for settled in batch for fact in settled.ruling.facts])
+
+    def _acknowledge(self, batch: list[Settled]) -> None:
+        by_node: dict[str, list[Fence]] = {}
+        for settled in batch:
+            if settled.node_id:
+                by_node.setdefault(settled.node_id, []).append(settled.ruling.conclusion.fence)
+        for node_id, fences in by_node.items():
+            member = self._members.get(node_id)
+            if member is not None and member.link is not None:
+                member.link.settled(fences)
+
+    def _count(self, batch: list[Settled]) -> None:
+        for settled in batch:
+            delivered = 0
+            for change in settled.ruling.conclusion.changes:
+                self.outcomes[settled.job.lane, change.state] += len(change.indexes)
+                if change.state is RecipientState.DELIVERED:
+                    delivered += len(change.indexes)
+                elif change.attempt is not None:
+                    name = change.attempt.bounce_class or "other"
+                    self.classes[name] = self.classes.get(name, 0) + len(change.indexes)
+            if delivered:
+                waited = (settled.ruling.conclusion.at_ms - settled.job.accept_ms) / 1000
+                self.delivered[settled.job.lane].observe(waited, delivered)
+                if (member := self._members.get(settled.node_id)) is not None:
+                    member.delivered += delivered

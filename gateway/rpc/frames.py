@@ -1,0 +1,164 @@
+"""Frames of a Deliver stream ⇄ what dispatch speaks. Small things first: a COMMIT never waits behind bodies."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from gateway.dispatch.link import Answer, Heard, Hello, Known, Load
+from mailgate.api.node.v1 import node_pb2
+from mailgate.errors import JobUnreadable
+from mailgate.job import Fence, Job
+from mailgate.mail import Lane
+from mailgate.route import Route
+from mailgate.rpc.jobs import verdict_from_proto
+from mailgate.telemetry.logs import get_logger
+from mailgate.verdict import JobVerdict
+
+FRAME_OCTETS = 256 * 1024
+"""Bodies in a frame; a larger job goes alone (design, section 5)."""
+PROTOCOL = 1
+"""The protocol of this release."""
+
+log = get_logger(__name__)
+
+
+class Outgoing:
+    """What waits to be written to one node. `next_frame` takes as much as fits; synchronous, called by the link's writer alone."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._dropped: set[Fence] = set()
+        self._routes: list[Route] = []
+        self._commits: list[Fence] = []
+        self._withdraws: list[Fence] = []
+        self._settled: list[Fence] = []
+        self._lookups: list[Fence] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs or self._commits or self._settled or self._withdraws or self._lookups or self._routes)
+
+    def offer(self, job: Job) -> None:
+        """After the routes that it needs."""
+        self._jobs.append(job)
+
+    def route(self, route: Route) -> None:
+        """Before the next job."""
+        self._routes.append(route)
+
+    def commit(self, fences: Iterable[Fence]) -> None:
+        """First in the next frame."""
+        self._commits += fences
+
+    def settled(self, fences: Iterable[Fence]) -> None:
+        """In the next frame."""
+        self._settled += fences
+
+    def lookup(self, fences: Iterable[Fence]) -> None:
+        """In the next frame."""
+        self._lookups += fences
+
+    def withdraw(self, fences: Iterable[Fence]) -> None:
+        """In the next frame, and an offer that is still here is not sent."""
+        fences = set(fences)
+        waiting = {job.fence for job in self._jobs} if self._jobs else set()
+        self._dropped |= fences & waiting
+        self._withdraws += fences - waiting
+
+    def next_frame(self, heard: int) -> node_pb2.DeliverRequest:
+        """Everything small, and bodies up to FRAME_OCTETS."""
+        frame = node_pb2.DeliverRequest(heard=heard)
+        put_fences(frame.commits, self._commits)
+        put_fences(frame.settled, self._settled)
+        put_fences(frame.withdraws, self._withdraws)
+        put_fences(frame.lookups, self._lookups)
+        self._commits, self._settled, self._withdraws, self._lookups = [], [], [], []
+        for route in self._routes:
+            frame.routes.append(route_to_proto(route))
+        self._routes = []
+        size = 0
+        while self._jobs and (size == 0 or size + self._jobs[0].size <= FRAME_OCTETS):
+            job = self._jobs.popleft()
+            if job.fence in self._dropped:
+                self._dropped.discard(job.fence)
+                continue
+            size += job.size
+            put_offer(frame, job)
+        return frame
+
+
+def put_fences(field: object, fences: Iterable[Fence]) -> None:
+    """Write fences into a repeated field."""
+    add = field.add  # type: ignore[attr-defined]
+    for job_id, attempt in fences:
+        add(job_id=job_id, attempt=attempt)
+
+
+def put_offer(frame: node_pb2.DeliverRequest, job: Job) -> None:
+    """Write a job into a frame."""
+    offer = frame.jobs.add(route=job.route, site_key=job.site_key, lane=job.lane.value, job=job.envelope + job.content)  # type: ignore[arg-type]
+    offer.fence.job_id, offer.fence.attempt = job.id, job.attempt
+    if job.partial:
+        offer.remaining.extend(job.recipients)
+
+
+def route_to_proto(route: Route) -> node_pb2.RouteConfig:
+    """A route, as the node needs it."""
+    message = node_pb2.RouteConfig(
+        name=route.name,
+        version=route.version,
+        tls=route.tls.value,  # type: ignore[arg-type]
+        verify=route.verify,
+        username=route.username,
+        secret=route.secret,
+        connections=route.connections,
+        connect_timeout_ms=int(route.connect_timeout.total_seconds() * 1000),
+        command_timeout_ms=int(route.command_timeout.total_seconds() * 1000),
+        body_timeout_ms=int(route.body_timeout.total_seconds() * 1000),
+        idle_timeout_ms=int(route.idle_timeout.total_seconds() * 1000),
+        max_mails_per_connection=route.max_mails_per_connection,
+        pipelining=route.pipelining,
+    )
+    for relay in route.relays:
+        message.relays.add(host=relay.host, port=relay.port)
+    return message
+
+
+def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
+    """A node's frame. A verdict that this release cannot read is left out, and logged: the attempt ends as a doubt, not as a crash."""
+    return Heard(
+        hello=hello_from_proto(frame.hello) if frame.HasField("hello") else None,
+        load=load_from_proto(frame.load) if frame.HasField("load") else None,
+        verdicts=tuple([pair for message in frame.verdicts if (pair := _verdict(message)) is not None]),
+        withdrawn=tuple([Fence(fence.job_id, fence.attempt) for fence in frame.withdrawn]),
+        found=tuple([_answer(message) for message in frame.found]),
+        ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
+    )
+
+
+def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
+    """The first frame's news."""
+    return Hello(message.node_id, message.boot_id, message.version, tuple([_answer(answer) for answer in message.inventory]))
+
+
+def load_from_proto(message: node_pb2.LoadReport) -> Load:
+    """A load report."""
+    credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in (Lane.TRANSACTIONAL, Lane.BULK)}
+    return Load(message.sequence, message.draining, message.warm, message.in_flight, message.service_time_us, credit)
+
+
+def _answer(message: node_pb2.LookupAnswer) -> Answer:
+    fence = Fence(message.fence.job_id, message.fence.attempt)
+    known = Known(message.state) if message.state in Known.__members__.values() else Known.UNKNOWN
+    if known is Known.DONE:
+        pair = _verdict(message.verdict)
+        return Answer(fence, Known.DONE, pair[1]) if pair is not None else Answer(fence, Known.COMMITTED)
+    return Answer(fence, known)
+
+
+def _verdict(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict] | None:
+    try:
+        return verdict_from_proto(message)
+    except JobUnreadable as error:
+        log.error("verdict_unreadable", reason=str(error))
+        return None

@@ -1,0 +1,160 @@
+"""One life of one Deliver stream to a node: the adapter of dispatch's port NodeLink.
+
+Two tasks in a group, one that reads and one that writes; the first to end ends both. The only reader never reads under a time limit
+(cancelling a read cancels the call), the only writer writes one frame at a time (two at once are an error of gRPC's core).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from gateway.dispatch.link import Listener
+from gateway.registry.port import NodeRecord
+from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
+from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate.job import Fence, Job
+from mailgate.route import Route
+from mailgate.rpc.channel import bearer, open_node_channel
+from mailgate.rpc.tls import TlsOptions
+
+BEAT = 0.25
+"""Seconds: a frame at least so often, so that the node sees us live (design, section 7)."""
+CONNECT = 5.0
+"""Seconds until the node's hello; a dead address must not hold up the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this gateway is to the nodes."""
+
+    gateway_id: str
+    epoch: int
+    fleet_token: str = ""
+    tls: TlsOptions | None = None
+
+
+class Ended(Exception):
+    """The stream is over; the text says why."""
+
+
+class GrpcNodeLink:
+    """See the port. `routes` is read when a job needs one: a node gets a route with the first job for it, and again when it changed."""
+
+    def __init__(self, record: NodeRecord, identity: Identity, routes: Mapping[str, Route]) -> None:
+        self._record, self._identity, self._routes = record, identity, routes
+        self._outgoing = Outgoing()
+        self._more = asyncio.Event()
+        self._told: dict[str, int] = {}
+        self._heard_sequence = 0
+        self.frames_in = 0
+        self.frames_out = 0
+
+    def offer(self, job: Job) -> None:
+        """Have the node make it ready."""
+        route = self._routes.get(job.route)
+        if route is not None and self._told.get(route.name) != route.version:
+            self._told[route.name] = route.version
+            self._outgoing.route(route)
+        self._outgoing.offer(job)
+        self._more.set()
+
+    def commit(self, fences: Sequence[Fence]) -> None:
+        """Their bodies may end."""
+        self._outgoing.commit(fences)
+        self._more.set()
+
+    def withdraw(self, fences: Sequence[Fence]) -> None:
+        """Drop these."""
+        self._outgoing.withdraw(fences)
+        self._more.set()
+
+    def settled(self, fences: Sequence[Fence]) -> None:
+        """Their verdicts are recorded."""
+        self._outgoing.settled(fences)
+        self._more.set()
+
+    def lookup(self, fences: Sequence[Fence]) -> None:
+        """Ask what the node knows."""
+        self._outgoing.lookup(fences)
+        self._more.set()
+
+    async def run(self, listener: Listener) -> str:
+        """Live until the stream ends; why it did."""
+        async with open_node_channel(self._record.address, self._identity.tls) as channel:
+            call = node_service_pb2_grpc.NodeServiceStub(channel).Deliver(metadata=bearer(self._identity.fleet_token))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    joined = asyncio.Event()
+                    tasks.create_task(self._read(call, listener, joined))
+                    tasks.create_task(self._write(call))
+                    tasks.create_task(self._beat())
+                    tasks.create_task(self._within(joined))
+            # write() on a call that is over raises InvalidStateError, not an AioRpcError (gRPC 1.85).
+            except* (Ended, grpc.aio.AioRpcError, asyncio.InvalidStateError) as group:
+                return describe(group)
+            finally:
+                call.cancel()
+        return "the stream was closed"
+
+    async def _read(self, call: grpc.aio.StreamStreamCall, listener: Listener, joined: asyncio.Event) -> None:  # type: ignore[type-arg]
+        while (frame := await call.read()) is not grpc.aio.EOF:
+            self.frames_in += 1
+            heard = heard_from_proto(frame)
+            if not joined.is_set():
+                if heard.hello is None or heard.hello.node_id != self._record.node_id:
+                    raise Ended(f"the node at {self._record.address} is not {self._record.node_id!r}")
+                self._routes_known()
+                joined.set()
+            if heard.load is not None:
+                self._heard_sequence = heard.load.sequence
+            listener.heard(heard)
+        raise Ended("the node closed the stream")
+
+    def _routes_known(self) -> None:
+        """Tell all routes at once, so that the node dials ahead and reports credit for them."""
+        for route in self._routes.values():
+            self._told[route.name] = route.version
+            self._outgoing.route(route)
+        self._more.set()
+
+    async def _write(self, call: grpc.aio.StreamStreamCall) -> None:  # type: ignore[type-arg]
+        hello = node_pb2.GatewayHello(
+            gateway_id=self._identity.gateway_id, epoch=self._identity.epoch, protocol_min=PROTOCOL, protocol_max=PROTOCOL
+        )
+        await call.write(node_pb2.DeliverRequest(hello=hello))
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            await self._write_frame(call)
+            while self._outgoing:
+                await self._write_frame(call)
+
+    async def _write_frame(self, call: grpc.aio.StreamStreamCall) -> None:  # type: ignore[type-arg]
+        frame = self._outgoing.next_frame(self._heard_sequence)
+        self.frames_out += 1
+        await call.write(frame)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self._more.set()
+
+    async def _within(self, joined: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(CONNECT):
+                await joined.wait()
+        except TimeoutError:
+            raise Ended(f"no hello from {self._record.address} within {CONNECT:g} s") from None
+
+
+def describe(group: BaseExceptionGroup[BaseException]) -> str:
+    """The first reason of a group that is worth telling."""
+    errors = [error for error in group.exceptions if not isinstance(error, asyncio.InvalidStateError)] or list(group.exceptions)
+    error = errors[0]
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or type(error).__name__
