@@ -1,1 +1,1 @@
-"""The development inbox: an SMTP server that keeps what it gets, and a door to look at it."""
+"""The development inbox: takes any mail by SMTP, keeps the last ones, and shows them in a browser. Extra `inbox`."""
