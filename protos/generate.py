@@ -36,10 +36,9 @@ def make_stubs(out: Path) -> None:
     """Write the stubs below `out`, with the `__init__.py` files that protoc leaves out."""
     out.mkdir(parents=True, exist_ok=True)
     run([f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}"])
-    for folder in {out / Path(source).parent for source in sources()}:
-        while folder not in (out, out / "mailgate"):
-            (folder / "__init__.py").write_text('"""Generated from protos/ by protos/generate.py."""\n')
-            folder = folder.parent
+    packages = {package for source in sources() for package in Path(source).parents} - {Path(), Path("mailgate")}
+    for package in packages:
+        (out / package / "__init__.py").write_text('"""Generated from protos/ by protos/generate.py."""\n')
 
 
 def make_image(file: Path) -> None:
