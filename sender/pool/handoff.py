@@ -42,4 +42,3 @@ class Listener(Protocol):
     def idle(self, route: str) -> None:
         """A connection of this route has become idle: `Pool.start` would work now. May be called when nothing waits."""
         ...
-

@@ -1,0 +1,220 @@
+"""One warm connection: an asyncio protocol that drives a conversation. No task, timer or future; the pool sweeps its deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from typing import Protocol
+
+from sender.pool.dialer import Dialled
+from sender.pool.handoff import Handoff
+from sender.pool.slots import Slot, Slots
+from sender.smtp.conversation import Conversation
+from sender.smtp.events import IDLE, READY, Close, Done, Event, Send
+from sender.smtp.steps import Step, Waiting
+
+BURST_OCTETS = 4 * 1024 * 1024
+"""Of a long body written before others get their turn on the loop, should the socket take it all."""
+LINGER = 5.0
+"""Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Owner(Protocol):
+    """What a connection tells: the pool. Synchronous; nothing but `on_closing` is called from within `start`, `commit` or `withdraw`."""
+
+    def on_ready(self, connection: Connection, handoff: Handoff) -> None:
+        """354 is here."""
+        ...
+
+    def on_done(self, connection: Connection, handoff: Handoff, done: Done) -> None:
+        """Every recipient has its outcome."""
+        ...
+
+    def on_idle(self, connection: Connection) -> None:
+        """The next mail may come."""
+        ...
+
+    def on_closing(self, connection: Connection, close: Close) -> None:
+        """It takes no more mail."""
+        ...
+
+    def on_closed(self, connection: Connection) -> None:
+        """The socket is gone. The last that is told."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """See the module. Made by the dialer's `adopt`; whoever makes it calls `take_over` at once."""
+
+    __slots__ = (
+        "_began",
+        "_loop",
+        "_owner",
+        "_paused",
+        "_transport",
+        "by_server",
+        "closing",
+        "conversation",
+        "handoff",
+        "remote",
+        "since",
+        "slot",
+        "slots",
+    )
+
+    def __init__(self, remote: Dialled, conversation: Conversation, owner: Owner, slots: Slots, slot: Slot) -> None:
+        self.remote = remote
+        self.conversation = conversation
+        self.slots = slots
+        self.slot = slot
+        self.handoff: Handoff | None = None
+        self.closing = False
+        self.by_server = True
+        """Should it end now, it is not by our wish."""
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._transport = remote.transport
+        self._paused = False
+        self.since = self._began = self._loop.time()
+        """`since`: the last thing written or heard; deadlines count from it."""
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.remote.address} {self.conversation.step.name}{' closing' if self.closing else ''}>"
+
+    @property
+    def usable(self) -> bool:
+        """The transport still writes."""
+        return not self.closing and not self._transport.is_closing()
+
+    @property
+    def duration_us(self) -> int:
+        """Since the commit, or since the start where there was none."""
+        return int((self._loop.time() - self._began) * 1e6)
+
+    # ---- what the pool does
+
+    def start(self, handoff: Handoff) -> Done | None:
+        """Begins the transaction; Done when this server can't take it, and then the connection is still idle."""
+        self.since = self._began = self._loop.time()
+        begun = self.conversation.start(handoff)
+        if isinstance(begun, Done):
+            return begun
+        self.handoff = handoff
+        self._transport.write(begun)
+        return None
+
+    def commit(self) -> bool:
+        """Lets the end of the body go. False: the conversation is not there (any more)."""
+        if self.conversation.step is not Step.READY:
+            return False
+        self.since = self._began = self._loop.time()
+        self._transport.write(self.conversation.finish())
+        self._pump()
+        return True
+
+    def withdraw(self) -> None:
+        """Gives the transaction up: nothing more is told of it. After `commit` it is too late, and nothing happens."""
+        if self.conversation.step in (Step.COMMANDS, Step.READY):
+            self.handoff = None
+            self.by_server = False
+            self._act(self.conversation.withdraw())
+
+    def quit(self) -> None:
+        """Closes an idle connection politely."""
+        if self.usable and self.conversation.step is Step.IDLE:
+            self.closing, self.by_server = True, False
+            self.since = self._loop.time()
+            self._transport.write(self.conversation.quit())
+
+    def abort(self, why: str) -> None:
+        """Tears the connection down; a mail on it comes to what `Conversation.lost` says."""
+        self.by_server = False
+        self._act(self.conversation.lost(why))
+        self._tear()
+
+    def sweep(self, now: float, command_timeout: float, body_timeout: float) -> None:
+        """Acts on the deadline that has passed, if one has. To be called about once a second."""
+        if self.closing:
+            if now - self.since > LINGER:
+                self._tear()
+            return
+        waiting = self.conversation.waiting
+        if waiting is not Waiting.NOTHING:
+            allowed = command_timeout if waiting is Waiting.COMMAND else body_timeout
+            if now - self.since > allowed:
+                self._act(self.conversation.timed_out(allowed))
+
+    # ---- what the transport does
+
+    def data_received(self, data: bytes) -> None:
+        """Replies; what they mean is the conversation's."""
+        self.since = self._loop.time()
+        self._act(self.conversation.receive(data))
+
+    def eof_received(self) -> bool:
+        """The server has closed: it takes no more mail, from now and not only when the socket is gone. The transport closes itself."""
+        self._act(self.conversation.lost("the server closed the connection"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._act(self.conversation.lost(f"the connection was lost: {exc}" if exc else "the connection was closed"))
+        self.closing = True
+        self._owner.on_closed(self)
+
+    def pause_writing(self) -> None:
+        """The peer reads slower than we write."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._paused = False
+        self._pump()
+
+    def _pump(self) -> None:
+        """Writes a long body as the peer reads it: at most a piece waits in the transport."""
+        written = 0
+        while not self._paused and (piece := self.conversation.more()):
+            self.since = self._loop.time()
+            self._transport.write(piece)
+            written += len(piece)
+            if written >= BURST_OCTETS:
+                self._loop.call_soon(self._pump)
+                return
+
+    def _act(self, events: list[Event]) -> None:
+        for event in events:
+            if event is READY and self.handoff is not None:
+                self._owner.on_ready(self, self.handoff)
+            elif event is IDLE:
+                self._owner.on_idle(self)
+            elif isinstance(event, Done):
+                self._done(event)
+            elif isinstance(event, Send):
+                self._transport.write(event.data)
+            elif isinstance(event, Close):
+                self._end(event)
+
+    def _done(self, done: Done) -> None:
+        handoff, self.handoff = self.handoff, None
+        if handoff is not None:
+            self._owner.on_done(self, handoff, done)
+
+    def _end(self, close: Close) -> None:
+        self.closing = True
+        self.since = self._loop.time()
+        self._owner.on_closing(self, close)
+        if close.reset:
+            self._tear()
+        else:
+            self._transport.close()
+
+    def _tear(self) -> None:
+        """Resets the connection (SO_LINGER 0): what still waits in buffers, ours or the kernel's, never leaves."""
+        if (sock := self._transport.get_extra_info("socket")) is not None:
+            with suppress(OSError):  # the socket is gone already, and its buffers with it
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()

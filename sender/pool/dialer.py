@@ -1,0 +1,193 @@
+"""Opens connections: aiosmtplib connects, greets, speaks TLS and AUTH; then the transport is handed over and aiosmtplib is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import aiosmtplib
+
+from mailgate.route import Relay, Route, TlsMode
+from mailgate.verdict import Phase, Reply
+from sender.smtp.capabilities import Capabilities, parse_capabilities
+from sender.smtp.replies import ServerReply
+from sender.smtp.verdicts import broken, understand
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A connection that is ready for MAIL, and where it leads."""
+
+    transport: asyncio.Transport
+    capabilities: Capabilities
+    host: str
+    address: str
+    """The IP address and port; empty when the connection had gone."""
+    tls: str
+    """Such as `TLSv1.3`; empty: in clear."""
+
+
+class DialFailed(Exception):
+    """The relay can't be used now. `reply` says in which phase it failed, and how; no socket is left open."""
+
+    def __init__(self, reply: Reply, relay: Relay, address: str = "") -> None:
+        self.reply = reply
+        self.relay = relay
+        self.address = address
+        super().__init__(f"{relay.host}:{relay.port}, {reply.phase.name}: {reply.code or ''} {reply.text}")
+
+
+class _Refused(Exception):
+    """We would not go on, though the relay would."""
+
+    def __init__(self, text: str, bounce_class: str) -> None:
+        self.bounce_class = bounce_class
+        super().__init__(text)
+
+
+class Dialer:
+    """Dials for one process. `helo`: what we call ourselves; empty: this host's name."""
+
+    def __init__(self, helo: str = "") -> None:
+        self._helo = helo
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+
+    async def dial(self, route: Route, relay: Relay, password: str | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
+        """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.
+
+        `adopt` is called last, when nothing can fail any more; bytes that the server sends from then on are the protocol's. With
+        OPPORTUNISTIC, a STARTTLS that fails is followed by one more try in clear (RFC 7435 3); a password is never sent then.
+
+        Raises:
+            DialFailed: whatever the reason.
+        """
+        seconds = route.connect_timeout / timedelta(seconds=1)
+        limit = asyncio.timeout(seconds)
+        call = _Call(route, relay, password, self._helo, clear=route.tls is TlsMode.NONE)
+        try:
+            async with limit:
+                context = await self._context(route)
+                try:
+                    self._helo = await call.run(context, adopt)
+                except Exception:
+                    if route.tls is not TlsMode.OPPORTUNISTIC or call.phase is not Phase.TLS:
+                        raise
+                    call = _Call(route, relay, password, self._helo, clear=True)
+                    self._helo = await call.run(context, adopt)
+        except Exception as error:
+            late = isinstance(error, TimeoutError) and limit.expired()
+            reply = broken(call.phase, f"no answer within {seconds:g} s") if late else _understood(call.phase, error)
+            raise DialFailed(reply, relay, call.address) from error
+
+    async def _context(self, route: Route) -> ssl.SSLContext:
+        """One for all dials: to load the authorities takes tens of milliseconds, hence the thread."""
+        verify = route.verify and route.tls in (TlsMode.REQUIRED, TlsMode.IMPLICIT)
+        if verify not in self._contexts:
+            context = await asyncio.to_thread(ssl.create_default_context)
+            if not verify:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._contexts[verify] = context
+        return self._contexts[verify]
+
+
+class _Call:
+    """One dial, step by step; `phase` says how far it came."""
+
+    def __init__(self, route: Route, relay: Relay, password: str | None, helo: str, *, clear: bool) -> None:
+        self._route = route
+        self._relay = relay
+        self._password = password
+        self._helo = helo
+        self._clear = clear
+        self.phase = Phase.CONNECT
+        self.address = ""
+
+    async def run(self, context: ssl.SSLContext, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
+        """The whole way; returns the name that was given to the server. Whatever it raises, no socket stays open."""
+        self._client = client = aiosmtplib.SMTP(
+            hostname=self._relay.host,
+            port=self._relay.port,
+            local_hostname=self._helo or None,
+            timeout=None,  # the whole dial has one
+            use_tls=self._route.tls is TlsMode.IMPLICIT,
+            start_tls=False,
+            tls_context=context,
+        )
+        try:
+            await client.connect()
+            peer = client.get_transport_info("peername")
+            self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+            await self._greet()
+            if not self._clear and self._route.tls is not TlsMode.IMPLICIT:
+                await self._start_tls()
+            if self._route.username:
+                await self._log_in()
+            dialled = self._dialled()
+            dialled.transport.set_protocol(adopt(dialled))
+        except BaseException:
+            client.close()
+            raise
+        return client.local_hostname or ""
+
+    async def _greet(self) -> None:
+        self.phase = Phase.EHLO
+        try:
+            await self._client.ehlo()
+        except aiosmtplib.SMTPHeloError as error:
+            if error.code // 100 != 5 or not self._client.is_connected:  # noqa: PLR2004 - RFC 5321 3.2: a server without extensions
+                raise
+            await self._client.helo()
+
+    async def _start_tls(self) -> None:
+        if self._client.supports_extension("starttls"):
+            self.phase = Phase.TLS
+            await self._client.starttls()
+            await self._greet()
+        elif self._route.tls is TlsMode.REQUIRED:
+            self.phase = Phase.TLS
+            raise _Refused('the relay does not offer STARTTLS and tls = "required"', "tls")
+
+    async def _log_in(self) -> None:
+        self.phase = Phase.AUTH
+        if self._password is None:
+            raise _Refused(f"the secret {self._route.secret!r} is not known here: put it under [secrets]", "auth")
+        if self._route.tls is TlsMode.OPPORTUNISTIC and self._client.get_transport_info("sslcontext") is None:
+            raise _Refused('the relay speaks no TLS, and a password is not sent in clear unless tls = "none"', "auth")
+        await self._client.login(self._route.username, self._password)
+
+    def _dialled(self) -> Dialled:
+        """What aiosmtplib leaves behind: a lock and two futures that nobody waits for. Bytes that it holds back were not asked for."""
+        client = self._client
+        transport, protocol, ehlo = client.transport, client.protocol, client.last_ehlo_response
+        if transport is None or protocol is None or transport.is_closing():
+            raise ConnectionResetError("the server closed the connection after its greeting")
+        if protocol._buffer:  # what came behind the last reply
+            raise _Refused("the server spoke out of turn", "protocol")
+        security = transport.get_extra_info("ssl_object")
+        return Dialled(
+            transport=cast("asyncio.Transport", transport),
+            capabilities=parse_capabilities(ehlo.message if ehlo else ""),
+            host=client.hostname or "",
+            address=self.address,
+            tls=(security.version() or "") if security is not None else "",
+        )
+
+
+def _understood(phase: Phase, error: Exception) -> Reply:
+    """A failure as a reply: the server's own where it gave one."""
+    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
+        return understand(phase, ServerReply(error.code, error.message.encode("utf-8", "replace")))
+    if isinstance(error, _Refused):
+        return broken(phase, str(error), error.bounce_class)
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    by_phase = {Phase.TLS: "tls", Phase.AUTH: "auth"}
+    if isinstance(cause, ssl.SSLError):
+        return broken(Phase.TLS, str(cause), "tls")
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return broken(phase, error.message, "protocol")
+    return broken(phase, str(cause) or type(cause).__name__, by_phase.get(phase, "connect"))

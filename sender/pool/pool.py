@@ -1,0 +1,288 @@
+"""The pool: warm connections of every route, and the mails that are on them. The shell around slots.py, connection.py and dialer.py."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from mailgate.route import Route
+from mailgate.verdict import Tried
+from sender.pool.connection import Connection
+from sender.pool.dialer import Dialer, DialFailed, Dialled
+from sender.pool.handoff import Handoff, Listener
+from sender.pool.relays import Trouble
+from sender.pool.slots import Counts, Dial, Slot, Slots
+from sender.smtp.conversation import Conversation
+from sender.smtp.events import Close, Done
+from sender.smtp.steps import Step
+
+SWEEP = 1.0
+"""Seconds between two looks at deadlines, idle times and resting relays."""
+CLOSE_WAIT = 2.0
+"""Seconds that `close` waits for the sockets that it has torn down."""
+
+
+class Pool:
+    """See the module. An async context manager; all else is synchronous, on the loop, and must be cheap.
+
+    The listener hears `ready`, `done` and `idle` only from the transport's callbacks, or from a batch of its own on the loop: never from
+    within `start`, `commit` or `withdraw`, since those only write, and what is known at once (SMTPUTF8 lacking, above SIZE) is put off
+    to the next turn of the loop.
+    """
+
+    def __init__(
+        self, listener: Listener, secrets: Mapping[str, str], helo: str = "", *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._listener = listener
+        self._secrets = secrets
+        self._jitter = jitter
+        self._dialer = Dialer(helo)
+        self._routes: dict[str, Slots] = {}
+        self._retired: list[Slots] = []
+        self._connections: dict[Slot, Connection] = {}
+        self._at: dict[Handoff, Connection] = {}
+        """Mails that are on a connection, until they are judged or withdrawn."""
+        self._unfit: list[tuple[Connection, Handoff, Done]] = []
+        self._hungry: set[str] = set()
+        self._changed = asyncio.Event()
+        self._draining = False
+
+    def __repr__(self) -> str:
+        state = " draining" if self._draining else ""
+        return f"<Pool{state} {' '.join(map(repr, (*self._routes.values(), *self._retired)))} mails={len(self._at)}>"
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = asyncio.TaskGroup()
+        started = self._loop.create_future()
+        self._keeper = self._loop.create_task(self._keep(started), name="pool")
+        await started
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def watch(self) -> None:
+        """For the application's task group: ends when the pool is closed, raises if its keeper fails, which only a bug can do."""
+        await asyncio.wait([self._keeper])
+        if not self._keeper.cancelled():
+            self._keeper.result()
+
+    # ---- routes
+
+    def configure(self, routes: Iterable[Route]) -> None:
+        """Takes these routes for all there are. What is new is warmed up; what is gone finishes the mails it has, and closes."""
+        given = {route.name: route for route in routes}
+        for name, slots in list(self._routes.items()):
+            route = given.get(name)
+            if route is not None and slots.serves(route):
+                slots.resize(route)
+            else:
+                del self._routes[name]
+                slots.retire()
+                self._retired.append(slots)
+                self._follow(slots)
+        for name, route in given.items():
+            self._follow(self._routes.setdefault(name, Slots(route)))
+
+    def capacity(self, route: str) -> int:
+        """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
+        slots = self._routes.get(route)
+        return 0 if slots is None or self._draining else slots.capacity(self._loop.time())
+
+    def warm(self, route: str) -> int:
+        """Connections open and usable."""
+        slots = self._routes.get(route)
+        return 0 if slots is None else slots.warm
+
+    def busy(self, route: str) -> int:
+        """Connections with a mail on them."""
+        slots = self._routes.get(route)
+        return 0 if slots is None else slots.busy
+
+    def trouble(self, route: str) -> Trouble | None:
+        """Why there is no usable connection. None: there is one, or the first dial is still under way."""
+        slots = self._routes.get(route)
+        return None if slots is None or slots.warm else slots.trouble
+
+    def stats(self) -> dict[str, Counts]:
+        """Counts by route; of routes that changed only what is new."""
+        return {name: slots.stats() for name, slots in self._routes.items()}
+
+    # ---- mails
+
+    def start(self, handoff: Handoff) -> bool:
+        """Puts the mail on an idle connection. False: the route has none now; `listener.idle` will say when it has."""
+        slots = self._routes.get(handoff.route)
+        if slots is None or self._draining:
+            return False
+        while (slot := slots.take()) is not None:
+            connection = self._connections[slot]
+            if connection.usable:
+                break
+            slots.closing(slot, self._loop.time())
+        else:
+            self._feed(handoff.route)
+            return False
+        unfit = connection.start(handoff)
+        if unfit is not None:
+            if not self._unfit:
+                self._loop.call_soon(self._tell_unfit)
+            self._unfit.append((connection, handoff, unfit))
+        slots.began(slot)
+        self._at[handoff] = connection
+        return True
+
+    def commit(self, handoff: Handoff) -> bool:
+        """Lets the end of the body go. False: the mail is no longer there, and `done` has said or will say why."""
+        connection = self._at.get(handoff)
+        return connection is not None and connection.commit()
+
+    def withdraw(self, handoff: Handoff) -> None:
+        """Gives up a mail that was not committed: nothing more is heard of it. Of a committed one `done` is still told."""
+        connection = self._at.get(handoff)
+        if connection is None or connection.conversation.step in (Step.BODY, Step.ENDED):
+            return
+        del self._at[handoff]
+        connection.withdraw()
+
+    # ---- the end
+
+    async def drain(self, seconds: float) -> bool:
+        """Takes no more mail, says QUIT where nothing is under way, and waits for the rest. False: some is left after so many seconds."""
+        self._draining = True
+        for slots in self._all():
+            slots.retire()
+            self._follow(slots)
+        try:
+            async with asyncio.timeout(seconds):
+                while not all(slots.empty for slots in self._all()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Ends everything now: a mail before its final dot is deferred, after it in doubt, and `done` is told of each."""
+        self._draining = True
+        for slots in self._all():
+            slots.retire()
+        self._keeper.cancel()
+        for connection in list(self._connections.values()):
+            connection.abort("the node stops")
+        await asyncio.wait([self._keeper])
+        await self.drain(CLOSE_WAIT)
+        await self.watch()
+
+    # ---- what connections tell
+
+    def on_ready(self, connection: Connection, handoff: Handoff) -> None:
+        """Passed on."""
+        self._listener.ready(handoff)
+
+    def on_done(self, connection: Connection, handoff: Handoff, done: Done) -> None:
+        """Passed on, with where it happened."""
+        if not connection.closing:
+            connection.slots.done(connection.slot, answered=done.answered)
+        if self._at.pop(handoff, None) is not None:
+            remote = connection.remote
+            self._listener.done(handoff, Tried(done.recipients, remote.host, remote.address, remote.tls, connection.duration_us))
+
+    def on_idle(self, connection: Connection) -> None:
+        """The next mail may come, or the connection has served its time."""
+        slots = connection.slots
+        if slots.freed(connection.slot, connection.since):
+            self._listener.idle(slots.route.name)
+        else:
+            connection.quit()
+
+    def on_closing(self, connection: Connection, close: Close) -> None:
+        """It takes no more mail."""
+        connection.slots.closing(connection.slot, connection.since)
+        if close.stumbled:
+            connection.slots.stumbled(connection.slot)
+
+    def on_closed(self, connection: Connection) -> None:
+        """The socket is gone: what its slot is for now, the plan says."""
+        slots = connection.slots
+        del self._connections[connection.slot]
+        slots.closed(connection.slot, self._loop.time(), self._jitter(), by_server=connection.by_server)
+        self._follow(slots)
+        self._changed.set()
+
+    # ---- tasks
+
+    async def _keep(self, started: asyncio.Future[None]) -> None:
+        """Owns the dials, and sweeps."""
+        async with self._tasks:
+            started.set_result(None)
+            while True:
+                await asyncio.sleep(SWEEP)
+                self._sweep(self._loop.time())
+
+    def _sweep(self, now: float) -> None:
+        for connection in list(self._connections.values()):
+            route = connection.slots.route
+            connection.sweep(now, route.command_timeout / timedelta(seconds=1), route.body_timeout / timedelta(seconds=1))
+        for slots in list(self._all()):
+            self._follow(slots)
+        self._retired = [slots for slots in self._retired if not slots.empty]
+
+    def _follow(self, slots: Slots) -> None:
+        """Does what the plan says."""
+        plan = slots.plan(self._loop.time())
+        for slot in plan.close:
+            self._connections[slot].quit()
+        for dial in plan.dial:
+            self._tasks.create_task(self._dial(slots, dial), name=f"dial {dial.relay.host}")
+
+    def _feed(self, route: str) -> None:
+        """A mail found no idle connection: looks at the plan, once a turn of the loop."""
+        if not self._hungry:
+            self._loop.call_soon(self._feed_all)
+        self._hungry.add(route)
+
+    def _feed_all(self) -> None:
+        hungry, self._hungry = self._hungry, set()
+        for name in hungry:
+            if (slots := self._routes.get(name)) is not None:
+                self._follow(slots)
+
+    async def _dial(self, slots: Slots, dial: Dial) -> None:
+        route, slot = slots.route, dial.slot
+
+        def adopt(remote: Dialled) -> Connection:
+            conversation = Conversation(remote.capabilities, pipelining=slots.pipelining(slot))
+            self._connections[slot] = connection = Connection(remote, conversation, self, slots, slot)
+            return connection
+
+        try:
+            await self._dialer.dial(route, dial.relay, self._secrets.get(route.secret), adopt)
+        except DialFailed as failure:
+            slots.failed(slot, self._loop.time(), self._jitter(), failure.reply, failure.address)
+        except asyncio.CancelledError:
+            slots.given_up(slot)
+            raise
+        else:
+            if slots.dialled(slot, self._loop.time()):
+                self._listener.idle(route.name)
+            else:
+                self._connections[slot].quit()
+        self._follow(slots)
+        self._changed.set()
+
+    def _tell_unfit(self) -> None:
+        told, self._unfit = self._unfit, []
+        for connection, handoff, done in told:
+            self.on_done(connection, handoff, done)
+            if not connection.closing:
+                self.on_idle(connection)
+
+    def _all(self) -> Iterator[Slots]:
+        yield from self._routes.values()
+        yield from self._retired

@@ -1,0 +1,54 @@
+"""The body of DATA: lines end in CRLF and in nothing else, dots are doubled, and only the last line is a lone dot (RFC 5321 4.5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+PIECE_OCTETS = 256 * 1024
+"""A longer message is written in pieces of about this size, so that neither memory nor the loop feels it."""
+
+END = b".\r\n"
+
+
+def wire(message: bytes) -> bytes:
+    """The whole body with its final dot. Bare CR and bare LF become CRLF: left alone, they are what smuggling is made of."""
+    if not message:
+        return END
+    message = _lines(message)
+    if not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    return _doubled(message, True) + END
+
+
+def pieces(message: bytes) -> Iterator[bytes]:
+    """The same octets as `wire`, in pieces made one by one; the final dot is in the last."""
+    at, end, fresh = 0, len(message), True
+    while end - at > PIECE_OCTETS:
+        cut = message.rfind(b"\n", at, at + PIECE_OCTETS) + 1 or _within_line(message, at + PIECE_OCTETS)
+        piece = _doubled(_lines(message[at:cut]), fresh)
+        yield piece
+        fresh, at = piece.endswith(b"\n"), cut
+    last = _lines(message[at:])
+    if not last.endswith(b"\r\n") and (last or not fresh):
+        last += b"\r\n"
+    yield _doubled(last, fresh) + END
+
+
+def _within_line(message: bytes, cut: int) -> int:
+    """A place to cut a line too long for a piece: never between CR and LF."""
+    return cut + 1 if message[cut - 1 : cut + 1] == b"\r\n" else cut
+
+
+def _lines(text: bytes) -> bytes:
+    """With CRLF for every bare CR and LF; the same object when there is none."""
+    ends = text.count(b"\r\n")
+    if text.count(b"\n") == ends and text.count(b"\r") == ends:
+        return text
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def _doubled(text: bytes, fresh: bool) -> bytes:
+    """With the dots at the beginning of lines doubled; `fresh`: the text begins a line."""
+    if b"\n." in text:
+        text = text.replace(b"\n.", b"\n..")
+    return b"." + text if fresh and text.startswith(b".") else text

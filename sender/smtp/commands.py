@@ -1,0 +1,74 @@
+"""The commands of one transaction: MAIL, each RCPT, DATA; or why this server can't be asked (RFC 5321 4.1.1, 1870, 6152, 6531)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mailgate.job import JobRecipient
+from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
+from sender.smtp.capabilities import Capabilities
+from sender.smtp.events import Done
+
+
+class Transaction(Protocol):
+    """What is to be sent: a `sender.pool.handoff.Handoff` is one."""
+
+    @property
+    def return_path(self) -> str:
+        """The address for MAIL FROM; empty: the null sender."""
+        ...
+
+    @property
+    def recipients(self) -> tuple[JobRecipient, ...]:
+        """At least one."""
+        ...
+
+    @property
+    def message(self) -> bytes:
+        """The whole mail, its dots not doubled."""
+        ...
+
+    @property
+    def smtputf8(self) -> bool:
+        """Addresses or headers are beyond ASCII."""
+        ...
+
+
+def commands_of(transaction: Transaction, offered: Capabilities) -> bytes | Done:
+    """All commands in one piece, a line each, DATA the last; or what the transaction comes to without being sent.
+
+    Bounced that way: a mail or an address that needs SMTPUTF8 where it is not offered; octets beyond ASCII in the message where 8BITMIME
+    is not (RFC 6152 3 forbids to send them, and to convert them here would break signatures); a message above the server's SIZE; an
+    address with a control character.
+    """
+    message, utf8 = transaction.message, transaction.smtputf8
+    parameters = ""
+    if not message.isascii():
+        if not offered.eight_bit_mime:
+            return _unfit(transaction, "5.6.3", "the message has octets beyond ASCII and the server does not offer 8BITMIME", "unsupported")
+        parameters = " BODY=8BITMIME"
+    if offered.size:
+        if 0 < offered.size_limit < len(message):
+            text = f"the message has {len(message)} octets, the server takes {offered.size_limit}"
+            return _unfit(transaction, "5.3.4", text, "too_large")
+        parameters += f" SIZE={len(message)}"
+    if utf8:
+        parameters += " SMTPUTF8"
+    return _encoded(transaction, parameters, utf8 and offered.smtputf8)
+
+
+def _encoded(transaction: Transaction, parameters: str, utf8: bool) -> bytes | Done:
+    lines = [f"MAIL FROM:<{transaction.return_path}>{parameters}\r\n"]
+    lines += [f"RCPT TO:<{recipient.email}>\r\n" for recipient in transaction.recipients]
+    lines.append("DATA\r\n")
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+        return _unfit(transaction, "5.1.3", "an address has a control character", "unknown_user")
+    if not utf8 and (transaction.smtputf8 or not text.isascii()):
+        return _unfit(transaction, "5.6.7", "the mail needs SMTPUTF8, which the server does not offer", "unsupported")
+    return text.encode()
+
+
+def _unfit(transaction: Transaction, enhanced: str, text: str, bounce_class: str) -> Done:
+    indexes = tuple([recipient.index for recipient in transaction.recipients])
+    return Done((RecipientVerdict(indexes, Outcome.BOUNCED, Reply(Phase.MAIL, 0, enhanced, text, bounce_class)),), answered=False)
