@@ -1,0 +1,40 @@
+"""A real Postfix for these tests. With CI=true a missing one is a failure, else a skip whose reason pytest prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.peers.postfix import Postfix, postfix, why_not
+
+UNTOUCHED = """\
+local_header_rewrite_clients =
+message_drop_headers =
+always_add_missing_headers = no
+"""
+"""Postfix as a server in the middle of the net, which leaves headers as they are; for loopback clients it would mend them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this folder needs a server."""
+    for item in items:
+        if item.path.is_relative_to(os.path.dirname(__file__)):
+            item.add_marker(pytest.mark.servers)
+
+
+def demand_postfix() -> None:
+    """Fail or skip where it cannot run."""
+    if missing := why_not():
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def maildrop() -> Iterator[Postfix]:
+    """A Postfix that delivers everything to maildirs, and offers STARTTLS."""
+    demand_postfix()
+    with postfix(tls=True, settings=UNTOUCHED) as server:
+        yield server
