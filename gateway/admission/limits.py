@@ -7,6 +7,9 @@ from datetime import timedelta
 
 MIB = 1024 * 1024
 
+MAX_LINE = 998
+"""Characters of a subject, a display name, a file name. RFC 5322 2.1.1 has it for a line; longer ones serve nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -28,8 +31,6 @@ class Limits:
     """Header fields that the caller adds, shared ones and an entry's own together."""
     max_header_bytes: int = 256 * 1024
     """Names and values of these fields together; also the header block of `raw`. Relays refuse more (Postfix: 100 KiB a field)."""
-    max_line_bytes: int = 998
-    """A subject, a display name, a file name. RFC 5322 2.1.1 has it for a line; longer ones serve nobody."""
     max_tags: int = 16
     """Tags of one mail."""
     max_tag_bytes: int = 64

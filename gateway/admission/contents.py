@@ -1,0 +1,224 @@
+"""What a mail says and how it is to be sent, checked: all of it but the recipients. A batch has it once. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.admission.addresses import Mailbox, Unsound, has_controls
+from gateway.admission.faults import Faults, show
+from gateway.admission.headers import check_headers
+from gateway.admission.limits import MAX_LINE, Limits
+from gateway.admission.raw import authors
+from gateway.admission.recipients import check_address
+from gateway.admission.routing import Routes
+from gateway.admission.tenants import Tenant
+from mailgate.errors import SenderDomainForbidden
+from mailgate.job import Content
+from mailgate.mail import Address, Attachment, Lane, Mail, OnDoubt, Parts, Raw
+from mailgate.route import Route
+
+_ATOM = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CONTENT_TYPE = re.compile(rf'({_ATOM})/{_ATOM}(?:[ \t]*;[ \t]*{_ATOM}=(?:{_ATOM}|"[ !#-\[\]-~]*"))*')
+_CONTENT_ID = re.compile(r"[!-;=?-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Sound content and choices. `utf8`: an address of the header or the return path needs SMTPUTF8."""
+
+    content: Content
+    domain: str
+    """The author's, A-labels."""
+    return_path: str
+    utf8: bool
+    lane: Lane
+    route: Route | None
+    """The one that the mail names; None: by the recipients' domains."""
+    on_doubt: OnDoubt
+    ttl_ms: int
+    tags: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+
+def weigh(mail: Mail) -> int:
+    """Octets that the content takes, about: characters are not encoded for this. Must be cheap: it decides what may be dear."""
+    match mail.content:
+        case Raw(data):
+            octets = len(data)
+        case Parts(subject, text, html):
+            octets = len(subject) + len(text) + len(html)
+        case _:
+            octets = 0
+    return octets + sum(len(file.data) for file in mail.attachments)
+
+
+def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults) -> Checked | None:
+    """Note what is wrong; None when the author is unsound, since then nothing can be made of it. `lane`: where the mail names none.
+
+    Raises:
+        SenderDomainForbidden: an author's domain, or the return path's, is not the tenant's.
+    """
+    author = check_address(mail.from_address, f"{field}.from_address", faults)
+    if author is not None:
+        _allow(tenant, author[1].domain, f"{field}.from_address")
+    reply_to = [check_address(each, f"{field}.reply_to[{i}]", faults) for i, each in enumerate(mail.reply_to)]
+    return_path = _check_return_path(mail, field, author, tenant, faults)
+    _check_body(mail, field, tenant, limits, faults)
+    check_headers(mail.headers, f"{field}.headers", limits, faults)
+    _check_tags(mail.tags, field, limits, faults)
+    check_metadata(mail.metadata, field, limits, faults)
+    ttl_ms = _check_ttl(mail, field, limits, faults)
+    route = _check_route(mail.route, field, routes, faults)
+    if author is None or return_path is None or mail.content is None:
+        return None
+    sound = [each for each in reply_to if each is not None]
+    return Checked(
+        content=Content(author[0], tuple([each[0] for each in sound]), mail.headers, mail.attachments, mail.content),
+        domain=author[1].domain,
+        return_path=return_path.email,
+        utf8=author[1].utf8 or return_path.utf8 or any(each[1].utf8 for each in sound),
+        lane=mail.lane or lane,
+        route=route,
+        on_doubt=mail.on_doubt,
+        ttl_ms=ttl_ms,
+        tags=mail.tags,
+        metadata=mail.metadata,
+    )
+
+
+def check_metadata(metadata: Mapping[str, str], field: str, limits: Limits, faults: Faults) -> None:
+    """Note what is wrong with it."""
+    if not metadata:
+        return
+    octets = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
+    if len(metadata) > limits.max_metadata:
+        faults.add_large(f"{field}.metadata", f"{len(metadata)} pairs, at most {limits.max_metadata} are allowed")
+    if octets > limits.max_metadata_bytes:
+        faults.add_large(f"{field}.metadata", f"{octets} octets, at most {limits.max_metadata_bytes} are allowed: every event carries them")
+    if "" in metadata:
+        faults.add(f"{field}.metadata", "a key is empty")
+
+
+def _allow(tenant: Tenant, domain: str, field: str) -> None:
+    if not tenant.may_send_from(domain):
+        text = f"{field}: the tenant {tenant.name} may not send from {domain}: use one of its domains, or have the operator add this one"
+        raise SenderDomainForbidden(text)
+
+
+def _check_return_path(mail: Mail, field: str, author: tuple[Address, Mailbox] | None, tenant: Tenant, faults: Faults) -> Mailbox | None:
+    """Unset: the author's. Empty: the null sender. A foreign one would have others get the bounces."""
+    if mail.return_path is None:
+        return author[1] if author is not None else None
+    if not mail.return_path:
+        return Mailbox("", "", False)
+    given = check_address(Address(mail.return_path), f"{field}.return_path", faults)
+    if given is None:
+        return None
+    _allow(tenant, given[1].domain, f"{field}.return_path")
+    return given[1]
+
+
+def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:
+    size = weigh(mail)
+    if size <= limits.max_mail_bytes:
+        match mail.content:
+            case Raw(data):
+                _check_raw(mail, data, field, tenant, limits, faults)
+            case Parts(subject, text, html):
+                size += _check_parts(subject, text, html, field, faults)
+                _check_attachments(mail.attachments, field, limits, faults)
+            case _:
+                faults.add(f"{field}.content", "the mail says nothing: give `parts` with text or html, or `raw`")
+    if size > limits.max_mail_bytes:
+        faults.add_large(
+            f"{field}.content", f"{size:,} octets, at most {limits.max_mail_bytes:,} are allowed: make it smaller, or send a link"
+        )
+
+
+def _check_raw(mail: Mail, data: bytes, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:
+    if mail.attachments:
+        faults.add(f"{field}.attachments", "`raw` is a whole message: put files into it, or give `parts` instead")
+    if mail.headers:
+        faults.add(f"{field}.headers", "`raw` is a whole message: put header fields into it, or give `parts` instead")
+    try:
+        for author in authors(data, limits.max_header_bytes):
+            _allow(tenant, author.domain, f"{field}.raw: From")
+    except Unsound as reason:
+        faults.add(f"{field}.raw", str(reason))
+
+
+def _check_parts(subject: str, text: str, html: str, field: str, faults: Faults) -> int:
+    """Octets beyond one a character."""
+    if has_controls(subject):
+        faults.add(
+            f"{field}.parts.subject", "it holds CR, LF, NUL or another control character, which could begin another header field: remove it"
+        )
+    if len(subject) > MAX_LINE:
+        faults.add(f"{field}.parts.subject", f"it has {len(subject)} characters, at most {MAX_LINE} are allowed")
+    if not text and not html:
+        faults.add(f"{field}.parts", "there is nothing to read: give text, html or both")
+    for name, body in (("text", text), ("html", html)):
+        if "\0" in body:
+            faults.add(f"{field}.parts.{name}", "it holds a NUL character, which no message may (RFC 5322 4): remove it")
+    return sum(len(each.encode()) - len(each) for each in (subject, text, html) if not each.isascii())
+
+
+def _check_attachments(files: Sequence[Attachment], field: str, limits: Limits, faults: Faults) -> None:
+    if len(files) > limits.max_attachments:
+        faults.add_large(f"{field}.attachments", f"{len(files)} files, at most {limits.max_attachments} are allowed")
+        return
+    content_ids: set[str] = set()
+    for index, file in enumerate(files):
+        where = f"{field}.attachments[{index}]"
+        if has_controls(file.filename) or len(file.filename) > MAX_LINE:
+            faults.add(f"{where}.filename", f"{show(file.filename)} holds a control character, or has more than {MAX_LINE} characters")
+        if file.content_type:
+            _check_content_type(file.content_type, where, faults)
+        if file.content_id:
+            if not _CONTENT_ID.fullmatch(file.content_id) or len(file.content_id) > MAX_LINE:
+                cure = "a content_id has only visible ASCII characters, without angle brackets, such as logo@example.com"
+                faults.add(f"{where}.content_id", f"{show(file.content_id)}: {cure}")
+            if file.content_id in content_ids:
+                faults.add(f"{where}.content_id", f"{show(file.content_id)} names another attachment already")
+            content_ids.add(file.content_id)
+
+
+def _check_content_type(value: str, where: str, faults: Faults) -> None:
+    form = _CONTENT_TYPE.fullmatch(value) if len(value) <= MAX_LINE else None
+    if form is None:
+        faults.add(f"{where}.content_type", f'{show(value)} is no media type: write type/subtype, such as "application/pdf"')
+    elif form[1].lower() in ("multipart", "message"):
+        cure = "attach it as application/octet-stream, with a file name ending in .eml, or send it as `raw`"
+        faults.add(f"{where}.content_type", f"{show(value)} cannot be encoded as a file is (RFC 2046 5): {cure}")
+
+
+def _check_tags(tags: Sequence[str], field: str, limits: Limits, faults: Faults) -> None:
+    if len(tags) > limits.max_tags:
+        faults.add_large(f"{field}.tags", f"{len(tags)} tags, at most {limits.max_tags} are allowed")
+        return
+    for index, tag in enumerate(tags):
+        if not tag or has_controls(tag) or len(tag.encode()) > limits.max_tag_bytes:
+            cure = f"a tag has 1 to {limits.max_tag_bytes} octets and no control characters"
+            faults.add(f"{field}.tags[{index}]", f"{show(tag)}: {cure}")
+
+
+def _check_ttl(mail: Mail, field: str, limits: Limits, faults: Faults) -> int:
+    longest = int(limits.max_ttl.total_seconds() * 1000)
+    if mail.ttl_ms is None:
+        return min(int(limits.default_ttl.total_seconds() * 1000), longest)
+    if not 0 < mail.ttl_ms <= longest:
+        faults.add(f"{field}.ttl", f"{mail.ttl_ms / 1000:g} s: give more than 0 and at most {longest // 1000:,} s, or leave it out")
+    return mail.ttl_ms
+
+
+def _check_route(name: str, field: str, routes: Routes, faults: Faults) -> Route | None:
+    if not name:
+        return None
+    route = routes.named(name)
+    if route is None:
+        faults.add(
+            f"{field}.route", f"{show(name)} is no route of this gateway; there are: {routes.names}. Empty: by the recipient's domain"
+        )
+    return route

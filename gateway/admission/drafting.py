@@ -1,0 +1,102 @@
+"""A call's mail, or its batch, checked and made into what the ledger takes. Pure: may run in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.admission.contents import Checked, check_content, check_metadata
+from gateway.admission.drafts import Draft, EncodeContent, Encoded, EncodeEnvelope
+from gateway.admission.faults import Faults
+from gateway.admission.headers import check_headers
+from gateway.admission.limits import Limits
+from gateway.admission.recipients import check_recipients
+from gateway.admission.routing import Routes
+from gateway.admission.tenants import Tenant
+from gateway.ledger.port import Accepted
+from mailgate.errors import Invalid, TooLarge
+from mailgate.ids import RANDOM_OCTETS, new_id
+from mailgate.mail import BatchEntry, Lane, Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call brings beside its mail. `random`: RANDOM_OCTETS for every mail and one time more."""
+
+    tenant: Tenant
+    now_ms: int
+    random: bytes
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafter:
+    """The settings that decide."""
+
+    routes: Routes
+    limits: Limits
+    encode_envelope: EncodeEnvelope
+    encode_content: EncodeContent
+
+    def mail(self, call: Call, mail: Mail) -> Accepted:
+        """One mail.
+
+        Raises:
+            Invalid, SenderDomainForbidden: with everything that is wrong.
+        """
+        faults = Faults()
+        checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults)
+        recipients = check_recipients(mail, "mail", checked.route if checked else None, self.routes, self.limits, faults)
+        if faults or checked is None:
+            raise faults.error()
+        return self._draft(call, checked, None).make(new_id(call.now_ms, call.random), recipients)
+
+    def batch(self, call: Call, shared: Mail, entries: Sequence[BatchEntry]) -> tuple[bytes, list[Accepted | Invalid]]:
+        """The batch's id, and for each entry its mail, or what is wrong with it.
+
+        Raises:
+            Invalid, SenderDomainForbidden: `shared`, or the batch as a whole, is wrong.
+        """
+        faults = Faults()
+        self._check_size(shared, entries, faults)
+        checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults)
+        if faults or checked is None:
+            raise faults.error()
+        now_ms, random = call.now_ms, call.random
+        batch_id = new_id(now_ms, random)
+        draft = self._draft(call, checked, batch_id)
+        drafted: list[Accepted | Invalid] = []
+        for index, entry in enumerate(entries):
+            start = RANDOM_OCTETS * (index + 1)
+            drafted.append(self._entry(draft, entry, index, new_id(now_ms, random[start : start + RANDOM_OCTETS])))
+        return batch_id, drafted
+
+    def _entry(self, draft: Draft, entry: BatchEntry, index: int, mail_id: bytes) -> Accepted | Invalid:
+        checked, faults, field = draft.checked, Faults(), f"entries[{index}]"
+        recipients = check_recipients(entry, field, checked.route, self.routes, self.limits, faults)
+        if entry.headers:
+            check_headers(entry.headers, f"{field}.headers", self.limits, faults, already=len(checked.content.headers))
+        metadata: Mapping[str, str] | None = None
+        if entry.metadata:
+            metadata = {**checked.metadata, **entry.metadata}
+            check_metadata(metadata, field, self.limits, faults)
+        return faults.error() if faults else draft.make(mail_id, recipients, entry.headers, metadata)
+
+    def _draft(self, call: Call, checked: Checked, batch_id: bytes | None) -> Draft:
+        encoded = Encoded.of(checked.content, self.encode_content)
+        per_job = self.limits.max_recipients_per_job
+        return Draft(call.tenant.name, checked, encoded, self.encode_envelope, per_job, call.now_ms, batch_id, call.traceparent)
+
+    def _check_size(self, shared: Mail, entries: Sequence[BatchEntry], faults: Faults) -> None:
+        limits = self.limits
+        if shared.to or shared.cc or shared.bcc:
+            faults.add("shared.to", "`shared` is what all mails have in common: give recipients in the entries")
+        if not entries:
+            faults.add("entries", "there are none: give 1 or more")
+        if len(entries) > limits.max_batch_entries:
+            text = f"{len(entries):,} entries, at most {limits.max_batch_entries:,} are allowed: send several batches"
+            raise TooLarge.field("entries", text)
+        count = sum([len(entry.to) + len(entry.cc) + len(entry.bcc) for entry in entries])
+        if count > limits.max_batch_recipients:
+            text = f"{count:,} recipients in all entries, at most {limits.max_batch_recipients:,} are allowed: send several batches"
+            raise TooLarge.field("entries", text)

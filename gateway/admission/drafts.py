@@ -1,0 +1,108 @@
+"""From checked content and recipients to what the ledger takes: the mail's record and its jobs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from gateway.admission.contents import Checked
+from gateway.admission.recipients import Recipients
+from gateway.admission.routing import share
+from gateway.ledger.fact import Fact
+from gateway.ledger.port import Accepted, MailRecord
+from mailgate.ids import job_id, message_id
+from mailgate.job import Content, Envelope, Job, JobRecipient
+from mailgate.mail import EventType, Header, RecipientState
+
+EncodeEnvelope = Callable[[Envelope], bytes]
+EncodeContent = Callable[[Content], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A content's bytes and their digest, which names them; shared by all jobs of a mail or a batch."""
+
+    id: bytes
+    data: bytes
+
+    @classmethod
+    def of(cls, content: Content, encode: EncodeContent) -> Encoded:
+        """Encode and hash: beyond a mebibyte off the loop."""
+        data = encode(content)
+        return cls(sha256(data).digest(), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is the same for all mails of a call."""
+
+    tenant: str
+    checked: Checked
+    encoded: Encoded
+    encode: EncodeEnvelope
+    max_per_job: int
+    now_ms: int
+    batch_id: bytes | None
+    traceparent: str
+
+    def make(
+        self, mail_id: bytes, recipients: Recipients, headers: Sequence[Header] = (), metadata: Mapping[str, str] | None = None
+    ) -> Accepted:
+        """One mail. `headers` are its own, `metadata` None: the shared one. Must be cheap: once for every mail."""
+        checked, now_ms, encoded = self.checked, self.now_ms, self.encoded
+        expire_ms = now_ms + checked.ttl_ms
+        envelope = recipients.envelope
+        header_utf8 = checked.utf8 or recipients.utf8
+        name = message_id(mail_id, checked.domain)
+        jobs = []
+        for ordinal, (route, site_key, indexes) in enumerate(share(envelope, self.max_per_job)):
+            body = Envelope(
+                mail_id,
+                checked.return_path,
+                tuple([JobRecipient(index, envelope[index].mailbox.email) for index in indexes]),
+                header_utf8 or any([envelope[index].mailbox.utf8 for index in indexes]),
+                name,
+                now_ms,
+                self.traceparent,
+                recipients.to,
+                recipients.cc,
+                tuple(headers),
+            )
+            job = Job(
+                id=job_id(mail_id, ordinal),
+                tenant=self.tenant,
+                lane=checked.lane,
+                route=route.name,
+                site_key=site_key,
+                on_doubt=checked.on_doubt,
+                envelope=self.encode(body),
+                content_id=encoded.id,
+                content=encoded.data,
+                recipients=indexes,
+                accept_ms=now_ms,
+                expire_ms=expire_ms,
+            )
+            jobs.append(job)
+        record = MailRecord(
+            id=mail_id,
+            tenant=self.tenant,
+            batch_id=self.batch_id,
+            accept_ms=now_ms,
+            expire_ms=expire_ms,
+            lane=checked.lane,
+            on_doubt=checked.on_doubt,
+            tags=checked.tags,
+            metadata=checked.metadata if metadata is None else metadata,
+            emails=tuple([recipient.mailbox.email for recipient in envelope]),
+        )
+        return Accepted(record, tuple(jobs))
+
+
+def accepted_facts(accepted: Iterable[Accepted]) -> list[Fact]:
+    """The first fact of every recipient."""
+    return [
+        Fact(each.mail.tenant, each.mail.id, index, 1, EventType.ACCEPTED, RecipientState.QUEUED, each.mail.accept_ms)
+        for each in accepted
+        for index in range(len(each.mail.emails))
+    ]

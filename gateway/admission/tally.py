@@ -1,0 +1,39 @@
+"""What admission counts, in plain ints: told to telemetry when it is scraped. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from gateway.ledger.port import Accepted
+from mailgate.mail import Lane
+from mailgate.telemetry import names
+from mailgate.telemetry.histogram import Histogram
+from mailgate.telemetry.sample import HistogramSample, Sample
+
+
+class Tally:
+    """Counts since the start."""
+
+    def __init__(self) -> None:
+        self.mails = dict.fromkeys(Lane, 0)
+        self.recipients = dict.fromkeys(Lane, 0)
+        self.refused: Counter[str] = Counter()
+        self._seconds = {lane: Histogram() for lane in Lane}
+
+    def accepted(self, accepted: Sequence[Accepted], seconds: float) -> None:
+        """These became durable, so long after they came; all of one lane."""
+        lane = accepted[0].mail.lane
+        self.mails[lane] += len(accepted)
+        self.recipients[lane] += sum([len(each.mail.emails) for each in accepted])
+        self._seconds[lane].observe(seconds, len(accepted))
+
+    def stats(self) -> Iterable[Sample | HistogramSample]:
+        """For telemetry."""
+        for lane in Lane:
+            labels = {"lane": lane.name.lower()}
+            yield Sample(names.MAILS_ACCEPTED, self.mails[lane], labels)
+            yield Sample(names.RECIPIENTS_ACCEPTED, self.recipients[lane], labels)
+            yield HistogramSample(names.ACCEPT_SECONDS, self._seconds[lane].snapshot(), labels)
+        for reason, count in self.refused.items():
+            yield Sample(names.MAILS_REFUSED, count, {"reason": reason})

@@ -1,0 +1,51 @@
+"""The world as admission sees it: clocks, randomness, threads, and an owner for what must be finished though its caller has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopShell:
+    """One a gateway. `close` waits for what is still being finished."""
+
+    def __init__(self) -> None:
+        self._unfinished: set[asyncio.Task[Any]] = set()
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def clock(self) -> float:
+        """Seconds, monotonic."""
+        return time.monotonic()
+
+    def random(self, octets: int) -> bytes:
+        """The system's."""
+        return os.urandom(octets)
+
+    async def offload(self, work: Callable[[], T]) -> T:
+        """In a thread of the default executor."""
+        return await asyncio.to_thread(work)
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """As a task of ours: a cancelled caller leaves it running, and `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """After the door has stopped and before ledger and queue do."""
+        while self._unfinished:
+            await asyncio.wait(self._unfinished)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller had it, or has gone
