@@ -19,6 +19,8 @@ FRAME_OCTETS = 256 * 1024
 """Bodies in a frame; a larger job goes alone (design, section 5)."""
 PROTOCOL = 1
 """The protocol of this release."""
+LANES = frozenset(int(lane) for lane in Lane)
+KNOWN = frozenset(int(known) for known in Known)
 
 log = get_logger(__name__)
 
@@ -96,7 +98,7 @@ def put_fences(field: object, fences: Iterable[Fence]) -> None:
 
 def put_offer(frame: node_pb2.DeliverRequest, job: Job) -> None:
     """Write a job into a frame."""
-    offer = frame.jobs.add(route=job.route, site_key=job.site_key, lane=job.lane.value, job=job.envelope + job.content)  # type: ignore[arg-type]
+    offer = frame.jobs.add(route=job.route, site_key=job.site_key, lane=job.lane.value, job=job.envelope + job.content)
     offer.fence.job_id, offer.fence.attempt = job.id, job.attempt
     if job.partial:
         offer.remaining.extend(job.recipients)
@@ -143,13 +145,13 @@ def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
 
 def load_from_proto(message: node_pb2.LoadReport) -> Load:
     """A load report."""
-    credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in (Lane.TRANSACTIONAL, Lane.BULK)}
+    credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in LANES}
     return Load(message.sequence, message.draining, message.warm, message.in_flight, message.service_time_us, credit)
 
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:
     fence = Fence(message.fence.job_id, message.fence.attempt)
-    known = Known(message.state) if message.state in Known.__members__.values() else Known.UNKNOWN
+    known = Known(message.state) if message.state in KNOWN else Known.UNKNOWN
     if known is Known.DONE:
         pair = _verdict(message.verdict)
         return Answer(fence, Known.DONE, pair[1]) if pair is not None else Answer(fence, Known.COMMITTED)

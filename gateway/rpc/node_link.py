@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import grpc
 
@@ -20,6 +21,9 @@ from mailgate.job import Fence, Job
 from mailgate.route import Route
 from mailgate.rpc.channel import bearer, open_node_channel
 from mailgate.rpc.tls import TlsOptions
+
+if TYPE_CHECKING:
+    Call = grpc.aio.StreamStreamCall[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
 
 BEAT = 0.25
 """Seconds: a frame at least so often, so that the node sees us live (design, section 7)."""
@@ -85,7 +89,9 @@ class GrpcNodeLink:
     async def run(self, listener: Listener) -> str:
         """Live until the stream ends; why it did."""
         async with open_node_channel(self._record.address, self._identity.tls) as channel:
-            call = node_service_pb2_grpc.NodeServiceStub(channel).Deliver(metadata=bearer(self._identity.fleet_token))
+            stub = node_service_pb2_grpc.NodeServiceStub(channel)  # type: ignore[no-untyped-call]
+            call = stub.Deliver(metadata=bearer(self._identity.fleet_token))
+            reason = "the stream was closed"
             try:
                 async with asyncio.TaskGroup() as tasks:
                     joined = asyncio.Event()
@@ -95,15 +101,15 @@ class GrpcNodeLink:
                     tasks.create_task(self._within(joined))
             # write() on a call that is over raises InvalidStateError, not an AioRpcError (gRPC 1.85).
             except* (Ended, grpc.aio.AioRpcError, asyncio.InvalidStateError) as group:
-                return describe(group)
+                reason = describe(group)
             finally:
                 call.cancel()
-        return "the stream was closed"
+        return reason
 
-    async def _read(self, call: grpc.aio.StreamStreamCall, listener: Listener, joined: asyncio.Event) -> None:  # type: ignore[type-arg]
+    async def _read(self, call: Call, listener: Listener, joined: asyncio.Event) -> None:
         while (frame := await call.read()) is not grpc.aio.EOF:
             self.frames_in += 1
-            heard = heard_from_proto(frame)
+            heard = heard_from_proto(cast(node_pb2.DeliverResponse, frame))
             if not joined.is_set():
                 if heard.hello is None or heard.hello.node_id != self._record.node_id:
                     raise Ended(f"the node at {self._record.address} is not {self._record.node_id!r}")
@@ -121,7 +127,7 @@ class GrpcNodeLink:
             self._outgoing.route(route)
         self._more.set()
 
-    async def _write(self, call: grpc.aio.StreamStreamCall) -> None:  # type: ignore[type-arg]
+    async def _write(self, call: Call) -> None:
         hello = node_pb2.GatewayHello(
             gateway_id=self._identity.gateway_id, epoch=self._identity.epoch, protocol_min=PROTOCOL, protocol_max=PROTOCOL
         )
@@ -133,7 +139,7 @@ class GrpcNodeLink:
             while self._outgoing:
                 await self._write_frame(call)
 
-    async def _write_frame(self, call: grpc.aio.StreamStreamCall) -> None:  # type: ignore[type-arg]
+    async def _write_frame(self, call: Call) -> None:
         frame = self._outgoing.next_frame(self._heard_sequence)
         self.frames_out += 1
         await call.write(frame)

@@ -1,0 +1,107 @@
+"""NodeRegistryService: a node says that it is there, the registry holds it while its stream lives and for a lease after.
+
+The same boot id takes over its own entry. Another boot id under the same node id is the node started anew, unless the recorded one still
+answers on its Deliver stream: then it is somebody else with a name that is taken, and is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from gateway.registry.port import NodeRecord, Registry
+from mailgate.api.node.v1 import node_registry_service_pb2 as pb
+from mailgate.api.node.v1 import node_registry_service_pb2_grpc
+from mailgate.errors import Invalid, SettingsInvalid, Unauthenticated, Violation, WrongState
+from mailgate.rpc.address import split_address
+from mailgate.rpc.channel import bearer
+from mailgate.rpc.streams import next_request
+from mailgate.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[pb.RegisterRequest, pb.RegisterResponse]
+
+MAX_ID = 128
+BOOT_ID_OCTETS = 16
+
+log = get_logger(__name__)
+
+
+class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceServicer):
+    """`answers(record)`: the node of this record has a healthy stream right now. `fleet_token` empty: certificates or loopback guard."""
+
+    def __init__(self, registry: Registry, fleet_token: str, answers: Callable[[NodeRecord], bool]) -> None:
+        self._registry, self._answers = registry, answers
+        self._authorization = dict(bearer(fleet_token)).get("authorization")
+        self._open: set[asyncio.Task[object]] = set()
+        self._stopping = asyncio.Event()
+
+    async def Register(self, _requests: AsyncIterator[pb.RegisterRequest], context: Context) -> None:
+        """See the proto."""
+        if self._authorization is not None and self._authorization not in dict(context.invocation_metadata() or ()).values():
+            raise Unauthenticated("the fleet token is missing or wrong")
+        first = await next_request(context)
+        if first is None:
+            return
+        record = read_record(first)
+        held = await self._registry.find(record.node_id)
+        if held is not None and held.boot_id != record.boot_id and self._answers(held):
+            raise WrongState(
+                f"the node id {record.node_id!r} belongs to the node at {held.address}, which is alive; "
+                f"the one at {record.address} needs another: set sender.id"
+            )
+        record = await self._registry.register(record)
+        log.info("node_registered", node=record.node_id, address=record.address, registration=record.registration)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._open.add(task)
+        try:
+            await self._hold(record, context)
+        finally:
+            self._open.discard(task)
+            await self._registry.release(record)
+
+    async def close(self) -> None:
+        """End every registration: an open stream would hold the server's stop for its whole grace."""
+        self._stopping.set()
+        if self._open:
+            await asyncio.wait(self._open, timeout=1.0)
+
+    async def _hold(self, record: NodeRecord, context: Context) -> None:
+        answer = pb.RegisterResponse(registration=record.registration)
+        answer.lease.FromMilliseconds(int(self._registry.lease * 1000))
+        await context.write(answer)
+        reader = asyncio.ensure_future(self._until_it_leaves(record, context))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((reader, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in (reader, stopping):
+                waiting.cancel()
+            await asyncio.gather(reader, stopping, return_exceptions=True)
+
+    async def _until_it_leaves(self, record: NodeRecord, context: Context) -> None:
+        while (request := await next_request(context)) is not None:
+            if request.leaving:
+                await self._registry.remove(record)
+                log.info("node_leaves", node=record.node_id)
+                return
+
+
+def read_record(request: pb.RegisterRequest) -> NodeRecord:
+    """The record of a first request. Raises Invalid with all that is wrong."""
+    violations = []
+    if not request.node_id or len(request.node_id) > MAX_ID or not request.node_id.isprintable():
+        violations.append(Violation("node_id", f"{request.node_id[:MAX_ID]!r} must be 1 to {MAX_ID} printable characters: set sender.id"))
+    if len(request.boot_id) != BOOT_ID_OCTETS:
+        violations.append(Violation("boot_id", f"must have {BOOT_ID_OCTETS} octets, has {len(request.boot_id)}"))
+    try:
+        split_address(request.address, "address")
+    except SettingsInvalid as error:
+        violations.append(Violation("address", error.mistakes[0].cure + ": set sender.advertise"))
+    if violations:
+        raise Invalid(violations)
+    return NodeRecord(request.node_id, request.boot_id, request.address, request.version)

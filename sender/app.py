@@ -1,0 +1,105 @@
+"""The sender's composition root: what a node is made of, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from mailgate.api.node.v1 import node_service_pb2_grpc
+from mailgate.lifecycle import Stop
+from mailgate.rpc.address import join_address, split_address
+from mailgate.rpc.jobs import decode_body
+from mailgate.rpc.server import Door
+from mailgate.telemetry.lag import LoopLag
+from mailgate.telemetry.logs import get_logger
+from mailgate.telemetry.metrics import Metrics
+from mailgate.telemetry.traces import Tracer
+from sender.delivery.deliver import Delivery
+from sender.delivery.stats import stats
+from sender.pool.pool import Pool
+from sender.rpc.node_service import NodeServicer
+from sender.rpc.registration import Registration, Self
+from sender.settings import SenderSettings
+
+SERVICE = "mailgate.api.node.v1.NodeService"
+SETTLE = 2.0
+"""Seconds that a leaving node waits for its gateways to settle the last verdicts."""
+UNANSWERED = 600.0
+"""Seconds that it waits for answers to final dots: RFC 5321 4.5.3.2.6; sooner would double mail."""
+
+log = get_logger(__name__)
+
+
+async def run(settings: SenderSettings, stop: Stop) -> None:
+    """The life of a node, until it is asked to stop.
+
+    Raises:
+        SettingsInvalid: an address cannot be had, or a file of TLS is wrong.
+    """
+    options = settings.sender
+    boot_id = os.urandom(16)
+    secrets = {name: secret.reveal() for name, secret in settings.secrets.items()}
+    token = options.fleet_token.reveal()
+    async with AsyncExitStack() as started:
+        tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
+        metrics = await started.enter_async_context(Metrics(settings.telemetry))
+        lag = await started.enter_async_context(LoopLag())
+        delivery = Delivery(decode_body, tracer)
+        started.push_async_callback(delivery.close)
+        pool = await started.enter_async_context(Pool(delivery, secrets, options.helo))
+        delivery.use(pool)
+        metrics.register(lambda: stats(delivery))
+        metrics.register(lag.stats)
+
+        door = Door([SERVICE])
+        address = await door.bind(options.listen, options.tls, key="sender.listen", section="sender.tls")
+        node_id = options.id or own_name(address)
+        servicer = NodeServicer(delivery, node_id, boot_id, token)
+        node_service_pb2_grpc.add_NodeServiceServicer_to_server(servicer, door.server)  # type: ignore[no-untyped-call]
+        await door.start()
+        await door.serving(True)
+        log.info("node_started", node=node_id, address=address)
+
+        me = Self(node_id, boot_id, options.advertise or address)
+        registration = Registration(me, options.gateways, token, options.gateway_tls, random.random)
+        async with asyncio.TaskGroup() as tasks:
+            registering = tasks.create_task(registration.run(), name="registration")
+            sweeping = tasks.create_task(delivery.sweep(), name="sweep")
+            await stop.graceful.wait()
+            await leave(door, servicer, registration, delivery, pool, stop, options.drain_timeout)
+            registering.cancel()
+            sweeping.cancel()
+    log.info("node_stopped", node=node_id)
+
+
+async def leave(
+    door: Door, servicer: NodeServicer, registration: Registration, delivery: Delivery, pool: Pool, stop: Stop, drain: timedelta
+) -> None:
+    """No new jobs, finish what is in hand, say goodbye to servers and gateways (design, section 7). A second signal cuts it short."""
+    await door.serving(False)
+    delivery.draining = True
+    await registration.leave()
+    await until(lambda: not delivery.in_hand, drain.total_seconds(), stop)
+    delivery.drop_uncommitted()
+    await until(lambda: not delivery.in_hand, UNANSWERED, stop)
+    await until(lambda: not delivery.unsettled, SETTLE, stop)
+    await servicer.close()
+    await door.stop(timedelta(seconds=1))
+    if not stop.now.is_set():
+        await pool.drain(SETTLE)
+
+
+async def until(done: Callable[[], bool], seconds: float, stop: Stop) -> None:
+    """Wait until it is so, for so long at the most, or until a second signal."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not done() and not stop.now.is_set() and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.05)
+
+
+def own_name(address: str) -> str:
+    """The node's name where the settings give none: the host's, and the port."""
+    return join_address(os.uname().nodename, split_address(address, "sender.listen")[1])

@@ -1,0 +1,26 @@
+"""How many jobs each gateway may have in hand here, by lane and site key. Pure.
+
+Twice the connections of a route, shared by the streams: while one mail is under way on a connection, the next is composed and waits, so
+that the connection never waits for the link. The last tenth is for the transactional lane alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mailgate.mail import Lane
+
+DEPTH = 2
+"""Jobs per connection."""
+TRIAL = 2
+"""Jobs of a route without a usable connection: they find out, and tell, what is wrong there."""
+
+
+def credits_of(connections: Mapping[str, int], streams: int) -> dict[tuple[Lane, str], int]:
+    """For one of `streams` equal streams. `connections`: by route, those usable or being dialled."""
+    credit = {}
+    for route, count in connections.items():
+        jobs = max(TRIAL, count * DEPTH // max(1, streams))
+        credit[Lane.TRANSACTIONAL, route] = jobs
+        credit[Lane.BULK, route] = max(1, jobs - max(1, jobs // 10))
+    return credit

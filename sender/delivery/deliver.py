@@ -1,0 +1,329 @@
+"""A job on this node: decoded, composed, put on a connection, made READY, ended on COMMIT, its verdict kept until it is settled.
+
+Everything is synchronous but the composing of large mails, which goes to a thread: no task, timer or future a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+from mailgate.job import Fence
+from mailgate.mail import Lane
+from mailgate.route import Route
+from mailgate.telemetry import names
+from mailgate.telemetry.histogram import LATENCIES, Histogram
+from mailgate.telemetry.traces import Role, Tracer
+from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Tried
+from sender.delivery.credit import credits_of
+from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
+from sender.delivery.make import Decode, is_large, make
+from sender.delivery.work import Line, Offer, Stream, Work
+from sender.pool.handoff import Handoff
+from sender.pool.pool import Pool
+from sender.pool.relays import Trouble
+
+COMMIT_VALID = 0.75
+"""Seconds from READY in which a COMMIT may be acted on (promise 3)."""
+UNREACHABLE_AFTER = 1.0
+"""Seconds that a job waits while no relay of its route can be reached, before it gets that for its verdict."""
+PATIENCE = 30.0
+"""Seconds that a job waits here for a connection, before the gateway gets it back."""
+TRIES = 2
+"""A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
+EARLY = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})
+
+
+def boottime() -> float:
+    """Seconds, also while the machine sleeps or the process is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Delivery:
+    """The pool's listener and the streams' counterpart. `decode` raises MailgateError for bytes that are no job."""
+
+    def __init__(self, decode: Decode, tracer: Tracer) -> None:
+        self._decode, self._tracer = decode, tracer
+        self._pool: Pool | None = None
+        self._keep = Keep()
+        self._works: dict[Fence, Work] = {}
+        self._lines: dict[str, Line] = {}
+        self._streams: dict[str, Stream] = {}
+        self._routes: dict[str, Route] = {}
+        self._large: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self.expired = 0
+        self.stale = 0
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.compose_time = Histogram(LATENCIES)
+        self.service_times: dict[str, Histogram] = {}
+        self._service_us = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
+
+    def use(self, pool: Pool) -> None:
+        """The pool whose listener this is; before anything else."""
+        self._pool = pool
+
+    @property
+    def pool(self) -> Pool:
+        """The connections."""
+        assert self._pool is not None  # noqa: S101
+        return self._pool
+
+    @property
+    def warm(self) -> int:
+        """Open connections, over all routes."""
+        return sum(self.pool.warm(name) for name in self._routes)
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that are neither done nor dropped."""
+        return len(self._works)
+
+    @property
+    def unsettled(self) -> int:
+        """Verdicts that no gateway has settled."""
+        return self._keep.all_unsettled
+
+    @property
+    def service_us(self) -> int:
+        """Mean time from COMMIT to answer of late, microseconds."""
+        return int(self._service_us)
+
+    # ------------------------------------------------------------------ the streams
+
+    def attach(self, stream: Stream) -> list[tuple[Fence, Kept]]:
+        """A gateway's stream begins; one that it had before must have been detached. Its inventory."""
+        self._streams[stream.gateway_id] = stream
+        return self._keep.inventory(stream.gateway_id)
+
+    def detach(self, stream: Stream) -> None:
+        """The stream is over: drop every uncommitted job of it at once."""
+        if self._streams.get(stream.gateway_id) is stream:
+            del self._streams[stream.gateway_id]
+        for work in [work for work in self._works.values() if work.stream is stream and not work.committed]:
+            self._drop(work)
+
+    def drop_uncommitted(self) -> None:
+        """Give back, unsent, whatever no server has the end of."""
+        for work in [work for work in self._works.values() if not work.committed]:
+            work.stream.withdrawn(work.offer.fence)
+            self._drop(work)
+
+    def configure(self, routes: Iterable[Route]) -> None:
+        """New or changed routes."""
+        for route in routes:
+            known = self._routes.get(route.name)
+            if known is None or known != route:
+                self._routes[route.name] = route
+                self._lines.setdefault(route.name, Line())
+                self.service_times.setdefault(route.name, Histogram(LATENCIES))
+        self.pool.configure(self._routes.values())
+
+    def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
+        """Make these ready."""
+        now = time.monotonic()
+        touched = set()
+        for offer in offers:
+            if not self._keep.hold(stream.gateway_id, offer.fence):
+                self._again(stream, offer.fence)
+            elif offer.route not in self._routes:
+                self._refuse(stream, offer.fence, f"the route {offer.route!r} is not known here")
+            else:
+                work = self._works[offer.fence] = Work(offer, stream, now)
+                if is_large(offer):
+                    task = asyncio.get_running_loop().create_task(self._make_large(work), name="compose")
+                    self._large.add(task)
+                    task.add_done_callback(self._large.discard)
+                elif self._made_now(work):
+                    touched.add(offer.route)
+        for route in touched:
+            self._pump(route)
+
+    def commit(self, stream: Stream, fences: Iterable[Fence]) -> None:
+        """Write the end of these bodies, if their READY is not too long ago."""
+        latest = boottime() - COMMIT_VALID
+        for fence in fences:
+            work = self._works.get(fence)
+            if work is None or work.stream is not stream or work.ready_at is None or work.committed or work.handoff is None:
+                self.stale += 1
+            elif work.ready_at < latest:
+                self.expired += 1
+                self.pool.withdraw(work.handoff)
+                self._finish(work, Expired())
+            else:
+                work.committed = True
+                self._keep.commit(fence)
+                self.pool.commit(work.handoff)
+
+    def withdraw(self, stream: Stream, fences: Iterable[Fence]) -> None:
+        """Drop these, unless they are committed."""
+        for fence in fences:
+            work = self._works.get(fence)
+            if work is not None and not work.committed:
+                self._drop(work)
+                stream.withdrawn(fence)
+
+    def lookup(self, stream: Stream, fences: Iterable[Fence]) -> None:
+        """Say what is known; what is only held is dropped thereby."""
+        for fence in fences:
+            kept = self._keep.get(fence)
+            stream.found(fence, kept)
+            work = self._works.get(fence)
+            if kept is not None and kept.known is Known.HELD and work is not None:
+                self._drop(work)
+
+    def settled(self, fences: Iterable[Fence]) -> None:
+        """Their verdicts are recorded."""
+        self._keep.settle(fences)
+
+    def credit(self, stream: Stream) -> dict[tuple[Lane, str], int]:
+        """What the stream's gateway may have in hand."""
+        if self.draining or self._keep.unsettled(stream.gateway_id) >= UNSETTLED_LIMIT:
+            return {}
+        return credits_of(self._capacities(), len(self._streams))
+
+    def all_credit(self) -> dict[tuple[Lane, str], int]:
+        """What all gateways together may have in hand."""
+        return {} if self.draining else credits_of(self._capacities(), 1)
+
+    def _capacities(self) -> dict[str, int]:
+        return {name: self.pool.capacity(name) for name in self._routes}
+
+    # ------------------------------------------------------------------ the pool's listener
+
+    def ready(self, handoff: Handoff) -> None:
+        """The server has answered 354."""
+        work = self._works.get(handoff.fence)
+        if work is not None and work.handoff is handoff:
+            work.ready_at = boottime()
+            work.stream.ready(handoff.fence)
+
+    def done(self, handoff: Handoff, tried: Tried) -> None:
+        """Every recipient has its outcome."""
+        work = self._works.get(handoff.fence)
+        if work is None or work.handoff is not handoff:
+            return
+        if not work.committed and work.tries < TRIES and is_dead_connection(tried):
+            work.under_way, work.ready_at = False, None
+            self._lines[handoff.route].push_back(work)
+            self._pump(handoff.route)
+            return
+        seconds = tried.duration_us / 1e6
+        self.service_times[handoff.route].observe(seconds)
+        self._service_us += (tried.duration_us - self._service_us) / 16
+        for verdict in tried.recipients:
+            self.outcomes[verdict.outcome] += len(verdict.indexes)
+        if handoff.traceparent and self._tracer.wants(handoff.traceparent):
+            self._trace(handoff, tried, seconds)
+        self._finish(work, tried)
+
+    def idle(self, route: str) -> None:
+        """A connection has become idle."""
+        self._pump(route)
+
+    # ------------------------------------------------------------------ a job's way
+
+    def _pump(self, route: str) -> None:
+        """Put what waits on connections, as long as there are idle ones."""
+        line = self._lines.get(route)
+        while line and (work := line.pop()) is not None:
+            assert work.handoff is not None  # noqa: S101
+            if not self.pool.start(work.handoff):
+                line.push_back(work)
+                return
+            work.under_way = True
+            work.tries += 1
+
+    def _made_now(self, work: Work) -> bool:
+        started = time.perf_counter()
+        made = make(work.offer, self._decode)
+        self.compose_time.observe(time.perf_counter() - started)
+        return self._made(work, made)
+
+    def _made(self, work: Work, made: Handoff | NotTried) -> bool:
+        """It waits for a connection now. False: nobody can compose it, and the gateway was told."""
+        if isinstance(made, NotTried):
+            self._finish(work, made)
+            return False
+        work.handoff = made
+        self._lines[work.offer.route].append(work)
+        return True
+
+    async def _make_large(self, work: Work) -> None:
+        made = await asyncio.to_thread(make, work.offer, self._decode)
+        if not work.dropped and self._made(work, made):
+            self._pump(work.offer.route)
+
+    def _finish(self, work: Work, verdict: JobVerdict) -> None:
+        """Keep the verdict and tell the gateway, if it has a stream now; else the next inventory does."""
+        del self._works[work.offer.fence]
+        gateway_id = self._keep.done(work.offer.fence, verdict)
+        if (stream := self._streams.get(gateway_id)) is not None:
+            stream.verdict(work.offer.fence, verdict)
+
+    def _drop(self, work: Work) -> None:
+        """Forget an uncommitted job: certainly unsent."""
+        work.dropped = True
+        del self._works[work.offer.fence]
+        self._keep.drop(work.offer.fence)
+        if work.under_way and work.handoff is not None:
+            self.pool.withdraw(work.handoff)
+
+    def _again(self, stream: Stream, fence: Fence) -> None:
+        """Offered though it is here: a verdict is told again, what is under way will have one."""
+        kept = self._keep.get(fence)
+        if kept is not None and kept.verdict is not None:
+            stream.verdict(fence, kept.verdict)
+
+    def _refuse(self, stream: Stream, fence: Fence, reason: str) -> None:
+        verdict = NotTried(reason)
+        self._keep.done(fence, verdict)
+        stream.verdict(fence, verdict)
+
+    def _trace(self, handoff: Handoff, tried: Tried, seconds: float) -> None:
+        end = time.time_ns()
+        attributes = {names.MAIL_ID: handoff.fence.job_id[:16].hex(), names.SERVER_ADDRESS: tried.remote_host}
+        self._tracer.span(names.SPAN_TRANSACTION, handoff.traceparent, end - int(seconds * 1e9), end, attributes, role=Role.CLIENT)
+
+    # ------------------------------------------------------------------ time
+
+    async def sweep(self) -> None:
+        """Four times a second: jobs whose relays cannot be reached, and jobs that have waited too long. Until cancelled."""
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            for route, line in self._lines.items():
+                if not line:
+                    continue
+                trouble = self.pool.trouble(route)
+                if trouble is not None:
+                    for work in line.overdue(now - UNREACHABLE_AFTER):
+                        self._finish(work, unreachable(work, trouble))
+                for work in line.overdue(now - PATIENCE):
+                    self._finish(work, NotTried(f"no connection became free within {PATIENCE:g} s"))
+
+    async def close(self) -> None:
+        """Cancel what is being composed."""
+        for task in self._large:
+            task.cancel()
+        if self._large:
+            await asyncio.wait(self._large)
+
+
+def is_dead_connection(tried: Tried) -> bool:
+    """The connection was lost before the server said anything on this mail, or it greeted the mail with 421."""
+    return all(
+        verdict.outcome is Outcome.DEFERRED and verdict.reply.phase in EARLY and verdict.reply.code in (0, 421)
+        for verdict in tried.recipients
+    )
+
+
+def unreachable(work: Work, trouble: Trouble) -> Tried:
+    """The verdict of a job that found no relay."""
+    indexes = tuple(recipient.index for recipient in work.handoff.recipients) if work.handoff else ()
+    verdict = RecipientVerdict(indexes, Outcome.DEFERRED, trouble.reply)
+    return Tried((verdict,), trouble.remote_host, trouble.remote_address)

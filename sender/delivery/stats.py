@@ -1,0 +1,29 @@
+"""What delivery and its pool tell telemetry. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mailgate.mail import Lane
+from mailgate.telemetry import names
+from mailgate.telemetry.sample import HistogramSample, Sample
+from sender.delivery.deliver import Delivery
+
+
+def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
+    """All of it, at one moment."""
+    yield Sample(names.JOBS_IN_HAND, delivery.in_hand)
+    yield Sample(names.UNSETTLED_VERDICTS, delivery.unsettled)
+    yield Sample(names.COMMITS_EXPIRED, delivery.expired)
+    yield HistogramSample(names.COMPOSE_SECONDS, delivery.compose_time.snapshot())
+    for route, histogram in delivery.service_times.items():
+        yield HistogramSample(names.TRANSACTION_SECONDS, histogram.snapshot(), {"route": route})
+    for (lane, route), jobs in delivery.all_credit().items():
+        yield Sample(names.CREDIT, jobs, {"lane": Lane(lane).name.lower(), "route": route})
+    pool = delivery.pool
+    for route, counts in pool.stats().items():
+        yield Sample(names.POOL_WARM, pool.warm(route), {"route": route})
+        yield Sample(names.POOL_BUSY, pool.busy(route), {"route": route})
+        yield Sample(names.POOL_DIALLED, counts.dialled, {"route": route})
+        yield Sample(names.POOL_CLOSED, counts.closed, {"route": route, "reason": "all"})
+        yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route, "reason": "all"})

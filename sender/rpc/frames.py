@@ -1,0 +1,140 @@
+"""Frames of a Deliver stream ⇄ what delivery speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mailgate import __version__
+from mailgate.api.node.v1 import node_pb2
+from mailgate.job import Fence
+from mailgate.mail import Lane
+from mailgate.route import Relay, Route, TlsMode
+from mailgate.rpc.jobs import verdict_to_proto
+from mailgate.verdict import JobVerdict
+from sender.delivery.keep import Kept
+from sender.delivery.work import Offer
+
+PROTOCOL = 1
+"""The protocol of this release."""
+FRAME_VERDICTS = 1000
+"""Verdicts in a frame: some 100 KiB."""
+LANES = frozenset(int(lane) for lane in Lane)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How the node is, as of now."""
+
+    draining: bool
+    warm: int
+    in_flight: int
+    unsettled: int
+    service_us: int
+    credit: Mapping[tuple[Lane, str], int]
+
+
+class Outgoing:
+    """What waits to be written to one gateway. `next_frame` is called by the stream's writer alone."""
+
+    def __init__(self) -> None:
+        self._ready: list[Fence] = []
+        self._verdicts: list[tuple[Fence, JobVerdict]] = []
+        self._withdrawn: list[Fence] = []
+        self._found: list[tuple[Fence, Kept | None]] = []
+        self._sequence = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._ready or self._verdicts or self._withdrawn or self._found)
+
+    def ready(self, fence: Fence) -> None:
+        """The server has answered 354."""
+        self._ready.append(fence)
+
+    def verdict(self, fence: Fence, verdict: JobVerdict) -> None:
+        """The attempt ended."""
+        self._verdicts.append((fence, verdict))
+
+    def withdrawn(self, fence: Fence) -> None:
+        """Dropped as asked."""
+        self._withdrawn.append(fence)
+
+    def found(self, fence: Fence, kept: Kept | None) -> None:
+        """The answer to a lookup."""
+        self._found.append((fence, kept))
+
+    def next_frame(self, report: Report | None) -> node_pb2.DeliverResponse:
+        """What has gathered, and the report if one is due."""
+        frame = node_pb2.DeliverResponse()
+        for job_id, attempt in self._ready:
+            fence = frame.ready.add().fence
+            fence.job_id, fence.attempt = job_id, attempt
+        for job_id, attempt in self._withdrawn:
+            frame.withdrawn.add(job_id=job_id, attempt=attempt)
+        for fence_, kept in self._found:
+            frame.found.append(answer(fence_, kept))
+        verdicts, self._verdicts = self._verdicts[:FRAME_VERDICTS], self._verdicts[FRAME_VERDICTS:]
+        frame.verdicts.extend([verdict_to_proto(fence_, verdict) for fence_, verdict in verdicts])
+        self._ready, self._withdrawn, self._found = [], [], []
+        if report is not None:
+            self._sequence += 1
+            put_report(frame.load, report, self._sequence)
+        return frame
+
+
+def hello(node_id: str, boot_id: bytes, inventory: Iterable[tuple[Fence, Kept]]) -> node_pb2.DeliverResponse:
+    """The first frame."""
+    message = node_pb2.NodeHello(node_id=node_id, boot_id=boot_id, version=__version__, protocol=PROTOCOL)
+    message.inventory.extend([answer(fence, kept) for fence, kept in inventory])
+    return node_pb2.DeliverResponse(hello=message)
+
+
+def answer(fence: Fence, kept: Kept | None) -> node_pb2.LookupAnswer:
+    """What is known of an attempt."""
+    message = node_pb2.LookupAnswer()
+    message.fence.job_id, message.fence.attempt = fence
+    message.state = node_pb2.LookupAnswer.STATE_UNKNOWN if kept is None else kept.known.value  # type: ignore[assignment]
+    if kept is not None and kept.verdict is not None:
+        message.verdict.CopyFrom(verdict_to_proto(fence, kept.verdict))
+    return message
+
+
+def put_report(message: node_pb2.LoadReport, report: Report, sequence: int) -> None:
+    """Write a load report."""
+    message.sequence = sequence
+    message.draining, message.warm, message.in_flight = report.draining, report.warm, report.in_flight
+    message.unsettled, message.service_time_us = report.unsettled, report.service_us
+    for (lane, site_key), jobs in report.credit.items():
+        message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
+
+
+def offer_from_proto(message: node_pb2.JobOffer) -> Offer:
+    """A job offered; an unknown lane is taken for bulk."""
+    lane = Lane(message.lane) if message.lane in LANES else Lane.BULK
+    return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), message.job)
+
+
+def fence_from_proto(message: node_pb2.Fence) -> Fence:
+    """A fence."""
+    return Fence(message.job_id, message.attempt)
+
+
+def route_from_proto(message: node_pb2.RouteConfig) -> Route:
+    """A route as the gateway has it. Raises ValueError for a TLS mode of another release."""
+    return Route(
+        name=message.name,
+        version=message.version,
+        relays=tuple(Relay(relay.host, relay.port) for relay in message.relays),
+        tls=TlsMode(message.tls),
+        verify=message.verify,
+        username=message.username,
+        secret=message.secret,
+        connections=message.connections,
+        connect_timeout=timedelta(milliseconds=message.connect_timeout_ms),
+        command_timeout=timedelta(milliseconds=message.command_timeout_ms),
+        body_timeout=timedelta(milliseconds=message.body_timeout_ms),
+        idle_timeout=timedelta(milliseconds=message.idle_timeout_ms),
+        max_mails_per_connection=message.max_mails_per_connection,
+        pipelining=message.pipelining,
+    )

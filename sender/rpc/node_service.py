@@ -1,0 +1,198 @@
+"""The node's NodeService: one stream a gateway, read and written by a task each.
+
+A stream that ends, for whatever reason, drops its uncommitted jobs at once; what is committed goes on, and its verdict is in the next
+stream's inventory. A new stream of a gateway ends its old one first, so that no COMMIT of the old is acted on afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import grpc
+
+from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate.job import Fence
+from mailgate.rpc.channel import bearer
+from mailgate.rpc.streams import next_request
+from mailgate.telemetry.logs import get_logger
+from mailgate.verdict import JobVerdict
+from sender.delivery.deliver import Delivery
+from sender.delivery.keep import Kept
+from sender.rpc.frames import PROTOCOL, Outgoing, Report, fence_from_proto, hello, offer_from_proto, route_from_proto
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
+
+BEAT = 0.25
+"""Seconds between load reports (design, section 7)."""
+HELLO = 5.0
+"""Seconds that a gateway has for its first frame."""
+SILENT = 5.0
+"""Seconds without a frame from a gateway, which sends one each 250 ms, after which its stream is taken for dead."""
+
+log = get_logger(__name__)
+
+
+class GatewayStream:
+    """Delivery's Stream, with the queue of what is to be written. `closed` is set when it must end."""
+
+    def __init__(self, gateway_id: str, epoch: int) -> None:
+        self.gateway_id, self.epoch = gateway_id, epoch
+        self.outgoing = Outgoing()
+        self.more = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.heard = asyncio.get_running_loop().time()
+
+    def ready(self, fence: Fence) -> None:
+        """The server has answered 354."""
+        self.outgoing.ready(fence)
+        self.more.set()
+
+    def verdict(self, fence: Fence, verdict: JobVerdict) -> None:
+        """The attempt ended."""
+        self.outgoing.verdict(fence, verdict)
+        self.more.set()
+
+    def withdrawn(self, fence: Fence) -> None:
+        """Dropped as asked."""
+        self.outgoing.withdrawn(fence)
+        self.more.set()
+
+    def found(self, fence: Fence, kept: Kept | None) -> None:
+        """The answer to a lookup."""
+        self.outgoing.found(fence, kept)
+        self.more.set()
+
+
+class Ended(Exception):
+    """The stream is over; the text says why."""
+
+
+class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
+    """`fleet_token` empty: the door is guarded by certificates, or is on loopback (settings see to that)."""
+
+    def __init__(self, delivery: Delivery, node_id: str, boot_id: bytes, fleet_token: str) -> None:
+        self._delivery, self._node_id, self._boot_id = delivery, node_id, boot_id
+        self._authorization = dict(bearer(fleet_token)).get("authorization")
+        self._streams: dict[str, GatewayStream] = {}
+        self._open: set[asyncio.Task[object]] = set()
+
+    @property
+    def streams(self) -> int:
+        """Gateways that have a stream."""
+        return len(self._streams)
+
+    async def Deliver(self, _requests: AsyncIterator[node_pb2.DeliverRequest], context: Context) -> None:
+        """See the proto."""
+        if self._authorization is not None and self._authorization not in dict(context.invocation_metadata() or ()).values():
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the fleet token is missing or wrong")
+        stream = await self._greet(context)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._open.add(task)
+        reason = "the gateway closed the stream"
+        try:
+            inventory = self._delivery.attach(stream)
+            await context.write(hello(self._node_id, self._boot_id, inventory))
+            async with asyncio.TaskGroup() as tasks:
+                for part in (self._read, self._write, self._watch):
+                    tasks.create_task(part(stream, context))
+        except* (Ended, asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.UsageError) as group:
+            reason = str(group.exceptions[0])
+        finally:
+            self._open.discard(task)
+            self._delivery.detach(stream)
+            if self._streams.get(stream.gateway_id) is stream:
+                del self._streams[stream.gateway_id]
+            log.info("gateway_left", gateway=stream.gateway_id, reason=reason)
+
+    async def close(self) -> None:
+        """End every stream: an open one would hold the server's stop for its whole grace."""
+        for stream in self._streams.values():
+            stream.closed.set()
+        if self._open:
+            await asyncio.wait(self._open, timeout=1.0)
+
+    async def _greet(self, context: Context) -> GatewayStream:
+        frame = await next_request(context)
+        if frame is None or not frame.HasField("hello"):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first frame must be a hello")
+        said = frame.hello
+        if not said.protocol_min <= PROTOCOL <= said.protocol_max:
+            text = f"this node speaks protocol {PROTOCOL}, the gateway {said.protocol_min} to {said.protocol_max}"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, text)
+        old = self._streams.get(said.gateway_id)
+        if old is not None:
+            if old.epoch > said.epoch:
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a later life of this gateway has a stream")
+            old.closed.set()
+            self._delivery.detach(old)
+        stream = self._streams[said.gateway_id] = GatewayStream(said.gateway_id, said.epoch)
+        log.info("gateway_joined", gateway=said.gateway_id, epoch=said.epoch)
+        return stream
+
+    async def _read(self, stream: GatewayStream, context: Context) -> None:
+        while (frame := await next_request(context)) is not None:
+            if stream.closed.is_set():
+                raise Ended("a newer stream of this gateway has begun")
+            stream.heard = asyncio.get_running_loop().time()
+            self._act(stream, frame)
+        raise Ended("the gateway closed the stream")
+
+    def _act(self, stream: GatewayStream, frame: node_pb2.DeliverRequest) -> None:
+        """Commits first: they are what waits for us. Between two reads, so that nothing comes between the words of a frame."""
+        delivery = self._delivery
+        if frame.commits:
+            delivery.commit(stream, map(fence_from_proto, frame.commits))
+        if frame.settled:
+            delivery.settled(map(fence_from_proto, frame.settled))
+        if frame.withdraws:
+            delivery.withdraw(stream, map(fence_from_proto, frame.withdraws))
+        if frame.lookups:
+            delivery.lookup(stream, map(fence_from_proto, frame.lookups))
+        if frame.routes:
+            delivery.configure(map(route_from_proto, frame.routes))
+            stream.more.set()
+        if frame.jobs:
+            delivery.offer(stream, [offer_from_proto(job) for job in frame.jobs])
+
+    async def _write(self, stream: GatewayStream, context: Context) -> None:
+        loop = asyncio.get_running_loop()
+        told: Report | None = None
+        next_report = 0.0
+        while True:
+            report = self._report(stream)
+            due = loop.time() >= next_report or told is None or report.credit != told.credit or report.draining != told.draining
+            if due:
+                told, next_report = report, loop.time() + BEAT * 0.9
+            if due or stream.outgoing:
+                await context.write(stream.outgoing.next_frame(report if due else None))
+            if not stream.outgoing:
+                await stream.more.wait()
+                stream.more.clear()
+
+    async def _watch(self, stream: GatewayStream, _context: Context) -> None:
+        """Beat, and see whether the gateway still does. A pause of this process itself costs one miss, not the stream."""
+        missed = 0
+        while True:
+            heard = stream.heard
+            await asyncio.sleep(BEAT)
+            stream.more.set()
+            missed = 0 if stream.heard != heard else missed + 1
+            if stream.closed.is_set():
+                raise Ended("the stream was closed here")
+            if missed * BEAT >= SILENT:
+                raise Ended(f"no frame from the gateway for {SILENT:g} s")
+
+    def _report(self, stream: GatewayStream) -> Report:
+        delivery = self._delivery
+        return Report(
+            delivery.draining,
+            delivery.warm,
+            delivery.in_hand,
+            delivery.unsettled,
+            delivery.service_us,
+            delivery.credit(stream),
+        )
