@@ -1,4 +1,4 @@
-"""The transfer encodings of a body (RFC 2045 6): 7bit, quoted-printable and base64, whichever is shortest and safe. Pure.
+"""The transfer encodings of a body (RFC 2045 6): 7bit, quoted-printable or base64, by what is safe, readable and short. Pure.
 
 Nothing here loops in Python over lines or octets, and large data is worked on by the chunk, so that a thread that composes gives the
 interpreter to others every few milliseconds.
@@ -27,6 +27,9 @@ _BASE64_LINES = Struct("76s" * 4096)
 _BASE64_COST = 78 / _BASE64_OCTETS
 _QUOTED_COST = 1.04
 """Soft line breaks: three octets for each 75."""
+
+_READABLE = 1.25
+"""So much longer quoted-printable may be: people and filters can read it, and filters count base64 against a text in Latin script."""
 
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _SOFT_BREAK = b"=\r\n"
@@ -74,7 +77,7 @@ def encode_text(text: str) -> Encoded:
     if not odd and max(max(map(len, piece.split(b"\r\n"))) for piece in pieces) <= MAX_LINE:
         return Encoded("7bit", tuple(pieces))
     escapes = odd + sum(piece.count(b"=") for piece in pieces)
-    if octets * _QUOTED_COST + 2 * escapes > octets * _BASE64_COST:
+    if octets * _QUOTED_COST + 2 * escapes > octets * _BASE64_COST * _READABLE:
         return Encoded("base64", base64(b"".join(pieces)))
     return Encoded("quoted-printable", _quoted(pieces))
 

@@ -49,9 +49,9 @@ def _longest(text: str, limit: int) -> tuple[int, str]:
 
 
 def _word(text: str) -> str:
-    """One encoded word: Q while it is the shorter, since people can read it, else B."""
+    """One encoded word: Q up to a quarter longer than B, since people can read it."""
     data = text.encode()
     quoted = data.decode("latin-1").translate(_Q)
-    if len(quoted) <= (len(data) + 2) // 3 * 4:
+    if len(quoted) <= (len(data) + 2) // 3 * 5:
         return f"=?utf-8?q?{quoted}?="
     return f"=?utf-8?b?{binascii.b2a_base64(data, newline=False).decode()}?="
