@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from gateway.admission.limits import Limits
 from gateway.admission.tenants import TenantOptions, Tenants
 from gateway.balancing.policies import POLICIES
 from gateway.dispatch.options import DispatchOptions
 from gateway.journal.options import JournalOptions
-from mailgate.config.load import load
+from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.routes import BOUNDS, read_routes
 from mailgate.config.scalars import Bound, listed, show
@@ -105,6 +106,11 @@ def read(path: str | None, environ: Mapping[str, str]) -> GatewaySettings:
         SettingsInvalid: with every mistake found.
     """
     return load(GatewaySettings, path, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
+
+
+def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> GatewaySettings:
+    """As `read`, from a file's tables."""
+    return from_tree(GatewaySettings, tables, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
 
 
 def check(settings: GatewaySettings, reader: Reader) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from mailgate.config.load import load
+from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.secret import NONE, Secret
 from mailgate.rpc.doors import check_address, check_guard, check_tls
@@ -64,7 +65,15 @@ def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
     Raises:
         SettingsInvalid: with every mistake found.
     """
-    settings = load(SenderSettings, path, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS)
+    return _with_variables(load(SenderSettings, path, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS), environ)
+
+
+def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> SenderSettings:
+    """As `read`, from a file's tables."""
+    return _with_variables(from_tree(SenderSettings, tables, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS), environ)
+
+
+def _with_variables(settings: SenderSettings, environ: Mapping[str, str]) -> SenderSettings:
     given = {name.removeprefix(SECRET_VARIABLE).lower(): value for name, value in environ.items() if name.startswith(SECRET_VARIABLE)}
     secrets = {**settings.secrets, **{name: Secret(value) for name, value in given.items() if name and not name.startswith("_")}}
     return SenderSettings(settings.sender, settings.telemetry, secrets)

@@ -1,0 +1,97 @@
+"""The command line: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from mailgate.cli import exits, output
+from mailgate.cli.exits import OK, USAGE
+from mailgate.errors import MailgateError
+
+HELP = f"""Mailgate: a gRPC mail gateway.
+
+`mailgate up` starts everything on this machine. In a second terminal:
+
+  mailgate send --to a@example.com --subject Hi --text Hello --wait
+
+{exits.HELP}"""
+
+
+def build() -> typer.Typer:
+    """The commands, one file each."""
+    from mailgate.cli import config, doubts, get, inbox, nodes, process, queue, send, up, watch
+
+    app = typer.Typer(name="mailgate", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for name, module in (("up", up), ("send", send), ("get", get), ("watch", watch), ("nodes", nodes), ("queue", queue)):
+        app.command(name, help=module.HELP)(getattr(module, name))
+    app.add_typer(doubts.doubts, name="doubts")
+    app.add_typer(inbox.inbox, name="inbox")
+    app.add_typer(config.config, name="config")
+    app.command("gateway", help=process.GATEWAY_HELP)(process.gateway)
+    app.command("sender", help=process.SENDER_HELP)(process.sender)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point `mailgate`; it exits."""
+    given = with_wait(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough. The interpreter would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
+    sys.exit(code)
+
+
+def with_wait(arguments: list[str]) -> list[str]:
+    """A `--wait` without its number gets the default: options of this kind can't go without."""
+    from mailgate.cli.send import DEFAULT_WAIT
+
+    made = []
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        bare = argument == "--wait" and not following[:1].isdigit()
+        made.append(f"--wait={DEFAULT_WAIT}" if bare else argument)
+    return made
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = build()(arguments, standalone_mode=False, prog_name="mailgate")
+    except MailgateError as error:
+        if "--json" in arguments:
+            output.json_line(exits.json_of(error))
+        else:
+            output.line(f"mailgate: {exits.text_of(error)}", sys.stderr)
+        return exits.code_of(error)
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _usage(error)
+    return code if isinstance(code, int) else OK
+
+
+def _usage(error: Exception) -> int:
+    """The parser's own complaint, as one line; anything else is a defect and keeps its traceback."""
+    told = getattr(error, "format_message", None)
+    if told is None:
+        raise error
+    context = getattr(error, "ctx", None)
+    text = " ".join(str(told()).replace("Value error, ", "").split())
+    if not text or type(error).__name__ == "NoArgsIsHelpError":
+        output.line(text or (context.get_help() if context else ""), sys.stderr)
+        return USAGE
+    where = context.command_path if context else "mailgate"
+    output.line(f"{where}: {text} ({where} --help explains)", sys.stderr)
+    return USAGE
+
+
+if __name__ == "__main__":
+    main()

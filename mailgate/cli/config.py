@@ -1,0 +1,123 @@
+"""`mailgate config`: settings checked and shown, and new API keys."""
+
+from __future__ import annotations
+
+import base64
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mailgate.cli import exits, output, target
+from mailgate.config.toml import dumps, plain
+from mailgate.errors import Mistake, SettingsInvalid
+
+if TYPE_CHECKING:
+    from gateway.settings import GatewaySettings
+    from sender.settings import SenderSettings
+
+HELP = f"""Check and show settings; make API keys.
+
+Examples:
+
+  mailgate config check --config mailgate.toml
+
+  mailgate config key --tenant shop
+
+{exits.HELP}"""
+
+KEY_PREFIX = "mg_"
+KEY_OCTETS = 24
+"""192 random bits: the settings keep a hash without salt, which protects only what cannot be guessed."""
+
+config = typer.Typer(help=HELP, no_args_is_help=True)
+
+File = Annotated[
+    str, typer.Option("--config", envvar="MAILGATE_CONFIG", metavar="FILE", help="The settings (TOML).", show_default="variables alone")
+]
+
+
+@config.command("check")
+def check(file: File = "", json: target.Json = False) -> None:
+    """Say every mistake in the settings of gateway and sender: key, value and cure.
+
+    Example: mailgate config check --config mailgate.toml
+    """
+    _read(file)
+    if json:
+        output.json_line({"valid": True})
+    else:
+        output.line(f"{file or 'the MAILGATE_… variables'}: no mistakes")
+
+
+@config.command("show")
+def show(file: File = "", json: target.Json = False) -> None:
+    """Show the settings as both processes see them, defaults included, secrets hidden.
+
+    Example: mailgate config show --config mailgate.toml
+    """
+    gateway, sender = _read(file)
+    shown: Any = {**_plain(gateway), **_plain(sender)}
+    if json:
+        output.json_line(shown)
+    else:
+        output.line(dumps(shown).rstrip("\n"))
+
+
+@config.command("key")
+def key(
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose key it is.")] = "default",
+    scopes: Annotated[str, typer.Option("--scopes", metavar="LIST", help="Of send, read, manage, operate.")] = "send,read",
+    json: target.Json = False,
+) -> None:
+    """Make an API key: the key for the caller, and its hash for the settings, which never hold the key itself.
+
+    Example: mailgate config key --tenant shop --scopes send,read
+    """
+    from gateway.admission.tenants import Scope
+
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    known = [scope.value for scope in Scope]
+    wrong = [scope for scope in wanted if scope not in known]
+    if wrong or not wanted:
+        raise exits.Usage(f"--scopes {scopes!r}: choose of {', '.join(known)}, with commas between")
+    made = new_key()
+    if json:
+        output.json_line({"key": made, "hash": hash_of(made), "tenant": tenant, "scopes": wanted})
+        return
+    output.line(f"key, shown only here: {made}")
+    output.line("for the settings:")
+    output.line(dumps({"tenants": {tenant: {"keys": [{"hash": hash_of(made), "scopes": list(wanted)}]}}}).rstrip("\n"))
+
+
+def new_key() -> str:
+    """A random API key."""
+    return KEY_PREFIX + base64.urlsafe_b64encode(os.urandom(KEY_OCTETS)).decode()
+
+
+def hash_of(api_key: str) -> str:
+    """The key as settings hold it."""
+    return "sha256:" + sha256(api_key.encode()).hexdigest()
+
+
+def _read(file: str) -> tuple[GatewaySettings, SenderSettings]:
+    """Both processes' settings; their mistakes together, each once."""
+    from gateway import settings as gateway
+    from sender import settings as sender
+
+    mistakes: dict[Mistake, None] = {}
+    read: list[Any] = []
+    for part in (gateway.read, sender.read):
+        try:
+            read.append(part(file or None, os.environ))
+        except SettingsInvalid as error:
+            mistakes.update(dict.fromkeys(error.mistakes))
+    if mistakes:
+        raise SettingsInvalid(list(mistakes))
+    return read[0], read[1]
+
+
+def _plain(settings: object) -> dict[str, Any]:
+    shown: Any = plain(settings)
+    return {name: table for name, table in shown.items() if table}

@@ -1,0 +1,103 @@
+"""The one line of counts of `mailgate up`: asked of the gateway, and of its metrics page."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING
+
+from mailgate.errors import MailgateError
+from mailgate.telemetry.names import RECIPIENTS_ACCEPTED, RECIPIENTS_DELIVERED
+
+if TYPE_CHECKING:
+    from mailgate.client.client import GatewayClient
+
+PAGE_TIMEOUT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Recipients accepted and delivered since `up` started; jobs that wait; nodes."""
+
+    accepted: int = 0
+    delivered: int = 0
+    queued: int = 0
+    deferred: int = 0
+    in_doubt: int = 0
+    ready: int = 0
+    nodes: int = 0
+
+    def __str__(self) -> str:
+        doubt = f"   in doubt {self.in_doubt}" if self.in_doubt else ""
+        return (
+            f"accepted {self.accepted}   delivered {self.delivered}   queued {self.queued}   deferred {self.deferred}{doubt}   "
+            f"nodes ready {self.ready}/{self.nodes}"
+        )
+
+    def json(self) -> dict[str, int]:
+        """For programs."""
+        return asdict(self)
+
+
+class Rising:
+    """A counter of a process that may start anew: its readings, added up over restarts."""
+
+    def __init__(self) -> None:
+        self._before = 0
+        self._last = 0
+
+    def see(self, reading: int) -> int:
+        """The sum with this reading."""
+        if reading < self._last:
+            self._before += self._last
+        self._last = reading
+        return self._before + reading
+
+
+class Counter:
+    """Asks for the counts; what can't be asked now keeps its last value."""
+
+    def __init__(self, client: GatewayClient, host: str, metrics_port: int) -> None:
+        self._client = client
+        self._page = (host, metrics_port)
+        self._accepted = Rising()
+        self._delivered = Rising()
+        self._last = Counts()
+
+    async def ask(self) -> Counts:
+        """The counts now; never raises for a gateway that is away."""
+        from mailgate.client.views import NodeState
+
+        try:
+            nodes, queue = await asyncio.gather(self._client.nodes(), self._client.queue())
+            page = await asyncio.to_thread(_page, *self._page)
+        except (MailgateError, OSError, HTTPException):
+            self._last = Counts(self._last.accepted, self._last.delivered, self._last.queued, self._last.deferred, self._last.in_doubt)
+            return self._last
+        self._last = Counts(
+            self._accepted.see(total(page, RECIPIENTS_ACCEPTED.name)),
+            self._delivered.see(total(page, RECIPIENTS_DELIVERED.name)),
+            queue.ready + queue.in_flight,
+            queue.deferred,
+            queue.in_doubt,
+            sum(node.state is NodeState.READY for node in nodes),
+            len(nodes),
+        )
+        return self._last
+
+
+def total(page: str, name: str) -> int:
+    """The sum of a metric's samples over its labels, on a page in Prometheus' text form; 0 where there are none."""
+    samples = re.findall(rf"^{re.escape(name)}(?:\{{[^}}\n]*\}})? ([0-9.eE+]+)", page, re.MULTILINE)
+    return round(sum(map(float, samples)))
+
+
+def _page(host: str, port: int) -> str:
+    connection = HTTPConnection(host, port, timeout=PAGE_TIMEOUT)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

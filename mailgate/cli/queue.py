@@ -1,0 +1,71 @@
+"""`mailgate queue`: what waits, and since when."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailgate.cli import connect, exits, output, shown, target
+
+if TYPE_CHECKING:
+    from mailgate.client.client import GatewayClient
+    from mailgate.client.views import Queue
+
+HELP = f"""Show what waits, by lane and route, and since when.
+
+Example: mailgate queue
+
+{exits.HELP}"""
+
+COLUMNS = ("LANE", "ROUTE", "READY", "DEFERRED", "OLDEST")
+
+
+def queue(
+    address: target.Address = "",
+    key: target.Key = "",
+    data: target.Data = target.DEFAULT_DATA,
+    tls: target.Tls = False,
+    ca: target.Ca = "",
+    json: target.Json = False,
+) -> None:
+    """Show what waits. See HELP."""
+
+    async def body(client: GatewayClient) -> Queue:
+        return await client.queue()
+
+    found = connect.run(target.find(address, key, data, tls, ca), body)
+    if json:
+        output.json_line(_json(found))
+        return
+    now = time.time() * 1000
+    rows = [
+        [each.lane.name.lower(), each.route, str(each.ready), str(each.deferred), _age(now - each.oldest_ms) if each.oldest_ms else ""]
+        for each in found.waiting
+    ]
+    output.table(COLUMNS, rows, "nothing waits", ("READY", "DEFERRED", "OLDEST"))
+    output.line(f"in flight {found.in_flight}, in doubt {found.in_doubt}, dead {found.dead}")
+
+
+def _age(ms: float) -> str:
+    seconds = max(0, round(ms / 1000))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {seconds:02}s" if minutes else f"{seconds}s"
+
+
+def _json(found: Queue) -> dict[str, object]:
+    return {
+        "queues": [
+            {
+                "lane": each.lane.name,
+                "route": each.route,
+                "ready": each.ready,
+                "deferred": each.deferred,
+                "oldest_time": shown.stamp(each.oldest_ms or 0),
+            }
+            for each in found.waiting
+        ],
+        "in_flight": found.in_flight,
+        "in_doubt": found.in_doubt,
+        "dead": found.dead,
+    }

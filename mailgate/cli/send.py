@@ -1,0 +1,171 @@
+"""`mailgate send`: one mail, from flags, from a file in RFC 5322's form, or from JSON."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailgate.cli import connect, exits, output, shown, target
+from mailgate.cli.wanted import Flags, mail_of, read
+from mailgate.config.units import parse_duration
+from mailgate.ids import format_id
+from mailgate.mail import Mail, Receipt, Recipient, RecipientState
+
+if TYPE_CHECKING:
+    from mailgate.client.client import GatewayClient
+
+DEFAULT_WAIT = "30"
+"""Seconds that a bare `--wait` waits."""
+
+LISTED = 100
+"""Recipients that a receipt lists; the others are paged."""
+
+HELP = f"""Send one mail.
+
+Examples:
+
+  mailgate send --to a@example.com --subject Hi --text Hello --wait
+
+  mailgate send --from 'Ann <ann@example.com>' --to b@example.com --html-file news.html --attach plan.pdf
+
+  mailgate send --eml letter.eml          (the file as it is; the envelope is read from its header)
+
+{exits.HELP}"""
+
+
+class LaneName(StrEnum):
+    """The lanes."""
+
+    transactional = "transactional"
+    bulk = "bulk"
+
+
+class DoubtName(StrEnum):
+    """What to do when nobody can know whether the mail was sent."""
+
+    resend = "resend"
+    hold = "hold"
+
+
+Repeated = list[str]
+
+
+def send(
+    from_: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="The author.", show_default="mailgate@localhost")] = "",
+    to: Annotated[Repeated, typer.Option("--to", metavar="ADDRESS", help="A recipient; repeat it for more.")] = [],  # noqa: B006
+    cc: Annotated[Repeated, typer.Option("--cc", metavar="ADDRESS", help="A recipient shown in Cc.")] = [],  # noqa: B006
+    bcc: Annotated[Repeated, typer.Option("--bcc", metavar="ADDRESS", help="A recipient that the others do not see.")] = [],  # noqa: B006
+    reply_to: Annotated[Repeated, typer.Option("--reply-to", metavar="ADDRESS", help="Where answers go.")] = [],  # noqa: B006
+    subject: Annotated[str, typer.Option("--subject", help="The subject.")] = "",
+    text: Annotated[str | None, typer.Option("--text", help="The plain text.")] = None,
+    html: Annotated[str | None, typer.Option("--html", help="The HTML.")] = None,
+    text_file: Annotated[str, typer.Option("--text-file", metavar="FILE", help="The plain text from a file; - is stdin.")] = "",
+    html_file: Annotated[str, typer.Option("--html-file", metavar="FILE", help="The HTML from a file; - is stdin.")] = "",
+    attach: Annotated[Repeated, typer.Option("--attach", metavar="FILE", help="A file to attach; repeat it for more.")] = [],  # noqa: B006
+    header: Annotated[Repeated, typer.Option("--header", metavar="'NAME: VALUE'", help="A further header field.")] = [],  # noqa: B006
+    return_path: Annotated[
+        str | None, typer.Option("--return-path", metavar="ADDRESS", help="Where bounces go; '' for none.", show_default="the author")
+    ] = None,
+    lane: Annotated[LaneName | None, typer.Option("--lane", help="The priority class.", show_default="transactional")] = None,
+    route: Annotated[str, typer.Option("--route", metavar="NAME", help="A route of the gateway.", show_default="by domain")] = "",
+    on_doubt: Annotated[
+        DoubtName, typer.Option("--on-doubt", help="When nobody can know whether it was sent: send again, or hold.")
+    ] = DoubtName.resend,
+    ttl: Annotated[str, typer.Option("--ttl", metavar="48h", help="How long it is tried.", show_default="the gateway's, 48h")] = "",
+    tag: Annotated[Repeated, typer.Option("--tag", metavar="WORD", help="A word that events repeat.")] = [],  # noqa: B006
+    meta: Annotated[Repeated, typer.Option("--meta", metavar="KEY=VALUE", help="A pair that events repeat.")] = [],  # noqa: B006
+    eml: Annotated[str, typer.Option("--eml", metavar="FILE", help="A whole mail, sent as it is; - is stdin.")] = "",
+    file: Annotated[
+        str, typer.Option("--file", metavar="FILE", help="A Mail or SendMailRequest of the contract, in JSON; - is stdin.")
+    ] = "",
+    wait: Annotated[
+        str | None, typer.Option("--wait", metavar="[SECONDS]", help="Wait for each recipient's first attempt; 30 s without a number.")
+    ] = None,
+    validate_only: Annotated[bool, typer.Option("--validate-only", help="Check everything, send nothing.")] = False,
+    address: target.Address = "",
+    key: target.Key = "",
+    data: target.Data = target.DEFAULT_DATA,
+    tls: target.Tls = False,
+    ca: target.Ca = "",
+    json: target.Json = False,
+) -> None:
+    """Send one mail. See HELP."""
+    flags = Flags(
+        from_=from_,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        reply_to=reply_to,
+        subject=subject,
+        text=text,
+        html=html,
+        text_file=text_file,
+        html_file=html_file,
+        attach=attach,
+        header=header,
+        return_path=return_path,
+        lane=lane.value if lane else "",
+        route=route,
+        on_doubt=on_doubt.value,
+        ttl=ttl,
+        tag=tag,
+        meta=meta,
+        eml=eml,
+    )
+    seconds = _seconds(wait) if wait is not None else None
+    mail, seconds, only_check = _wanted(flags, file, seconds, validate_only)
+    there = target.find(address, key, data, tls, ca)
+
+    async def body(client: GatewayClient) -> tuple[Receipt, tuple[Recipient, ...]]:
+        receipt = await client.send(mail, wait=seconds, validate_only=only_check)
+        if seconds is None or len(receipt.recipients) < LISTED:
+            return receipt, receipt.recipients
+        return receipt, tuple([recipient async for recipient in client.recipients(receipt.mail_id)])
+
+    receipt, recipients = connect.run(there, body)
+    raise typer.Exit(_tell(receipt, recipients, seconds is not None and not only_check, json))
+
+
+def _wanted(flags: Flags, file: str, wait: float | None, validate_only: bool) -> tuple[Mail, float | None, bool]:
+    if not file:
+        return mail_of(flags), wait, validate_only
+    if flags != Flags():
+        raise exits.Usage(f"--file {file}: the file says everything about the mail: leave the other flags of the mail out")
+    from mailgate.client.mailfile import read_request
+
+    mail, waits, only = read_request(read("--file", file), f"--file {file}")
+    return mail, waits if wait is None else wait, validate_only or only
+
+
+def _tell(receipt: Receipt, recipients: tuple[Recipient, ...], waited: bool, json: bool) -> int:
+    if json:
+        output.json_line(shown.receipt_json(receipt, recipients))
+    elif not receipt.mail_id:
+        output.line(f"valid: {_count(len(recipients))}, nothing was sent" if recipients else "valid: nothing was sent")
+    elif not waited:
+        output.line(f"accepted {format_id(receipt.mail_id)}")
+    else:
+        for recipient in recipients:
+            output.line(shown.recipient_line(recipient))
+        if receipt.wait_elapsed:
+            told = f"the wait is over; the mail goes on: mailgate get {format_id(receipt.mail_id)}"
+            output.line(told)
+    if not waited:
+        return exits.OK
+    return exits.OK if all(recipient.state is RecipientState.DELIVERED for recipient in recipients) else exits.REFUSED
+
+
+def _count(recipients: int) -> str:
+    return "1 recipient" if recipients == 1 else f"{recipients} recipients"
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text).total_seconds()
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:  # noqa: PLR2004
+        raise exits.Usage(f"--wait {text!r}: write seconds, such as 30, or a duration such as 500ms or 2m, of at most an hour")
+    return seconds

@@ -1,0 +1,257 @@
+"""What `mailgate up` prepares before it starts anything: the data directory, free ports, the settings of its children, the key."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mailgate.cli.config import hash_of, new_key
+from mailgate.cli.exits import Usage
+from mailgate.cli.target import CLIENT_FILE
+from mailgate.config.routes import RELAY_CURE, read_relay
+from mailgate.config.sources import read_toml
+from mailgate.config.toml import dumps
+from mailgate.errors import Mistake, SettingsInvalid
+
+HOST = "127.0.0.1"
+OWN_SECTIONS = ("gateway", "tls", "sender")
+"""`up` runs on this machine alone and decides these itself; the file's other sections count."""
+
+TENANT = "default"
+SECRET = "relay"  # noqa: S105
+INBOX_CONNECTIONS = 10
+"""The inbox runs in one process beside the senders: more connections would only wait in it."""
+
+PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where things listen on 127.0.0.1. While they are asked for, 0 means any free one."""
+
+    gateway: int = 8625
+    metrics: int = 8626
+    inbox: int = 8025
+    inbox_smtp: int = 1025
+
+
+FLAGS = {"gateway": "--port", "metrics": "--metrics-port", "inbox": "--inbox-port", "inbox_smtp": "--inbox-smtp-port"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that the children need. `inbox`: mail goes to the development inbox."""
+
+    data: Path
+    ports: Ports
+    inbox: bool
+    key: str
+    tables: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Path:
+        """The file that gateway and senders read."""
+        return self.data / "settings.toml"
+
+    @property
+    def address(self) -> str:
+        """The gateway."""
+        return f"{HOST}:{self.ports.gateway}"
+
+    @property
+    def logs(self) -> Path:
+        """Where the children write."""
+        return self.data / "logs"
+
+    def check(self, environ: Mapping[str, str]) -> None:
+        """Read the settings as the children will.
+
+        Raises:
+            SettingsInvalid: with every mistake, the operator's file and variables included.
+        """
+        from gateway import settings as gateway
+        from sender import settings as sender
+
+        mistakes: dict[Mistake, None] = {}
+        seen = child_environment(environ, self.settings)
+        for part in (gateway, sender):
+            try:
+                part.from_tables(dict(self.tables), seen)
+            except SettingsInvalid as error:
+                mistakes.update(dict.fromkeys(error.mistakes))
+        if mistakes:
+            raise SettingsInvalid(list(mistakes))
+
+    def write(self) -> None:
+        """Put the files there, readable for nobody else."""
+        self.logs.mkdir(exist_ok=True)
+        _write_private(self.settings, "# Written by `mailgate up` at each start.\n" + dumps(self.tables))
+        left = {"address": self.address, "key": self.key, "inbox": f"http://{HOST}:{self.ports.inbox}" if self.inbox else ""}
+        _write_private(self.data / CLIENT_FILE, json.dumps(left, indent=1) + "\n")
+
+
+@contextmanager
+def data_directory(path: str) -> Iterator[Path]:
+    """The directory, made where it is not there, held against another `mailgate up`.
+
+    Raises:
+        Usage: it can't be made, or is in use.
+    """
+    data = Path(path).absolute()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "up.lock").open("a+")
+    except OSError as error:
+        raise Usage(f"--data {path}: it can't be written ({error.strerror}): choose another directory") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Usage(f"--data {path}: another `mailgate up` uses it: stop that one, or choose another directory") from None
+        yield data
+
+
+async def free_ports(wanted: Ports, needed: Mapping[str, bool]) -> Ports:
+    """The ports that are to be used: those wanted, and free ones for 0.
+
+    Raises:
+        SettingsInvalid: ports are taken, or wanted twice; all of them are named, each with its flag.
+    """
+    mistakes: list[Mistake] = []
+    servers: list[asyncio.Server] = []
+    found: dict[str, int] = {}
+    for name, flag in FLAGS.items():
+        port = getattr(wanted, name)
+        if not needed.get(name, True):
+            continue
+        try:
+            # Held until all are found, so that no free one is found twice.
+            server = await asyncio.start_server(_nobody, HOST, port)
+        except OSError as error:
+            twice = [FLAGS[other] for other, used in found.items() if used == port]
+            why = f"{twice[0]} has it already" if twice else _why(error)
+            mistakes.append(Mistake(flag, str(port), f"{why}: choose another port with {flag}, 0 for any that is free"))
+            continue
+        servers.append(server)
+        found[name] = server.sockets[0].getsockname()[1]
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+    if mistakes:
+        raise SettingsInvalid(mistakes)
+    return Ports(**{name: found.get(name, 0) for name in FLAGS})
+
+
+def base_tables(config: str) -> dict[str, Any]:
+    """The sections of the operator's file that count for `up`.
+
+    Raises:
+        SettingsInvalid: it can't be read.
+    """
+    mistakes: list[Mistake] = []
+    tables = read_toml(config, mistakes) if config else {}
+    if mistakes:
+        raise SettingsInvalid(mistakes)
+    return {name: table for name, table in tables.items() if name not in OWN_SECTIONS}
+
+
+def wants_inbox(tables: Mapping[str, Any], relay: str) -> bool:
+    """Nothing else takes the mail of all domains."""
+    routes = tables.get("routes", {})
+    return not relay and not any(isinstance(route, dict) and not route.get("domains") for route in routes.values())
+
+
+def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str) -> Stage:
+    """Compose the children's settings. Reads the key that an earlier start left in `data`.
+
+    Raises:
+        Usage: `relay` is none.
+    """
+    inbox = wants_inbox(base, relay)
+    key = _old_key(data / CLIENT_FILE) or new_key()
+    tables: dict[str, Any] = {name: dict(table) if isinstance(table, dict) else table for name, table in base.items()}
+    fleet_token = os.urandom(24).hex()
+    tables["gateway"] = {"listen": f"{HOST}:{ports.gateway}", "data": str(data), "fleet_token": fleet_token}
+    tables["sender"] = {"listen": f"{HOST}:0", "gateways": [f"{HOST}:{ports.gateway}"], "fleet_token": fleet_token}
+    tables["telemetry"] = {**_table(tables, "telemetry"), "listen": f"{HOST}:{ports.metrics}"}
+    scopes = ["send", "read", "manage", "operate"]
+    tenant = {"domains": ["*"], "keys": [{"hash": hash_of(key), "scopes": scopes}]}
+    tables["tenants"] = {**_table(tables, "tenants"), TENANT: tenant}
+    if relay:
+        route, password = _relay_route(relay)
+        others = {name: table for name, table in _table(tables, "routes").items() if _has_domains(table)}
+        tables["routes"] = {**others, "default": route}
+        if password:
+            tables["secrets"] = {**_table(tables, "secrets"), SECRET: password}
+    elif inbox:
+        route = {"relays": [f"smtp://{HOST}:{ports.inbox_smtp}"], "tls": "none", "connections": INBOX_CONNECTIONS}
+        tables["routes"] = {**_table(tables, "routes"), "default": route}
+    return Stage(data, ports, inbox, key, tables)
+
+
+def child_environment(environ: Mapping[str, str], settings: Path, **own: str) -> dict[str, str]:
+    """The environment of a child: the operator's, without variables for sections that `up` decides."""
+    ours = (*(f"MAILGATE_{section.upper()}__" for section in OWN_SECTIONS), "MAILGATE_TELEMETRY__LISTEN")
+    kept = {name: value for name, value in environ.items() if not name.startswith(ours)}
+    return {**kept, "MAILGATE_CONFIG": str(settings), "PYTHONUNBUFFERED": "1", **own}
+
+
+def _relay_route(relay: str) -> tuple[dict[str, Any], str]:
+    """The route to a relay given as a URL, and the password in it."""
+    url = urlsplit(relay)
+    bare = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+    try:
+        read_relay(bare)
+        user, password = unquote(url.username or ""), unquote(url.password or "")
+    except ValueError as error:
+        cure = str(error) if url.netloc else RELAY_CURE
+        raise Usage(f"--relay {bare!r}: {cure}") from None
+    if password and not user:
+        raise Usage(f"--relay {bare!r}: a password without a user: write smtp://user:password@host:port")
+    route: dict[str, Any] = {"relays": [bare]}
+    if user:
+        route |= {"username": user, **({"secret": SECRET} if password else {})}
+    return route, password
+
+
+def _old_key(path: Path) -> str:
+    try:
+        key = json.loads(path.read_text(encoding="utf-8")).get("key", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return key if isinstance(key, str) else ""
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable for others, not even for a moment."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = tables.get(name, {})
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _has_domains(route: object) -> bool:
+    return isinstance(route, dict) and bool(route.get("domains"))
+
+
+def _why(error: OSError) -> str:
+    return "another process has it" if error.errno == errno.EADDRINUSE else (error.strerror or str(error)).lower()
+
+
+async def _nobody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()

@@ -1,0 +1,91 @@
+"""Where the command line finds the gateway: flags, MAILGATE_… variables, or what `mailgate up` left in its data directory."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailgate.cli.exits import NoGateway, Usage
+from mailgate.errors import Invalid
+from mailgate.ids import parse_id
+
+if TYPE_CHECKING:
+    from mailgate.client.client import GatewayClient
+
+CLIENT_FILE = "client.json"
+DEFAULT_DATA = "./mailgate-data"
+
+Address = Annotated[
+    str, typer.Option("--address", envvar="MAILGATE_ADDRESS", metavar="HOST:PORT", help="The gateway.", show_default="of `mailgate up`")
+]
+Key = Annotated[str, typer.Option("--key", envvar="MAILGATE_KEY", metavar="KEY", help="The API key.", show_default="of `mailgate up`")]
+Data = Annotated[str, typer.Option("--data", envvar="MAILGATE_DATA", metavar="DIR", help="The data directory of `mailgate up`.")]
+Tls = Annotated[bool, typer.Option("--tls", envvar="MAILGATE_TLS", help="Speak TLS, verified by the system's authorities.")]
+Ca = Annotated[str, typer.Option("--ca", envvar="MAILGATE_CA", metavar="FILE", help="Speak TLS, verified by these authorities (PEM).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A gateway, and the key to it; `inbox` is the door of the development inbox, empty where there is none."""
+
+    address: str
+    key: str
+    inbox: str = ""
+    tls: bool = False
+    ca: str = ""
+
+    def client(self) -> GatewayClient:
+        """A client, to be entered."""
+        from mailgate.client.client import GatewayClient
+        from mailgate.rpc.tls import TlsOptions
+
+        return GatewayClient(self.address, self.key, TlsOptions(ca=self.ca) if self.tls or self.ca else None)
+
+
+def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool = False, ca: str = "") -> Target:
+    """What the flags say, and for the rest what `mailgate up` left in `data`. A key is never sent to an address that it was not left for.
+
+    Raises:
+        NoGateway: nobody said where the gateway is.
+        Usage: the file of `mailgate up` can't be read.
+    """
+    if ca and not os.path.isfile(ca):
+        raise Usage(f"--ca {ca}: there is no such file: give the PEM file of the authorities")
+    left = _left(Path(data) / CLIENT_FILE)
+    if not address and not left:
+        raise NoGateway(f"no gateway is known: start one with `mailgate up`, or give --address and --key ({data} has no {CLIENT_FILE})")
+    known = left.get("address", "")
+    if not address or address == known:
+        return Target(known, key or left.get("key", ""), left.get("inbox", ""), tls, ca)
+    return Target(address, key, "", tls, ca)
+
+
+def mail_id(text: str) -> bytes:
+    """The id of a mail from the command line.
+
+    Raises:
+        Usage: it is none.
+    """
+    try:
+        return parse_id(text, "MAIL_ID")
+    except Invalid as error:
+        raise Usage(str(error)) from None
+
+
+def _left(path: Path) -> dict[str, str]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not JSON"
+        raise Usage(f"{path}: it can't be read ({why}): start `mailgate up` anew, or give --address and --key") from None
+    if not isinstance(told, dict) or not isinstance(told.get("address"), str):
+        raise Usage(f"{path}: it names no gateway: start `mailgate up` anew, or give --address and --key")
+    return {name: value for name, value in told.items() if isinstance(value, str)}

@@ -1,0 +1,67 @@
+"""`mailgate up`: a gateway, senders and the development inbox on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mailgate.cli import exits, target
+from mailgate.cli.family import Family
+from mailgate.cli.stage import Ports, base_tables, data_directory, free_ports, stage, wants_inbox
+from mailgate.cli.told import Teller
+from mailgate.lifecycle import Stop
+
+HELP = f"""Run everything on this machine: a gateway, sender nodes, and an inbox that catches all mail. Ctrl-C stops it in order.
+
+Examples:
+
+  mailgate up
+
+  mailgate up --senders 4 --relay smtp://user:password@mail.example.com:587
+
+{exits.HELP}"""
+
+DEFAULT = Ports()
+
+
+def up(
+    senders: Annotated[int, typer.Option("--senders", min=1, max=16, help="Sender nodes.")] = 2,
+    data: target.Data = target.DEFAULT_DATA,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The gateway; 0: any free port, as below.")] = DEFAULT.gateway,
+    metrics_port: Annotated[int, typer.Option("--metrics-port", min=0, max=65535, help="Its metrics page.")] = DEFAULT.metrics,
+    inbox_port: Annotated[int, typer.Option("--inbox-port", min=0, max=65535, help="The inbox's page.")] = DEFAULT.inbox,
+    inbox_smtp_port: Annotated[
+        int, typer.Option("--inbox-smtp-port", min=0, max=65535, help="Where the inbox takes mail.")
+    ] = DEFAULT.inbox_smtp,
+    relay: Annotated[
+        str, typer.Option("--relay", metavar="URL", help="Send through this server instead of the inbox: smtp://[user:password@]host:port.")
+    ] = "",
+    config: Annotated[
+        str,
+        typer.Option("--config", metavar="FILE", help="Further settings (TOML); its [gateway], [tls] and [sender] are not looked at."),
+    ] = "",
+    json: target.Json = False,
+) -> None:
+    """Run everything on this machine. See HELP."""
+    base = base_tables(config)
+    wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port)
+    with data_directory(data) as directory:
+        asyncio.run(_life(directory, data, base, wanted, relay, senders, json))
+
+
+async def _life(directory: Path, data: str, base: dict[str, Any], wanted: Ports, relay: str, senders: int, json: bool) -> None:
+    inbox = wants_inbox(base, relay)
+    ports = await free_ports(wanted, {"inbox": inbox, "inbox_smtp": inbox})
+    prepared = stage(directory, base, ports, relay)
+    prepared.check(os.environ)
+    prepared.write()
+    async with AsyncExitStack() as leaving:
+        teller = leaving.enter_context(Teller(json))
+        stop = await leaving.enter_async_context(Stop().listening())
+        family = Family(prepared, senders, teller, os.environ)
+        await family.run(stop, lambda: teller.ready(prepared, senders, data))

@@ -1,0 +1,189 @@
+"""GatewayClient: a gateway, asked from Python. Kernel values in and out, errors of mailgate.errors, a deadline on every call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
+from mailgate.api.admin.v1 import admin_service_pb2_grpc as admin_grpc
+from mailgate.api.mail.v1 import mail_service_pb2
+from mailgate.api.mail.v1 import mail_service_pb2_grpc as mail_service_grpc
+from mailgate.client import decode
+from mailgate.client.views import Doubt, MailStatus, Node, Queue, Resolution
+from mailgate.errors import MailgateError, Unanswered
+from mailgate.ids import format_id, parse_id
+from mailgate.mail import BatchEntry, Event, Mail, Receipt, Recipient
+from mailgate.rpc import mails
+from mailgate.rpc.channel import bearer, open_channel
+from mailgate.rpc.status import from_rpc_error, from_status
+from mailgate.rpc.tls import TlsOptions
+
+CALL_TIMEOUT = 30.0
+"""Seconds that a call may take which does not wait for anything; a mail of 50 MiB and its fsync fit."""
+
+BATCH_TIMEOUT = 120.0
+"""The same for a batch of 10,000."""
+
+WAIT_MARGIN = 10.0
+"""Seconds beyond `wait` until the call is given up: the gateway answers 250 ms before a call's deadline in any case."""
+
+HEALTH_TIMEOUT = 1.0
+PAGE = 1000
+
+T = TypeVar("T")
+
+
+class GatewayClient:
+    """An asynchronous context manager around one channel. The methods may run at the same time.
+
+    Every method raises MailgateError: what the gateway said, or Unanswered when nobody can know whether it heard. `within` are the seconds
+    of a call's deadline.
+    """
+
+    def __init__(self, address: str, key: str, tls: TlsOptions | None = None) -> None:
+        """`tls` None: in clear, for loopback and private networks; TlsOptions(): verified by the system's authorities."""
+        self.address = address
+        self._metadata = bearer(key)
+        self._tls = tls
+        self._channel: grpc.aio.Channel | None = None
+
+    def __repr__(self) -> str:
+        return f"<GatewayClient {self.address}{'' if self._channel else ' (closed)'}>"
+
+    async def __aenter__(self) -> GatewayClient:
+        self._channel = open_channel(self.address, self._tls)
+        self._mails = mail_service_grpc.MailServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._admin = admin_grpc.AdminServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._check = self._channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close()
+
+    async def serving(self) -> bool:
+        """The gateway is there and takes calls; False for one that is not. Needs no key."""
+        try:
+            answer = await self._check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def send(self, mail: Mail, *, wait: float | None = None, validate_only: bool = False, within: float = CALL_TIMEOUT) -> Receipt:
+        """Hand in one mail; it is durable when this returns. With `wait` (seconds) the receipt says what became of the first attempts."""
+        request = mail_service_pb2.SendMailRequest(mail=mails.mail_to_proto(mail), validate_only=validate_only)
+        if wait is not None:
+            request.wait.CopyFrom(mails.duration(wait))
+            within = max(within, wait + WAIT_MARGIN)
+        answer = await _answer(self._mails.SendMail(request, timeout=within, metadata=self._metadata))
+        return mails.receipt_from_proto(answer.receipt)
+
+    async def send_batch(
+        self, shared: Mail, entries: Sequence[BatchEntry], *, within: float = BATCH_TIMEOUT
+    ) -> tuple[bytes, list[Receipt | MailgateError]]:
+        """Hand in many mails with one content: the batch's id, and of each entry its receipt or why it was refused."""
+        request = mail_service_pb2.BatchSendMailRequest(shared=mails.mail_to_proto(shared), entries=map(mails.entry_to_proto, entries))
+        answer = await _answer(self._mails.BatchSendMail(request, timeout=within, metadata=self._metadata))
+        results = [
+            from_status(result.error) if result.WhichOneof("outcome") == "error" else mails.receipt_from_proto(result.receipt)
+            for result in answer.results
+        ]
+        return parse_id(answer.batch_id, "batch_id"), results
+
+    async def get(self, mail_id: bytes, *, within: float = CALL_TIMEOUT) -> MailStatus:
+        """What became of a mail; NotFound when the key's tenant has none of that id."""
+        request = mail_service_pb2.GetMailRequest(mail_id=format_id(mail_id))
+        return decode.status(await _answer(self._mails.GetMail(request, timeout=within, metadata=self._metadata)))
+
+    async def recipients(self, mail_id: bytes, *, within: float = CALL_TIMEOUT) -> AsyncIterator[Recipient]:
+        """All recipients of a mail by their index, page by page; `within` is for a page."""
+        request = mail_service_pb2.ListRecipientsRequest(mail_id=format_id(mail_id), page_size=PAGE)
+        while True:
+            page = await _answer(self._mails.ListRecipients(request, timeout=within, metadata=self._metadata))
+            for message in page.recipients:
+                yield mails.recipient_from_proto(message)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    @asynccontextmanager
+    async def watch(self, mail_id: bytes | None = None, *, within: float = CALL_TIMEOUT) -> AsyncIterator[AsyncIterator[Event]]:
+        """Events as they happen, of one mail or of all the tenant's. Once entered nothing is missed; leaving ends the call.
+
+        `within` is for the beginning; the stream itself has no end of its own.
+        """
+        request = mail_service_pb2.WatchEventsRequest(mail_id=format_id(mail_id) if mail_id else "")
+        call = self._mails.WatchEvents(request, metadata=self._metadata, wait_for_ready=False)
+        try:
+            await _first(call, within)
+            yield _events(call)
+        finally:
+            call.cancel()
+
+    async def nodes(self, *, within: float = CALL_TIMEOUT) -> tuple[Node, ...]:
+        """The senders as this gateway sees them. Scope operate."""
+        answer = await _answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata))
+        return tuple(map(decode.node, answer.nodes))
+
+    async def queue(self, *, within: float = CALL_TIMEOUT) -> Queue:
+        """What waits. Scope operate."""
+        return decode.queue(await _answer(self._admin.GetQueue(admin_pb2.GetQueueRequest(), timeout=within, metadata=self._metadata)))
+
+    async def doubts(self, *, within: float = CALL_TIMEOUT) -> AsyncIterator[Doubt]:
+        """Jobs of which nobody can know whether they were sent, the oldest mail first, page by page. Scope operate."""
+        request = admin_pb2.ListDoubtsRequest(page_size=PAGE)
+        while True:
+            page = await _answer(self._admin.ListDoubts(request, timeout=within, metadata=self._metadata))
+            for message in page.doubts:
+                yield decode.doubt(message)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def resolve_doubt(self, doubt_id: str, resolution: Resolution, *, within: float = CALL_TIMEOUT) -> None:
+        """Decide one. Scope operate."""
+        request = admin_pb2.ResolveDoubtRequest(doubt_id=doubt_id, resolution=resolution.value)  # type: ignore[arg-type]
+        await _answer(self._admin.ResolveDoubt(request, timeout=within, metadata=self._metadata))
+
+
+async def _answer(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+
+
+async def _first(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse], within: float) -> None:
+    """The empty frame that says that from here on nothing is missed. The timer cancels the call itself: a read can't be given up alone."""
+    timer = asyncio.get_running_loop().call_later(within, call.cancel)
+    try:
+        await call.read()
+    except asyncio.CancelledError:
+        if not call.cancelled() or (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        raise Unanswered(f"no answer within {within:g} s") from None
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+    finally:
+        timer.cancel()
+
+
+async def _events(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse]) -> AsyncGenerator[Event, None]:
+    try:
+        async for frame in call:
+            for message in frame.events:
+                yield mails.event_from_proto(message)
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None

@@ -1,0 +1,84 @@
+"""Answers of GetMail and of the operator's door into plain values."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+
+from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
+from mailgate.api.mail.v1 import mail_service_pb2
+from mailgate.client.views import Doubt, MailStatus, Node, NodeState, Queue, Waiting
+from mailgate.ids import parse_id
+from mailgate.mail import Lane, OnDoubt
+from mailgate.rpc.mails import counts_from_proto, milliseconds, recipient_from_proto
+
+
+def status(message: mail_service_pb2.GetMailResponse) -> MailStatus:
+    """A mail."""
+    return MailStatus(
+        mail_id=parse_id(message.mail_id, "mail_id"),
+        batch_id=parse_id(message.batch_id, "batch_id") if message.batch_id else None,
+        accept_ms=milliseconds(message.accept_time),
+        expire_ms=milliseconds(message.expire_time),
+        lane=Lane(message.lane),
+        on_doubt=OnDoubt(message.on_doubt),
+        tags=tuple(message.tags),
+        metadata=dict(message.metadata),
+        counts=counts_from_proto(message.counts),
+        recipients=tuple(map(recipient_from_proto, message.recipients)),
+    )
+
+
+def node(message: admin_pb2.Node) -> Node:
+    """A sender."""
+    return Node(
+        node_id=message.node_id,
+        address=message.address,
+        state=NodeState(message.state),
+        reason=message.reason,
+        version=message.version,
+        in_flight=message.in_flight,
+        committed=message.committed,
+        warm=message.warm,
+        offered=message.offered,
+        delivered=message.delivered,
+        service_ms=_ms(message.service_time),
+        heard_ago_ms=_ms(message.heard_ago),
+        registered=message.registered,
+    )
+
+
+def queue(message: admin_pb2.GetQueueResponse) -> Queue:
+    """What waits."""
+    return Queue(
+        waiting=tuple(
+            Waiting(
+                lane=Lane(each.lane),
+                route=each.route,
+                ready=each.ready,
+                deferred=each.deferred,
+                oldest_ms=milliseconds(each.oldest_time) if each.HasField("oldest_time") else None,
+            )
+            for each in message.queues
+        ),
+        in_flight=message.in_flight,
+        in_doubt=message.in_doubt,
+        dead=message.dead,
+    )
+
+
+def doubt(message: admin_pb2.Doubt) -> Doubt:
+    """A job of which nobody knows."""
+    return Doubt(
+        doubt_id=message.doubt_id,
+        mail_id=parse_id(message.mail_id, "mail_id"),
+        tenant=message.tenant,
+        emails=tuple(message.emails),
+        attempt=message.attempt,
+        node_id=message.node_id,
+        start_ms=milliseconds(message.start_time),
+        reason=message.reason,
+    )
+
+
+def _ms(message: Duration) -> float:
+    return message.seconds * 1000 + message.nanos / 1e6
