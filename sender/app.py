@@ -96,7 +96,7 @@ async def leave(
 async def until(done: Callable[[], bool], seconds: float, stop: Stop) -> None:
     """Wait until it is so, for so long at the most, or until a second signal."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while not done() and not stop.now.is_set() and asyncio.get_running_loop().time() < deadline:
+    while not done() and not stop.now.is_set() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -62,20 +62,21 @@ class Dispatcher:
         self._losses = Losses(options.losses_alone, options.losses_dead)
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)
-        self._committer = Committer(ledger, clock, early, self._ready_again)
+        self.committer = Committer(ledger, clock, early, self._ready_again)
         backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
-        self._settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
-        self._claims = Claims(ledger, members, self._settler, self._committer, self._take_back)
+        self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
+        self._claims = Claims(ledger, members, self.settler, self.committer, self._take_back)
         self._more = asyncio.Event()
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
         self._unseen: set[asyncio.Future[None]] = set()
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
-        self.offered = 0
-        self.node_losses = 0
+        self.expired = 0
+        """COMMITs that came too late, as the nodes say."""
+        self.withdrawn = 0
 
     def __repr__(self) -> str:
-        return f"<Dispatcher {self._window!r} {self._doubts!r} alone={self._feeder.alone} settling={len(self._settler)}>"
+        return f"<Dispatcher {self._window!r} {self._doubts!r} alone={self._feeder.alone} settling={len(self.settler)}>"
 
     async def recover(self) -> None:
         """Before anything else: find the attempts that an earlier life of this gateway left open."""
@@ -86,7 +87,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Until cancelled; raises StorageBroken when the ledger does."""
         async with asyncio.TaskGroup() as tasks:
-            for task in (self._refill, self._feed, self._tick, self._committer.run, self._settler.run, self._claims.run):
+            for task in (self._refill, self._feed, self._tick, self.committer.run, self.settler.run, self._claims.run):
                 tasks.create_task(task(), name=task.__qualname__)
             tasks.create_task(self._watch_storage(), name="storage")
 
@@ -97,7 +98,7 @@ class Dispatcher:
         for job_id in self._losses.forgive(hello.node_id, hello.boot_id):
             self._forgiven(job_id)
         mine = [answer for answer in hello.inventory if answer.fence in self._doubts]
-        others = [answer for answer in hello.inventory if answer.fence not in self._doubts and answer.fence not in self._settler]
+        others = [answer for answer in hello.inventory if answer.fence not in self._doubts and answer.fence not in self.settler]
         self._answer(member, self._doubts.hello(Hello(hello.node_id, hello.boot_id, hello.version, tuple(mine)), self._clock.monotonic()))
         self._claims.claim(member.node_id, others)
         self._more.set()
@@ -109,11 +110,12 @@ class Dispatcher:
         if frame.found:
             self._answer(member, self._doubts.answered(frame.found))
         if frame.withdrawn:
+            self.withdrawn += len(frame.withdrawn)
             for fence in frame.withdrawn:
                 if (job := member.hand.take_back(fence)) is not None:
                     self._ready_again([job])
         if frame.ready:
-            self._committer.ready(member, frame.ready)
+            self.committer.ready(member, frame.ready)
         if frame.verdicts or frame.load is not None:
             self._more.set()
 
@@ -123,14 +125,12 @@ class Dispatcher:
         uncommitted = loss.unsent + loss.begun
         if loss.begun:
             self._unwatched(self._ledger.retract([job.fence for job in loss.begun]))
-        if uncommitted or loss.doubtful:
-            self.node_losses += 1
         counted = self._losses.count(member.node_id, member.boot_id, uncommitted)
         if counted.all:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
         now_ms = self._clock.now_ms()
         for job in counted.dead:
-            self._settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms), job))
+            self.settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms), job))
         self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
         self._ready_again(counted.free + counted.alone)
 
@@ -138,7 +138,7 @@ class Dispatcher:
 
     def resolve(self, settled: Settled) -> None:
         """Record a ruling that an operator has made."""
-        self._settler.settle(settled)
+        self.settler.settle(settled)
 
     def wait_reason(self, route: str) -> str:
         """Why a ready job of this route is not under way, for GetMail; empty when nothing holds it up."""
@@ -158,32 +158,32 @@ class Dispatcher:
         member.hand.offer(job)
         member.link.offer(job)
         member.offered += 1
-        self.offered += 1
         self.handed[job.lane].observe((self._clock.now_ms() - job.accept_ms) / 1000)
 
     def _verdict(self, member: Member, fence: Fence, verdict: JobVerdict) -> None:
         job = member.hand.settle(fence) or self._doubts.settle(fence)
         if job is None:
-            if fence not in self._settler:
+            if fence not in self.settler:
                 self._claims.told(member.node_id, fence, verdict)
         elif isinstance(verdict, Tried):
-            self._settler.tried(member.node_id, job, verdict)
+            self.settler.tried(member.node_id, job, verdict)
         else:
             self._not_tried(member, job, verdict)
 
     def _not_tried(self, member: Member, job: Job, verdict: NotTried | Expired) -> None:
         now_ms = self._clock.now_ms()
+        self.expired += isinstance(verdict, Expired)
         if isinstance(verdict, NotTried) and verdict.hopeless:
-            self._settler.settle(Settled(bury(job, verdict.reason, now_ms), job, member.node_id))
+            self.settler.settle(Settled(bury(job, verdict.reason, now_ms), job, member.node_id))
         else:
-            self._settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), job, member.node_id))
+            self.settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), job, member.node_id))
 
     def _answer(self, member: Member, answered: Answered) -> None:
         if answered.adopt:
-            self._committer.adopt(member, answered.adopt)
+            self.committer.adopt(member, answered.adopt)
         for job, verdict in answered.verdicts:
             if isinstance(verdict, Tried):
-                self._settler.tried(member.node_id, job, verdict)
+                self.settler.tried(member.node_id, job, verdict)
             else:
                 self._not_tried(member, job, verdict)
         if answered.unsent:
@@ -258,7 +258,7 @@ class Dispatcher:
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
             for doubt in self._doubts.overdue(now):
                 ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms)
-                self._settler.settle(Settled(ruling, doubt.job))
+                self.settler.settle(Settled(ruling, doubt.job))
             if recovered := self._recovery.over(now):
                 self._ready_again(recovered)
             if now >= next_sweep:
@@ -266,12 +266,12 @@ class Dispatcher:
                 self._more.set()
                 if self._clock.trusted:
                     for job in self._window.expired(now_ms):
-                        self._settler.settle(Settled(expire(job, now_ms), job))
+                        self.settler.settle(Settled(expire(job, now_ms), job))
                 if due := await self._ledger.due(now_ms, 1000):
                     await self._queue.put(due)
 
     async def _watch_storage(self) -> None:
-        await self._committer.broken
+        await self.committer.broken
 
 
 def _ms(duration: timedelta) -> int:

@@ -98,6 +98,11 @@ class NodeLink(Protocol):
         """Ask what the node knows."""
         ...
 
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Frames that came, and that were written."""
+        ...
+
     async def run(self, listener: Listener) -> str:
         """Live: read, write and watch until one of them ends; why it ended. Cancelling it closes the stream."""
         ...

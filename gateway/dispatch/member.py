@@ -44,7 +44,9 @@ class Member:
         """Gets no new jobs until it has nothing in hand: a job that must be alone is to come."""
         self.offered = 0
         self.delivered = 0
-        self.lives = 0
+        self._frames_in = 0
+        """On streams that are over; see `frames`."""
+        self._frames_out = 0
         self._missed = 0
         self._good = 0
 
@@ -71,11 +73,16 @@ class Member:
         """New jobs may go to it, credit permitting."""
         return self.state is NodeState.READY and not self.quiet
 
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Frames that came, and that were written, over all streams."""
+        now_in, now_out = self.link.frames if self.link is not None else (0, 0)
+        return self._frames_in + now_in, self._frames_out + now_out
+
     def connecting(self, link: NodeLink) -> None:
         """A new life of its stream begins."""
         self.link = link
         self.state, self._missed, self._good = NodeState.CONNECTING, 0, 0
-        self.lives += 1
 
     def joined(self, boot_id: bytes, version: str) -> None:
         """It said hello."""
@@ -84,6 +91,7 @@ class Member:
 
     def left(self, reason: str) -> None:
         """Its stream ended."""
+        self._frames_in, self._frames_out = self.frames
         self.link = None
         self.quiet = False
         self.state, self.reason = NodeState.OUT, reason

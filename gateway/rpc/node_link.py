@@ -54,8 +54,13 @@ class GrpcNodeLink:
         self._more = asyncio.Event()
         self._told: dict[str, int] = {}
         self._heard_sequence = 0
-        self.frames_in = 0
-        self.frames_out = 0
+        self._frames_in = 0
+        self._frames_out = 0
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Frames that came, and that were written."""
+        return self._frames_in, self._frames_out
 
     def offer(self, job: Job) -> None:
         """Have the node make it ready."""
@@ -108,7 +113,7 @@ class GrpcNodeLink:
 
     async def _read(self, call: Call, listener: Listener, joined: asyncio.Event) -> None:
         while (frame := await call.read()) is not grpc.aio.EOF:
-            self.frames_in += 1
+            self._frames_in += 1
             heard = heard_from_proto(cast(node_pb2.DeliverResponse, frame))
             if not joined.is_set():
                 if heard.hello is None or heard.hello.node_id != self._record.node_id:
@@ -141,7 +146,7 @@ class GrpcNodeLink:
 
     async def _write_frame(self, call: Call) -> None:
         frame = self._outgoing.next_frame(self._heard_sequence)
-        self.frames_out += 1
+        self._frames_out += 1
         await call.write(frame)
 
     async def _beat(self) -> None:

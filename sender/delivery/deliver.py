@@ -13,16 +13,16 @@ from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Route
 from mailgate.telemetry import names
-from mailgate.telemetry.histogram import LATENCIES, Histogram
 from mailgate.telemetry.traces import Role, Tracer
-from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Tried
+from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.credit import credits_of
+from sender.delivery.judge import is_dead_connection, unreachable
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.make import Decode, is_large, make
+from sender.delivery.tally import Tally
 from sender.delivery.work import Line, Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
-from sender.pool.relays import Trouble
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
@@ -32,7 +32,6 @@ PATIENCE = 30.0
 """Seconds that a job waits here for a connection, before the gateway gets it back."""
 TRIES = 2
 """A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
-EARLY = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})
 
 
 def boottime() -> float:
@@ -53,12 +52,7 @@ class Delivery:
         self._routes: dict[str, Route] = {}
         self._large: set[asyncio.Task[None]] = set()
         self.draining = False
-        self.expired = 0
-        self.stale = 0
-        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.compose_time = Histogram(LATENCIES)
-        self.service_times: dict[str, Histogram] = {}
-        self._service_us = 0.0
+        self.tally = Tally()
 
     def __repr__(self) -> str:
         return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
@@ -88,11 +82,6 @@ class Delivery:
         """Verdicts that no gateway has settled."""
         return self._keep.all_unsettled
 
-    @property
-    def service_us(self) -> int:
-        """Mean time from COMMIT to answer of late, microseconds."""
-        return int(self._service_us)
-
     # ------------------------------------------------------------------ the streams
 
     def attach(self, stream: Stream) -> list[tuple[Fence, Kept]]:
@@ -120,7 +109,6 @@ class Delivery:
             if known is None or known != route:
                 self._routes[route.name] = route
                 self._lines.setdefault(route.name, Line())
-                self.service_times.setdefault(route.name, Histogram(LATENCIES))
         self.pool.configure(self._routes.values())
 
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
@@ -149,9 +137,9 @@ class Delivery:
         for fence in fences:
             work = self._works.get(fence)
             if work is None or work.stream is not stream or work.ready_at is None or work.committed or work.handoff is None:
-                self.stale += 1
+                self.tally.stale += 1
             elif work.ready_at < latest:
-                self.expired += 1
+                self.tally.expired += 1
                 self.pool.withdraw(work.handoff)
                 self._finish(work, Expired())
             else:
@@ -212,13 +200,9 @@ class Delivery:
             self._lines[handoff.route].push_back(work)
             self._pump(handoff.route)
             return
-        seconds = tried.duration_us / 1e6
-        self.service_times[handoff.route].observe(seconds)
-        self._service_us += (tried.duration_us - self._service_us) / 16
-        for verdict in tried.recipients:
-            self.outcomes[verdict.outcome] += len(verdict.indexes)
+        self.tally.tried(handoff.route, tried)
         if handoff.traceparent and self._tracer.wants(handoff.traceparent):
-            self._trace(handoff, tried, seconds)
+            self._trace(handoff, tried)
         self._finish(work, tried)
 
     def idle(self, route: str) -> None:
@@ -241,7 +225,7 @@ class Delivery:
     def _made_now(self, work: Work) -> bool:
         started = time.perf_counter()
         made = make(work.offer, self._decode)
-        self.compose_time.observe(time.perf_counter() - started)
+        self.tally.compose_time.observe(time.perf_counter() - started)
         return self._made(work, made)
 
     def _made(self, work: Work, made: Handoff | NotTried) -> bool:
@@ -284,10 +268,10 @@ class Delivery:
         self._keep.done(fence, verdict)
         stream.verdict(fence, verdict)
 
-    def _trace(self, handoff: Handoff, tried: Tried, seconds: float) -> None:
+    def _trace(self, handoff: Handoff, tried: Tried) -> None:
         end = time.time_ns()
         attributes = {names.MAIL_ID: handoff.fence.job_id[:16].hex(), names.SERVER_ADDRESS: tried.remote_host}
-        self._tracer.span(names.SPAN_TRANSACTION, handoff.traceparent, end - int(seconds * 1e9), end, attributes, role=Role.CLIENT)
+        self._tracer.span(names.SPAN_TRANSACTION, handoff.traceparent, end - tried.duration_us * 1000, end, attributes, role=Role.CLIENT)
 
     # ------------------------------------------------------------------ time
 
@@ -312,18 +296,3 @@ class Delivery:
             task.cancel()
         if self._large:
             await asyncio.wait(self._large)
-
-
-def is_dead_connection(tried: Tried) -> bool:
-    """The connection was lost before the server said anything on this mail, or it greeted the mail with 421."""
-    return all(
-        verdict.outcome is Outcome.DEFERRED and verdict.reply.phase in EARLY and verdict.reply.code in (0, 421)
-        for verdict in tried.recipients
-    )
-
-
-def unreachable(work: Work, trouble: Trouble) -> Tried:
-    """The verdict of a job that found no relay."""
-    indexes = tuple(recipient.index for recipient in work.handoff.recipients) if work.handoff else ()
-    verdict = RecipientVerdict(indexes, Outcome.DEFERRED, trouble.reply)
-    return Tried((verdict,), trouble.remote_host, trouble.remote_address)

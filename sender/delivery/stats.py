@@ -14,9 +14,9 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
     """All of it, at one moment."""
     yield Sample(names.JOBS_IN_HAND, delivery.in_hand)
     yield Sample(names.UNSETTLED_VERDICTS, delivery.unsettled)
-    yield Sample(names.COMMITS_EXPIRED, delivery.expired)
-    yield HistogramSample(names.COMPOSE_SECONDS, delivery.compose_time.snapshot())
-    for route, histogram in delivery.service_times.items():
+    yield Sample(names.COMMITS_EXPIRED, delivery.tally.expired)
+    yield HistogramSample(names.COMPOSE_SECONDS, delivery.tally.compose_time.snapshot())
+    for route, histogram in delivery.tally.service_times.items():
         yield HistogramSample(names.TRANSACTION_SECONDS, histogram.snapshot(), {"route": route})
     for (lane, route), jobs in delivery.all_credit().items():
         yield Sample(names.CREDIT, jobs, {"lane": Lane(lane).name.lower(), "route": route})

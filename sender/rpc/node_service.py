@@ -193,6 +193,6 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.warm,
             delivery.in_hand,
             delivery.unsettled,
-            delivery.service_us,
+            delivery.tally.service_us,
             delivery.credit(stream),
         )
