@@ -73,6 +73,8 @@ PLANTS = [
     plain("5", "mailgate.telemetry", "asyncio.events"),
     # nobody needs these
     plain("5b", "sender.pool", "requests"),
+    plain("5b", "mailgate.config", "pydantic"),
+    plain("5b", "mailgate.rpc", "grpc_status"),
     Plant("5b", "gateway.dispatch", "from uuid import uuid4", "uuid"),
     plain("5b", "gateway.journal", "asyncpg"),
     # libraries belong to somebody
@@ -82,13 +84,12 @@ PLANTS = [
     Plant("6c", "gateway.dispatch", "from google.protobuf import message", "google"),
     plain("6c", "mailgate.telemetry", "grpc_health"),
     plain("6c", "mailgate.inbox", "grpc_reflection"),
-    plain("6c", "sender.delivery", "grpc_status"),
     Plant("6d", "sender.delivery", "from mailgate.api.node.v1 import node_pb2", "mailgate.api.node.v1.node_pb2"),
     plain("6d", "gateway.dispatch", "mailgate.api.mail.v1.mail_pb2"),
     plain("6e", "gateway.dispatch", "opentelemetry.trace"),
     plain("6e", "gateway.dispatch", "structlog"),
     plain("6e", "sender.pool", "prometheus_client"),
-    plain("6e", "sender.compose", "pydantic"),
+    plain("6e", "sender.compose", "structlog"),
     plain("6f", "sender.compose", "socket"),
     # adapters are chosen by the wiring
     plain("7", "gateway.rpc", "gateway.journal"),

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,28 @@ def test_the_repository_names_no_place_of_one_machine():
     """A path of somebody's home works for nobody else."""
     home = re.compile(r"(?<![\w.$}~-])/(home|Users|root)/[a-z]\w+")
     assert not [f"{path.relative_to(ROOT)}: {match[0]}" for path, text in tracked() if (match := home.search(text))]
+
+
+def distributions():
+    """What pyproject.toml has users install, by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (each for extra in project["optional-dependencies"].values() for each in extra)
+    return [re.match(r"[\w-]+", requirement)[0] for requirement in (*project["dependencies"], *extras)]
+
+
+@pytest.mark.parametrize("distribution", distributions())
+def test_every_dependency_is_used_and_has_its_reason(distribution):
+    """Some file imports it, and docs/decisions/0006-dependencies.md says what for."""
+    files = metadata.files(distribution) or ()
+    modules = {
+        ".".join((*file.parent.parts, file.name.partition(".")[0])).removesuffix(".__init__")
+        for file in files
+        if "dist-info" not in str(file)
+    }
+    used = {name for path in sources() for node in ast.walk(ast.parse(path.read_text())) for name in imported(node)}
+    assert any(name in modules or name.rpartition(".")[0] in modules for name in used), f"nothing imports {distribution}"
+    reasons = (ROOT / "docs/decisions/0006-dependencies.md").read_text()
+    assert distribution in reasons or f"-{distribution.partition('-')[2]}" in reasons, f"why was {distribution} taken?"
 
 
 # The rules bite
