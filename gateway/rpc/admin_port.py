@@ -1,0 +1,66 @@
+"""What the operator's door asks of the rooms behind it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from gateway.dispatch.member import NodeState
+
+
+class Resolution(IntEnum):
+    """How a doubt is decided; numbers are those of the proto."""
+
+    RESEND = 1
+    DELIVERED = 2
+    BOUNCED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as this gateway sees it. Times in seconds; `heard_ago` None: nothing was heard yet."""
+
+    node_id: str
+    address: str
+    state: NodeState
+    reason: str = ""
+    version: str = ""
+    in_flight: int = 0
+    committed: int = 0
+    warm: int = 0
+    offered: int = 0
+    delivered: int = 0
+    service_time: float = 0.0
+    heard_ago: float | None = None
+    registered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedCounts:
+    """Jobs that nothing brings."""
+
+    in_doubt: int
+    dead: int
+
+
+class Operations(Protocol):
+    """Implemented where dispatch and ledger are put together."""
+
+    def nodes(self) -> Sequence[NodeView]:
+        """By node id."""
+        ...
+
+    async def parked(self) -> ParkedCounts:
+        """How many jobs are parked."""
+        ...
+
+    async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:
+        """Decide it; durable when this returns.
+
+        Raises:
+            NotFound: no such job.
+            WrongState: it is not in doubt.
+        """
+        ...

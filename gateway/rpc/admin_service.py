@@ -1,0 +1,103 @@
+"""AdminService: the operator's door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.ledger.port import DoubtView, Ledger, QueueCount
+from gateway.rpc.admin_port import NodeView, Operations, Resolution
+from gateway.rpc.paging import page_size
+from mailgate.api.admin.v1 import admin_service_pb2 as pb
+from mailgate.api.admin.v1 import admin_service_pb2_grpc
+from mailgate.errors import Invalid
+from mailgate.ids import format_id, format_job, mail_of, parse_job
+from mailgate.rpc.mails import duration, timestamp
+
+if TYPE_CHECKING:
+    from mailgate.rpc.around import Context
+
+MAX_EMAILS = 100
+
+
+class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
+    """A few lines each: decode, call, encode."""
+
+    def __init__(self, operations: Operations, ledger: Ledger) -> None:
+        self._operations, self._ledger = operations, ledger
+
+    async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
+        """See the proto."""
+        return pb.ListNodesResponse(nodes=map(_node, self._operations.nodes()))
+
+    async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
+        """See the proto."""
+        parked = await self._operations.parked()
+        return pb.GetQueueResponse(
+            queues=map(_queue, await self._ledger.counts()),
+            in_flight=sum(node.in_flight for node in self._operations.nodes()),
+            in_doubt=parked.in_doubt,
+            dead=parked.dead,
+        )
+
+    async def ListDoubts(self, request: pb.ListDoubtsRequest, context: Context) -> pb.ListDoubtsResponse:
+        """See the proto."""
+        size = page_size(request.page_size)
+        after = parse_job(request.page_token, "page_token") if request.page_token else b""
+        doubts = await self._ledger.doubts(after, size + 1)
+        token = format_job(doubts[size - 1].job.id) if len(doubts) > size else ""
+        return pb.ListDoubtsResponse(doubts=map(_doubt, doubts[:size]), next_page_token=token)
+
+    async def ResolveDoubt(self, request: pb.ResolveDoubtRequest, context: Context) -> pb.ResolveDoubtResponse:
+        """See the proto."""
+        job_id = parse_job(request.doubt_id, "doubt_id")
+        try:
+            resolution = Resolution(request.resolution)
+        except ValueError:
+            raise Invalid.field("resolution", "choose RESEND, DELIVERED or BOUNCED") from None
+        await self._operations.resolve_doubt(job_id, resolution)
+        return pb.ResolveDoubtResponse()
+
+
+def _node(node: NodeView) -> pb.Node:
+    message = pb.Node(
+        node_id=node.node_id,
+        address=node.address,
+        state=node.state.value,  # type: ignore[arg-type]
+        reason=node.reason,
+        version=node.version,
+        in_flight=node.in_flight,
+        committed=node.committed,
+        warm=node.warm,
+        offered=node.offered,
+        delivered=node.delivered,
+        service_time=duration(node.service_time),
+        registered=node.registered,
+    )
+    if node.heard_ago is not None:
+        message.heard_ago.CopyFrom(duration(node.heard_ago))
+    return message
+
+
+def _queue(count: QueueCount) -> pb.QueueCount:
+    message = pb.QueueCount(
+        lane=count.lane.value,  # type: ignore[arg-type]
+        route=count.route,
+        ready=count.ready,
+        deferred=count.deferred,
+    )
+    if count.oldest_ms is not None:
+        message.oldest_time.CopyFrom(timestamp(count.oldest_ms))
+    return message
+
+
+def _doubt(doubt: DoubtView) -> pb.Doubt:
+    return pb.Doubt(
+        doubt_id=format_job(doubt.job.id),
+        mail_id=format_id(mail_of(doubt.job.id)),
+        tenant=doubt.job.tenant,
+        emails=doubt.emails[:MAX_EMAILS],
+        attempt=doubt.job.attempt,
+        node_id=doubt.node_id,
+        start_time=timestamp(doubt.start_ms),
+        reason=doubt.reason,
+    )

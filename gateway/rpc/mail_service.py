@@ -1,0 +1,169 @@
+"""MailService: the door that services send mail through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gateway.admission.admit import ON_LOOP_OCTETS, Admission
+from gateway.events.hub import Hub
+from gateway.ledger.port import Ledger, MailView
+from gateway.rpc.interceptors import caller
+from gateway.rpc.paging import page_after, page_size
+from gateway.rpc.shell import LoopShell
+from mailgate.api.mail.v1 import mail_service_pb2 as pb
+from mailgate.api.mail.v1 import mail_service_pb2_grpc
+from mailgate.errors import Invalid, MailgateError, NotFound
+from mailgate.ids import format_id, job_id, parse_id
+from mailgate.mail import BatchEntry, Mail, Receipt, Recipient, RecipientState
+from mailgate.rpc.mails import (
+    counts_to_proto,
+    duration_ms,
+    entry_from_proto,
+    event_to_proto,
+    mail_from_proto,
+    receipt_to_proto,
+    recipient_to_proto,
+    timestamp,
+)
+from mailgate.rpc.metadata import value_of
+from mailgate.rpc.status import to_status
+from mailgate.telemetry import names
+from mailgate.telemetry.traceparent import HEADER
+from mailgate.telemetry.traces import Tracer
+
+if TYPE_CHECKING:
+    from mailgate.rpc.around import Context
+
+MAX_SHOWN = 100
+MAX_JOBS = 4
+SERVICE = "mailgate.api.mail.v1.MailService"
+
+WaitReason = Callable[[str], str]
+"""Why a ready job of a route is not under way; empty when nothing holds it up."""
+
+
+class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
+    """A few lines each: decode, call, encode."""
+
+    def __init__(self, admission: Admission, ledger: Ledger, hub: Hub, shell: LoopShell, tracer: Tracer, wait_reason: WaitReason) -> None:
+        self._admission, self._ledger, self._hub, self._shell = admission, ledger, hub, shell
+        self._tracer, self._wait_reason = tracer, wait_reason
+
+    async def SendMail(self, request: pb.SendMailRequest, context: Context) -> pb.SendMailResponse:
+        """See the proto."""
+        if not request.HasField("mail"):
+            raise Invalid.field("mail", "there is none: give the mail to send")
+        deadline = self._deadline(context)
+        with self._tracer.begin(f"{SERVICE}/SendMail", value_of(context, HEADER)) as span:
+            receipt = await self._admission.send(
+                caller().tenant,
+                await self._decoded(request, lambda: mail_from_proto(request.mail)),
+                validate_only=request.validate_only,
+                wait=self._wait(request),
+                deadline=deadline,
+                traceparent=span.traceparent if span.sampled else "",
+            )
+            if span.sampled:
+                span.set({names.MAIL_ID: format_id(receipt.mail_id)} if receipt.mail_id else {})
+        return pb.SendMailResponse(receipt=receipt_to_proto(receipt))
+
+    async def BatchSendMail(self, request: pb.BatchSendMailRequest, context: Context) -> pb.BatchSendMailResponse:
+        """See the proto."""
+        if not request.HasField("shared"):
+            raise Invalid.field("shared", "there is none: give what the mails have in common")
+        deadline = self._deadline(context)
+        with self._tracer.begin(f"{SERVICE}/BatchSendMail", value_of(context, HEADER)) as span:
+            shared, entries = await self._decoded(request, lambda: _batch(request))
+            batch_id, results = await self._admission.send_batch(
+                caller().tenant, shared, entries, deadline=deadline, traceparent=span.traceparent if span.sampled else ""
+            )
+            if span.sampled:
+                span.set({names.BATCH_ID: format_id(batch_id)})
+        return pb.BatchSendMailResponse(batch_id=format_id(batch_id), results=map(_result, results))
+
+    async def GetMail(self, request: pb.GetMailRequest, context: Context) -> pb.GetMailResponse:
+        """See the proto."""
+        view = await self._view(request.mail_id)
+        recipients = await self._with_reasons(view.mail.id, await self._ledger.recipients(view.mail.id, -1, MAX_SHOWN))
+        mail = view.mail
+        return pb.GetMailResponse(
+            mail_id=format_id(mail.id),
+            batch_id=format_id(mail.batch_id) if mail.batch_id else "",
+            accept_time=timestamp(mail.accept_ms),
+            expire_time=timestamp(mail.expire_ms),
+            lane=mail.lane.value,  # type: ignore[arg-type]
+            on_doubt=mail.on_doubt.value,  # type: ignore[arg-type]
+            tags=mail.tags,
+            metadata=mail.metadata,
+            counts=counts_to_proto(view.counts),
+            recipients=map(recipient_to_proto, recipients),
+        )
+
+    async def ListRecipients(self, request: pb.ListRecipientsRequest, context: Context) -> pb.ListRecipientsResponse:
+        """See the proto."""
+        size, after = page_size(request.page_size), page_after(request.page_token)
+        view = await self._view(request.mail_id)
+        found = await self._with_reasons(view.mail.id, await self._ledger.recipients(view.mail.id, after, size + 1))
+        token = str(found[size - 1].index) if len(found) > size else ""
+        return pb.ListRecipientsResponse(recipients=map(recipient_to_proto, found[:size]), next_page_token=token)
+
+    async def WatchEvents(self, request: pb.WatchEventsRequest, context: Context) -> None:
+        """See the proto. The first frame is empty: from here on nothing is missed."""
+        mail_id = (await self._view(request.mail_id)).mail.id if request.mail_id else None
+        async with self._hub.watch(caller().tenant.name, mail_id) as watcher:
+            await context.write(pb.WatchEventsResponse())
+            while True:
+                events = await watcher.read()
+                await context.write(pb.WatchEventsResponse(events=map(event_to_proto, events)))
+
+    async def _view(self, text: str) -> MailView:
+        """A mail of the caller's; another tenant's is not there."""
+        mail_id = parse_id(text, "mail_id")
+        view = await self._ledger.mail(caller().tenant.name, mail_id)
+        if view is None:
+            raise NotFound(f"there is no mail {text}: it never was, belongs to another tenant, or was forgotten after its retention")
+        return view
+
+    async def _with_reasons(self, mail_id: bytes, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Why those wait that are ready. Routes are the jobs': those of the first MAX_JOBS are looked up, one by one, while any is missing."""
+        missing = {each.index for each in recipients if each.state is RecipientState.QUEUED}
+        reasons: dict[int, str] = {}
+        for ordinal in range(MAX_JOBS):
+            if not missing:
+                break
+            key = job_id(mail_id, ordinal)
+            if (found := (await self._ledger.find([key])).get(key)) is not None:
+                reason = self._wait_reason(found.job.route)
+                reasons.update(dict.fromkeys(missing.intersection(found.job.recipients), reason))
+                missing.difference_update(found.job.recipients)
+        return [replace(each, wait_reason=reasons.get(each.index, "")) for each in recipients] if reasons else recipients
+
+    async def _decoded(self, request: Any, decode: Callable[[], Any]) -> Any:  # noqa: ANN401 - of what it decodes
+        """Copying what is large would hold up the loop."""
+        return decode() if request.ByteSize() <= ON_LOOP_OCTETS else await self._shell.offload(decode)
+
+    def _deadline(self, context: Context) -> float | None:
+        """On the shell's clock."""
+        remaining: float | None = context.time_remaining()
+        return None if remaining is None else self._shell.clock() + remaining
+
+    @staticmethod
+    def _wait(request: pb.SendMailRequest) -> float:
+        if not request.HasField("wait"):
+            return 0.0
+        milliseconds = duration_ms(request.wait)
+        if milliseconds < 0:
+            raise Invalid.field("wait", f"{milliseconds} ms is negative: give how long to wait, or leave it out")
+        return milliseconds / 1000
+
+
+def _batch(request: pb.BatchSendMailRequest) -> tuple[Mail, list[BatchEntry]]:
+    return mail_from_proto(request.shared, "shared"), [entry_from_proto(entry) for entry in request.entries]
+
+
+def _result(outcome: Receipt | MailgateError) -> pb.BatchResult:
+    if isinstance(outcome, Receipt):
+        return pb.BatchResult(receipt=receipt_to_proto(outcome))
+    return pb.BatchResult(error=to_status(outcome))

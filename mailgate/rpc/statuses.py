@@ -1,0 +1,23 @@
+"""The outermost interceptor of a door: whatever a handler raises becomes a status that says what a caller may know, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mailgate.rpc.around import Context, Enter, Fail, Interceptor
+from mailgate.rpc.status import to_status, to_trailers
+
+
+def statuses() -> Interceptor:
+    """For every method, also those of others' services: gRPC itself would tell the peer an exception's text."""
+    return Interceptor(_choose)
+
+
+def _choose(method: str) -> tuple[Enter | None, Fail | None]:
+    async def fail(context: Context, error: Exception) -> None:
+        if context.done():
+            raise asyncio.CancelledError  # nobody hears a status any more
+        code, message, trailers = to_trailers(to_status(error, method))
+        await context.abort(code, message, trailers)
+
+    return None, fail
