@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import apsw
+
+from gateway.journal.ledger import JournalLedger
+from gateway.journal.life import begin_life
+from gateway.journal.lock import DirectoryLock
 from gateway.journal.options import JournalOptions
+from gateway.journal.positions import Positions
+from gateway.journal.queue import JournalQueue
+from gateway.journal.reader import Reader
+from gateway.journal.schema import open_writer
+from gateway.journal.writer import Writer
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
+from mailgate.ids import RANDOM_OCTETS, new_id
+from mailgate.telemetry import names
+from mailgate.telemetry.sample import HistogramSample, Sample
+
+FILE = "journal.db"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFigures:
+    """`refused`: works that failed while the journal went on. `lines`: those with work in memory or on disk."""
+
+    groups: int
+    works: int
+    rows: int
+    refused: int
+    checkpoints: int
+    wal_pages: int
+    free_bytes: int
+    ready_jobs: int
+    ready_bytes: int
+    lines: int
+    reads: int
+    read_jobs: int
 
 
 class Journal:
     """`async with Journal(data_dir, options, now_ms) as journal:`.
 
-    One process at a time has a data directory; another is refused with SettingsInvalid, naming path and process.
+    One process at a time has a data directory; another is refused with SettingsInvalid, naming path and process. On leaving, what was
+    submitted is committed first.
     """
 
     ledger: Ledger
@@ -24,18 +60,77 @@ class Journal:
     """Made at the first start and kept."""
     epoch: int
     """Rises with each start; durable before anything else."""
+    recovering: bool
+    """The last process did not close the journal: what looks ready may be under way at a node."""
     broken: asyncio.Future[None]
     """Done with StorageBroken when the storage failed for good: the process must stop."""
 
     def __init__(self, data_dir: Path, options: JournalOptions, now_ms: Callable[[], int]) -> None:
         self._data_dir, self._options, self._now_ms = data_dir, options, now_ms
+        self._path = data_dir / FILE
 
     async def __aenter__(self) -> Journal:
-        raise NotImplementedError
+        self._lock = await asyncio.to_thread(DirectoryLock, self._data_dir)
+        try:
+            connection = await asyncio.to_thread(self._open)
+        except BaseException:
+            self._lock.release()
+            raise
+        positions = Positions(self._now_ms)
+        self._reader = Reader(self._path, self._options.cache_bytes // 4)
+        self.broken = asyncio.get_running_loop().create_future()
+        self._queue = JournalQueue(self._reader, positions, self._options, self.broken)
+        self._writer = Writer(connection, self._path, self._options, self._queue.heard, self.broken)
+        self.ledger = JournalLedger(self._writer, self._reader, positions, self._queue)
+        self.queue = self._queue
+        try:
+            await self._queue.start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        raise NotImplementedError
+        await self._close()
 
-    def stats(self) -> dict[str, int]:
-        """Counts in plain ints."""
-        raise NotImplementedError
+    def stats(self) -> Iterable[Sample | HistogramSample]:
+        """What telemetry reads when it is scraped."""
+        writer = self._writer
+        yield HistogramSample(names.COMMIT_SECONDS, writer.commits.snapshot())
+        yield Sample(names.JOURNAL_ROWS, writer.rows)
+        yield Sample(names.JOURNAL_WAITING, writer.waiting)
+
+    def figures(self) -> JournalFigures:
+        """What is in memory now, and counts since the start, in plain ints."""
+        writer, queue = self._writer, self._queue
+        return JournalFigures(
+            groups=writer.groups,
+            works=writer.works,
+            rows=writer.rows,
+            refused=writer.refused,
+            checkpoints=writer.checkpoints,
+            wal_pages=writer.wal_pages,
+            free_bytes=writer.free_bytes,
+            ready_jobs=queue.ready_jobs,
+            ready_bytes=queue.ready_octets,
+            lines=queue.lines,
+            reads=queue.reads,
+            read_jobs=queue.read_jobs,
+        )
+
+    def _open(self) -> apsw.Connection:
+        connection = open_writer(self._path, self._options.cache_bytes)
+        try:
+            life = begin_life(connection, new_id(self._now_ms(), os.urandom(RANDOM_OCTETS)))
+        except BaseException:
+            connection.close()
+            raise
+        self.gateway_id, self.epoch, self.recovering = life.gateway_id, life.epoch, life.recovering
+        return connection
+
+    async def _close(self) -> None:
+        try:
+            await self._reader.close()
+            await self._writer.close()
+        finally:
+            self._lock.release()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from gateway.ledger.port import Accepted, Begin, Change, Conclusion, DoubtView, MailRecord, MailView, OpenAttempt, Parked, QueueCount
+from gateway.ledger.port import Accepted, Begin, Change, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane, Recipient, RecipientState
@@ -100,6 +100,10 @@ class MemoryLedger:
             for _, entry in sorted(self._jobs.items())
             if entry.open is not None and entry.parked is None
         ]
+
+    async def find(self, job_ids: Iterable[bytes]) -> Mapping[bytes, Found]:
+        """See the port."""
+        return {job_id: Found(self._jobs[job_id].job, self._jobs[job_id].parked) for job_id in job_ids if job_id in self._jobs}
 
     async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
         """See the port."""

@@ -1,0 +1,114 @@
+"""The ledger over the journal's tables: writes become work for the writer, queries go to the reader."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any
+
+from gateway.journal import queries
+from gateway.journal.positions import Positions
+from gateway.journal.queue import JournalQueue
+from gateway.journal.reader import Reader
+from gateway.journal.reads import Waiting, waiting
+from gateway.journal.work import AcceptWork, BeginWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
+from gateway.journal.writer import Writer
+from gateway.ledger.port import Accepted, Begin, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, QueueCount
+from mailgate.job import Fence, Job
+from mailgate.mail import Recipient
+
+COUNT_SHARE = 20
+"""Counting walks over every waiting job: an answer is kept for this many times what it cost, so that it takes 5 % of a thread at most."""
+COUNT_FREE = 0.02
+"""Seconds that counting may cost without its answer being kept."""
+
+
+class JournalLedger:
+    """The port's contract."""
+
+    def __init__(self, writer: Writer, reader: Reader, positions: Positions, queue: JournalQueue) -> None:
+        self._writer, self._reader, self._positions, self._queue = writer, reader, positions, queue
+        self._counted: Sequence[Waiting] = ()
+        self._counted_until = 0.0
+
+    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
+        """See the port."""
+        self._positions.submitting()
+        return self._writer.submit(AcceptWork(accepted, [self._positions.fresh(len(each.jobs)) for each in accepted]))
+
+    def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
+        """See the port."""
+        return self._submit(BeginWork(begins))
+
+    def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
+        """See the port."""
+        return self._submit(RetractWork(fences))
+
+    def record(self, conclusions: Sequence[Conclusion]) -> Awaitable[None]:
+        """See the port."""
+        self._positions.submitting()
+        positions = [None if each.due_ms is None else self._positions.deferred(each.due_ms) for each in conclusions]
+        work = RecordWork(conclusions, positions)
+        self._queue.recording(work)
+        return self._writer.submit(work)
+
+    def note_losses(self, losses: Mapping[bytes, int]) -> Awaitable[None]:
+        """See the port."""
+        return self._submit(LossesWork(losses))
+
+    async def open_attempts(self) -> Sequence[OpenAttempt]:
+        """See the port."""
+        return await self._reader.ask(queries.open_attempts)
+
+    async def find(self, job_ids: Iterable[bytes]) -> Mapping[bytes, Found]:
+        """See the port."""
+        return await self._reader.ask(queries.find, tuple(dict.fromkeys(job_ids)))
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
+        """See the port: the queue brings them."""
+        return ()
+
+    async def mail(self, tenant: str, mail_id: bytes) -> MailView | None:
+        """See the port."""
+        return await self._reader.ask(queries.mail, tenant, mail_id)
+
+    async def recipients(self, mail_id: bytes, after: int, limit: int) -> Sequence[Recipient]:
+        """See the port."""
+        return await self._reader.ask(queries.recipients, mail_id, after, limit)
+
+    async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
+        """See the port."""
+        return await self._reader.ask(queries.describe, tuple(dict.fromkeys(mail_ids)))
+
+    async def doubts(self, after: bytes, limit: int) -> Sequence[DoubtView]:
+        """See the port."""
+        return await self._reader.ask(queries.doubts, after, limit)
+
+    async def doubt(self, job_id: bytes) -> DoubtView | None:
+        """See the port."""
+        return await self._reader.ask(queries.doubt, job_id)
+
+    async def counts(self) -> Sequence[QueueCount]:
+        """See the port; what `take` gave is in hand. With a hundred thousand jobs and more an answer may be seconds old."""
+        if time.monotonic() >= self._counted_until:
+            start = time.monotonic()
+            self._counted = await self._reader.ask(waiting, self._positions.now())
+            cost = time.monotonic() - start
+            self._counted_until = start + (COUNT_SHARE * cost if cost > COUNT_FREE else 0.0)
+        in_hand, oldest, now = self._queue.in_hand(), self._queue.oldest(), self._positions.now()
+        counts = []
+        for each in self._counted:
+            group = (each.lane, each.route)
+            ready = max(0, each.jobs - each.deferred - in_hand[group])
+            first = oldest.get(group, now + 1)
+            counts.append(QueueCount(each.lane, each.route, ready, each.deferred, first // 1000 if ready and first <= now else None))
+        return [count for count in counts if count.ready or count.deferred]
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """See the port."""
+        mails = await self._reader.ask(queries.forgettable, before_ms, limit)
+        return int(await self._submit(ForgetWork(mails))) if mails else 0
+
+    def _submit(self, work: Work) -> Awaitable[Any]:
+        self._positions.submitting()
+        return self._writer.submit(work)

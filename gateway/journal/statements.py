@@ -1,0 +1,45 @@
+"""Few statements with many rows: texts and chunks.
+
+Each step of a statement gives up the interpreter's lock and must win it back from a busy loop, so rows go in by dozens; and a text is
+prepared once, so there are few texts: full chunks, and halves of a chunk for what is left over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import apsw
+
+CHUNK = 64
+"""Rows of a full statement. 64 rows cost as little per row as 256, and bind fewer values at once."""
+
+Row = tuple[Any, ...]
+
+
+@lru_cache(maxsize=1024)
+def _text(head: str, rows: int, width: int, tail: str) -> str:
+    row = "(" + ",".join("?" * width) + ")"
+    return head + ",".join([row] * rows) + tail
+
+
+def chunks(total: int) -> Iterator[tuple[int, int]]:
+    """Cut `total` rows into ranges: full chunks, then falling powers of two."""
+    at = 0
+    while at < total:
+        size = CHUNK if total - at >= CHUNK else 1 << ((total - at).bit_length() - 1)
+        yield at, at + size
+        at += size
+
+
+def statements(head: str, rows: Sequence[Row], tail: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """`head (?,…),(?,…) tail` with its values, for all rows; they have one width."""
+    for start, end in chunks(len(rows)):
+        yield _text(head, end - start, len(rows[0]), tail), list(chain.from_iterable(rows[start:end]))
+
+
+def fetch(connection: apsw.Connection, query: str, values: Sequence[Any] = ()) -> list[Row]:
+    """All rows of a query."""
+    return connection.execute(query, values).fetchall()

@@ -1,0 +1,242 @@
+"""The one thread that writes, and the group commit: what has gathered while the disk was busy becomes durable with one fsync."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, NamedTuple
+
+import apsw
+
+from gateway.journal.life import end_life
+from gateway.journal.options import JournalOptions
+from gateway.journal.work import AcceptWork, Rank, Work, stages
+from gateway.journal.writes import Writes
+from mailgate.errors import StorageBroken, StorageFull
+from mailgate.telemetry.histogram import Histogram
+
+FREE_SECONDS = 0.1
+"""How long a look at the free octets of the file system holds."""
+BAD_WORK = (apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.TooBigError)
+"""Errors of SQLite that say something about the work, not about the storage."""
+
+
+class Item(NamedTuple):
+    """Work, the ids of its jobs, and who waits for it."""
+
+    work: Work
+    jobs: Sequence[bytes]
+    done: asyncio.Future[Any]
+
+
+class Outcome(NamedTuple):
+    """What came of an item: a result, or why not."""
+
+    item: Item
+    result: object = None
+    error: Exception | None = None
+
+
+Heard = Callable[[Work, bool], None]
+"""Told on the loop of each work in the order of the calls, after its future is done: is it durable?"""
+
+
+class Writer:
+    """`submit` never waits; its future is done when the group of the work is on disk, and one wake-up tells the loop of a whole group.
+
+    A caller that is cancelled does not undo its work. A full disk fails work and the thread goes on; so does work that SQLite refuses,
+    alone. Any other error of the storage is final: `broken` is done, and every call fails from then on.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, path: Path, options: JournalOptions, heard: Heard, broken: asyncio.Future[None]
+    ) -> None:
+        self._connection, self._path, self._options, self._heard = connection, path, options, heard
+        self._loop = asyncio.get_running_loop()
+        self._in: SimpleQueue[Item | None] = SimpleQueue()
+        self._writes = Writes(connection)
+        self._thread = Thread(target=self._run, name="journal-writer", daemon=True)
+        self._refusal: StorageBroken | None = None
+        self._closing = False
+        self._free_until = 0.0
+        self._broken = broken
+        self.free_bytes = 0
+        self.groups = self.works = self.rows = self.refused = self.wal_pages = self.checkpoints = 0
+        self.commits, self.foldings = Histogram(), Histogram()
+        connection.set_wal_hook(self._note_wal)
+        self._look_at_disk()
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Works handed over and not taken up."""
+        return self._in.qsize()
+
+    def submit(self, work: Work) -> asyncio.Future[Any]:
+        """Hand over work; see the class. The future raises StorageFull, StorageBroken, or what SQLite says of the work itself."""
+        done: asyncio.Future[Any] = self._loop.create_future()
+        if self._refusal is not None:
+            _fail(done, self._refusal)
+            self._loop.call_soon(self._heard, work, False)
+        else:
+            self._in.put(Item(work, tuple(work.jobs), done))
+        return done
+
+    async def close(self) -> None:
+        """Commit what was submitted, then end the thread and close the connection."""
+        self._in.put(None)
+        self._refusal = self._refusal or StorageBroken("the journal is closed")
+        await asyncio.shield(asyncio.to_thread(self._thread.join))
+
+    def _run(self) -> None:
+        first = self._in.get()
+        while first is not None:
+            group, following = self._gather(first)
+            outcomes: list[Outcome] = []
+            try:
+                self._do(self._affordable(group, outcomes), outcomes)
+                self._tell(self._settle, outcomes)
+                group, outcomes = [], []
+                self._checkpoint()
+            except Exception as error:  # whatever it is: nothing may be written after it
+                self._tell(self._break, group, outcomes, error)
+                break
+            first = following if following is not None or self._closing else self._in.get()
+        else:
+            with suppress(apsw.Error):  # the next start will be more careful than it must, no more
+                end_life(self._connection)
+        self._connection.close()
+
+    def _gather(self, first: Item) -> tuple[list[Item], Item | None]:
+        """What is there, up to a group; and the item that was one too many."""
+        group, rows, octets = [first], len(first.jobs), first.work.octets
+        while not self._in.empty():
+            item = self._in.get()
+            if item is None:
+                self._closing = True
+                break
+            rows, octets = rows + len(item.jobs), octets + item.work.octets
+            if rows > self._options.group_rows or octets > self._options.group_bytes:
+                return group, item
+            group.append(item)
+        return group, None
+
+    def _affordable(self, group: Sequence[Item], outcomes: list[Outcome]) -> list[Item]:
+        """The group without new mail, if the disk is full but for the reserve."""
+        if not any(isinstance(item.work, AcceptWork) for item in group):
+            return list(group)
+        self._look_at_disk()
+        if self.free_bytes >= self._options.reserve_bytes:
+            return list(group)
+        error = f"{self._path.parent} has {self.free_bytes:,} octets free, the reserve for verdicts is {self._options.reserve_bytes:,}"
+        outcomes += [Outcome(item, error=StorageFull(error)) for item in group if isinstance(item.work, AcceptWork)]
+        return [item for item in group if not isinstance(item.work, AcceptWork)]
+
+    def _do(self, items: Sequence[Item], outcomes: list[Outcome]) -> None:
+        """Commit them together if that can be, else what can be: verdicts before new mail, and never bad work."""
+        if not items:
+            return
+        try:
+            results = self._commit(items)
+        except apsw.FullError as error:
+            full = StorageFull(f"{self._path}: {error}")
+            spared = [item for item in items if not isinstance(item.work, AcceptWork)]
+            spared = spared if len(spared) < len(items) else []
+            outcomes += [Outcome(item, error=full) for item in items if item not in spared]
+            self._do(spared, outcomes)
+        except Exception as error:
+            if isinstance(error, apsw.Error) and not isinstance(error, BAD_WORK):
+                raise
+            self._do_singly(items, error, outcomes)
+        else:
+            outcomes += [Outcome(item, results.get(item.work)) for item in items]
+
+    def _do_singly(self, items: Sequence[Item], error: Exception, outcomes: list[Outcome]) -> None:
+        if len(items) == 1:
+            outcomes.append(Outcome(items[0], error=error))
+        else:
+            for item in items:
+                self._do([item], outcomes)
+
+    def _commit(self, items: Sequence[Item]) -> dict[Work, object]:
+        results: dict[Work, object] = {}
+        self._connection.execute("begin immediate")
+        try:
+            for stage in stages((number, item.work, item.jobs) for number, item in enumerate(items)):
+                works: dict[Rank, list[Work]] = {rank: [items[number].work for number in numbers] for rank, numbers in stage.items()}
+                results.update(self._writes.stage(works))
+            start = time.perf_counter()
+            self._connection.execute("commit")
+            self._count(items, time.perf_counter() - start)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            raise
+        return results
+
+    def _count(self, items: Sequence[Item], seconds: float) -> None:
+        self.commits.observe(seconds)
+        self.groups += 1
+        self.works += len(items)
+        self.rows += sum(len(item.jobs) for item in items)
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Fold the log into the database. Done here and not by SQLite, which would hide a failed fsync."""
+        if self.wal_pages < self._options.checkpoint_pages:
+            return
+        start = time.perf_counter()
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.FullError:
+            return
+        self.wal_pages = 0
+        self.checkpoints += 1
+        self.foldings.observe(time.perf_counter() - start)
+
+    def _look_at_disk(self) -> None:
+        now = time.monotonic()
+        if now >= self._free_until:
+            disk = os.statvfs(self._path.parent)
+            self.free_bytes, self._free_until = disk.f_bavail * disk.f_frsize, now + FREE_SECONDS
+
+    def _tell(self, what: Callable[..., None], *args: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *args)
+        except RuntimeError:  # the loop has gone: nobody waits any more
+            return
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        for (_, _, done), result, error in outcomes:
+            if error is not None:
+                self.refused += 1
+                _fail(done, error)
+            elif not done.done():
+                done.set_result(result)
+        for (work, _, _), _, error in outcomes:
+            self._heard(work, error is None)
+
+    def _break(self, group: Sequence[Item], outcomes: Sequence[Outcome], error: Exception) -> None:
+        self._refusal = StorageBroken(f"{self._path}: {type(error).__name__}: {error}")
+        told = {outcome.item for outcome in outcomes}
+        lost = [item for item in group if item not in told]
+        while not self._in.empty():
+            if (item := self._in.get()) is not None:
+                lost.append(item)
+        self._settle([*outcomes, *(Outcome(item, error=self._refusal) for item in lost)])
+        _fail(self._broken, self._refusal)
+
+
+def _fail(done: asyncio.Future[Any], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
+        done.exception()  # who does not wait for it hears of a broken journal all the same
