@@ -122,6 +122,9 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
     host = check_address(options.listen, "gateway.listen", reader, zero=True)
     guarded = bool(options.fleet_token or settings.tls.client_ca)
     check_guard(reader, "gateway", "tls", options.listen, host=host, guarded=guarded)
+    for mistake in settings.telemetry.mistakes():
+        if reader.sound(mistake.key):
+            reader.note(mistake.key, mistake.value, mistake.cure)
     _check_pairs(settings, reader)
     _check_routes(settings.routes, reader)
     try:

@@ -88,6 +88,9 @@ def check(settings: SenderSettings, reader: Reader) -> None:
         check_address(address, f"sender.gateways[{index}]", reader)
     if options.advertise:
         check_address(options.advertise, "sender.advertise", reader)
+    for mistake in settings.telemetry.mistakes():
+        if reader.sound(mistake.key):
+            reader.note(mistake.key, mistake.value, mistake.cure)
     check_tls(options.tls, "sender.tls", reader)
     host = check_address(options.listen, "sender.listen", reader, zero=True)
     guarded = bool(options.fleet_token or options.tls.client_ca)

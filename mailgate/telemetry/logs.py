@@ -14,6 +14,7 @@ from typing import Final, Protocol, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from mailgate.errors import SettingsInvalid
 from mailgate.telemetry.options import TelemetryOptions
 
 MASK: Final = "<address>"
@@ -58,8 +59,10 @@ def get_logger(name: str, **fields: object) -> Logger:
 def configure(options: TelemetryOptions, stream: TextIO | None = None, **fields: object) -> None:
     """Set up the process's logs, once, first thing in `__main__`; `fields` (`role`, `node`) are on each line. Before it, all is written.
 
-    `stream`: stderr unless given. A logger that has logged keeps the set-up of then.
+    `stream`: stderr unless given. A logger that has logged keeps the set-up of then. Raises SettingsInvalid when an option cannot be.
     """
+    if mistakes := options.mistakes():
+        raise SettingsInvalid(mistakes)
     out = stream if stream is not None else sys.stderr
     level = getattr(logging, options.log_level.upper())
     before: list[Processor] = [

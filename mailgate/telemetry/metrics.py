@@ -119,12 +119,12 @@ async def _open(listen: str, registry: CollectorRegistry) -> _Page:
     """Resolve, then bind: a port in TIME_WAIT may be taken again, one that somebody listens on may not."""
     where = split_listen(listen)
     if where is None:
-        raise SettingsInvalid([Mistake(KEY, repr(listen), 'write "host:port", such as "127.0.0.1:8626", or "" for none')])
+        raise SettingsInvalid([Mistake(KEY, f'"{listen}"', 'write "host:port", such as "127.0.0.1:8626", or "" for none')])
     try:
         family, _, _, _, address = (await asyncio.get_running_loop().getaddrinfo(*where))[0]
         page = _Page(family, str(address[0]), int(address[1]))
     except OSError as error:
-        raise SettingsInvalid([Mistake(KEY, repr(listen), _cure(error))]) from error
+        raise SettingsInvalid([Mistake(KEY, f'"{listen}"', _cure(error))]) from error
     page.set_app(make_wsgi_app(registry))
     return page
 

@@ -32,14 +32,14 @@ class TelemetryOptions:
         """Values that have the right type and yet cannot be, each with its cure."""
         found = []
         if self.listen and split_listen(self.listen) is None:
-            found.append(Mistake(f"{prefix}.listen", repr(self.listen), 'write "host:port", such as "127.0.0.1:8626", or "" for none'))
+            found.append(Mistake(f"{prefix}.listen", f'"{self.listen}"', 'write "host:port", such as "127.0.0.1:8626", or "" for none'))
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
-            found.append(Mistake(f"{prefix}.otlp_endpoint", repr(self.otlp_endpoint), 'write "http://host:4317" or "https://host:4317"'))
+            found.append(Mistake(f"{prefix}.otlp_endpoint", f'"{self.otlp_endpoint}"', 'write "http://host:4317" or "https://host:4317"'))
         if not 0.0 <= self.sample_ratio <= 1.0:
             found.append(Mistake(f"{prefix}.sample_ratio", repr(self.sample_ratio), "choose a share from 0.0 (none) to 1.0 (all)"))
         for key, value, choices in (("log_level", self.log_level, LOG_LEVELS), ("log_format", self.log_format, LOG_FORMATS)):
             if value not in choices:
-                found.append(Mistake(f"{prefix}.{key}", repr(value), "choose one of " + ", ".join(choices)))
+                found.append(Mistake(f"{prefix}.{key}", f'"{value}"', "choose one of " + ", ".join(choices)))
         return found
 
 

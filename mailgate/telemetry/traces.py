@@ -201,7 +201,7 @@ def _provider(options: TelemetryOptions, service: str, instance: str) -> TracerP
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     except ImportError as error:
         cure = "traces need an extra: pip install 'mailgate[otlp]' (or set it to \"\")"
-        raise SettingsInvalid([Mistake("telemetry.otlp_endpoint", repr(options.otlp_endpoint), cure)]) from error
+        raise SettingsInvalid([Mistake("telemetry.otlp_endpoint", f'"{options.otlp_endpoint}"', cure)]) from error
     resource = Resource.create({names.SERVICE_NAME: service, names.SERVICE_VERSION: __version__, names.SERVICE_INSTANCE_ID: instance})
     exporter = OTLPSpanExporter(options.otlp_endpoint, insecure=options.otlp_endpoint.startswith("http://"), timeout=FLUSH)
     provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)

@@ -200,6 +200,15 @@ def test_metrics_are_spelt_in_one_place():
     assert not faults(metrics_spelt, [path for path in sources() if module_of(path) != "mailgate.telemetry.names"])
 
 
+@pytest.mark.parametrize("constant", sorted(key for key, value in vars(names).items() if isinstance(value, names.Metric)))
+def test_every_metric_is_told(constant):
+    """A name that no room tells is a promise on a dashboard that stays empty: tell it or delete it."""
+    assert any(
+        re.search(rf"\bnames\.{constant}\b|^from mailgate.telemetry.names import.*\b{constant}\b", path.read_text(), re.MULTILINE)
+        for path in sources()
+    )
+
+
 def test_the_repository_names_no_registry():
     """Whoever builds it chooses where packages come from: no host, no index option, in no file."""
     registry = re.compile(

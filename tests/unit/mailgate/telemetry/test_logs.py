@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailgate.errors import SettingsInvalid
 from mailgate.telemetry.logs import MASK, configure, get_logger, mask
 from mailgate.telemetry.options import TelemetryOptions
 
@@ -138,6 +139,12 @@ def test_a_logger_may_be_made_before_the_set_up():
     out = set_up()
     early.info("hello")
     assert lines(out)[0]["event"] == "hello"
+
+
+def test_an_impossible_level_is_told_with_its_key():
+    """An operator's mistake is no traceback."""
+    with pytest.raises(SettingsInvalid, match=r'telemetry\.log_level = "loud": choose one of debug'):
+        configure(TelemetryOptions(log_level="loud"))
 
 
 def test_a_level_that_is_off_costs_next_to_nothing():

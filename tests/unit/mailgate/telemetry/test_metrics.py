@@ -138,7 +138,7 @@ async def test_a_taken_port_is_told_with_key_and_cure():
     """No traceback for an operator's mistake: the key, what stands there, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(SettingsInvalid, match=rf"telemetry\.listen = '{listen}': this port is taken.*choose another"):
+        with pytest.raises(SettingsInvalid, match=rf'telemetry\.listen = "{listen}": this port is taken.*choose another'):
             async with Metrics(TelemetryOptions(listen=listen)):
                 pass
 

@@ -37,7 +37,7 @@ def test_all_mistakes_are_found_at_once():
     options = TelemetryOptions(listen="8626", otlp_endpoint="host:4317", sample_ratio=1.5, log_level="loud", log_format="xml")
     told = [str(mistake) for mistake in options.mistakes()]
     assert len(told) == 5
-    assert told[0].startswith("telemetry.listen = '8626': ")
+    assert told[0].startswith('telemetry.listen = "8626": ')
     assert "http://host:4317" in told[1]
     assert "0.0" in told[2]
     assert "debug, info, warning, error" in told[3]

@@ -157,7 +157,7 @@ def test_a_missing_extra_is_named(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_otel)
-    with pytest.raises(SettingsInvalid, match=r"telemetry\.otlp_endpoint = 'http://c:4317'.*pip install 'mailgate\[otlp\]'"):
+    with pytest.raises(SettingsInvalid, match=r"telemetry\.otlp_endpoint = \"http://c:4317\".*pip install 'mailgate\[otlp\]'"):
         Tracer(TelemetryOptions(otlp_endpoint="http://c:4317"), "gateway")
 
 
