@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -232,6 +233,11 @@ def distributions():
     return [re.match(r"[\w-]+", requirement)[0] for requirement in (*project["dependencies"], *extras)]
 
 
+@cache
+def everything_imported():
+    return {name for path in sources() for node in ast.walk(ast.parse(path.read_text())) for name in imported(node)}
+
+
 @pytest.mark.parametrize("distribution", distributions())
 def test_every_dependency_is_used_and_has_its_reason(distribution):
     """Some file imports it, and docs/decisions/0006-dependencies.md says what for."""
@@ -241,7 +247,7 @@ def test_every_dependency_is_used_and_has_its_reason(distribution):
         for file in files
         if "dist-info" not in str(file)
     }
-    used = {name for path in sources() for node in ast.walk(ast.parse(path.read_text())) for name in imported(node)}
+    used = everything_imported()
     assert any(name in modules or name.rpartition(".")[0] in modules for name in used), f"nothing imports {distribution}"
     reasons = (ROOT / "docs/decisions/0006-dependencies.md").read_text()
     assert distribution in reasons or f"-{distribution.partition('-')[2]}" in reasons, f"why was {distribution} taken?"
