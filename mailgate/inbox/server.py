@@ -171,7 +171,11 @@ class _Http:
         self._uvicorn = Quiet(config)
         self._task = asyncio.create_task(self._uvicorn.serve([self._listener]), name="inbox door")
         self._task.add_done_callback(lambda _: ready.set())
-        await ready.wait()
+        try:
+            await ready.wait()
+        except BaseException:
+            self._task.cancel()
+            raise
         if self._task.done():
             await self._task
         return self

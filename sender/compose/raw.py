@@ -7,10 +7,12 @@ missing Message-ID or Date is put on top, and a last line without an end gets on
 from __future__ import annotations
 
 import re
+from operator import is_
 
 from mailgate.errors import Invalid
 from sender.compose.encodings import chunks, crlf
 
+_SOMETHING = re.compile(rb"\S")
 _BCC = re.compile(rb"^(?:resent-)?bcc[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -22,22 +24,27 @@ def carry(data: bytes, message_id: str, date: str) -> bytes:
     Raises:
         Invalid: there is no message.
     """
-    if not data.strip():
+    if not _SOMETHING.search(data):
         raise Invalid.field("raw", "is empty: give a whole message, headers and body")
-    pieces = [crlf(piece) for piece in chunks(data)]
-    message = data if len(pieces) == 1 and pieces[0] is data else b"".join(pieces)
-    if not message.endswith(b"\r\n"):
-        message += b"\r\n"
-    end = 0 if message.startswith(b"\r\n") else message.find(b"\r\n\r\n") + 2
-    if end == 1:  # no blank line: headers alone
-        end = len(message)
-    head = message[:end]
+    given = list(chunks(data))
+    pieces = [crlf(piece) for piece in given]
+    if not pieces[-1].endswith(b"\r\n"):
+        pieces.append(b"\r\n")
+    end = _end_of_head(pieces[0])
+    if end < 0:  # a header block longer than a chunk, or headers alone
+        pieces = [b"".join(pieces)]
+        end = _end_of_head(pieces[0])
+    head = pieces[0] if end < 0 else pieces[0][:end]
     kept = _BCC.sub(b"", head)
-    top = b""
-    if not _MESSAGE_ID.search(head):
-        top += message_id.encode()
-    if not _DATE.search(head):
-        top += date.encode()
-    if not top and kept is head:
-        return message
-    return b"".join((top, kept, memoryview(message)[end:]))
+    top = ("" if _MESSAGE_ID.search(head) else message_id) + ("" if _DATE.search(head) else date)
+    if not top and len(kept) == len(head) and all(map(is_, given, pieces)) and len(given) == len(pieces):
+        return data
+    return b"".join((top.encode(), kept, pieces[0][len(head) :], *pieces[1:]))
+
+
+def _end_of_head(message: bytes) -> int:
+    """Where the header block ends, with its last line; 0 when it is empty, negative when no blank line ends it."""
+    if message.startswith(b"\r\n"):
+        return 0
+    end = message.find(b"\r\n\r\n")
+    return end + 2 if end > 0 else -1

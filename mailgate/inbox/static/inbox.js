@@ -2,7 +2,7 @@
 "use strict";
 const list = document.getElementById("list");
 const local = (root) => {
-  for (const time of root.querySelectorAll("time[data-ms]")) time.textContent = new Date(Number(time.dataset.ms)).toLocaleString();
+  for (const time of root.querySelectorAll("time[data-ms]")) time.textContent = new Date(Number(time.dataset.ms)).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 };
 local(document);
 if (list && !location.search) {
