@@ -39,6 +39,8 @@ class GatewayOptions:
     """The directory of ledger and queue; one gateway's alone."""
     fleet_token: Secret = NONE
     """Asked of nodes that register and shown to those that are dialled: the same on both sides. Or `fleet_token_file`."""
+    node_tls: TlsOptions | None = None
+    """`[gateway.node_tls]`: how nodes are dialled; without the table in clear, with it by TLS."""
     id: str = ""
     """The gateway's name for life, over restarts. Empty: made once and kept in `data`."""
 

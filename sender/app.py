@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from mailgate.api.node.v1 import node_service_pb2_grpc
 from mailgate.lifecycle import Stop
 from mailgate.rpc.address import join_address, split_address
+from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.server import Door
+from mailgate.rpc.statuses import statuses
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
@@ -21,11 +22,10 @@ from mailgate.telemetry.traces import Tracer
 from sender.delivery.deliver import Delivery
 from sender.delivery.stats import stats
 from sender.pool.pool import Pool
-from sender.rpc.node_service import NodeServicer
+from sender.rpc.node_service import SERVICE, NodeServicer
 from sender.rpc.registration import Registration, Self
 from sender.settings import SenderSettings
 
-SERVICE = "mailgate.api.node.v1.NodeService"
 SETTLE = 2.0
 """Seconds that a leaving node waits for its gateways to settle the last verdicts."""
 UNANSWERED = 600.0
@@ -55,11 +55,11 @@ async def run(settings: SenderSettings, stop: Stop) -> None:
         metrics.register(lambda: stats(delivery))
         metrics.register(lag.stats)
 
-        door = Door([SERVICE])
+        door = Door([SERVICE], [statuses(), fleet_guard(token, certificates=bool(options.tls.client_ca))])
         address = await door.bind(options.listen, options.tls, key="sender.listen", section="sender.tls")
         node_id = options.id or own_name(address)
-        servicer = NodeServicer(delivery, node_id, boot_id, token)
-        node_service_pb2_grpc.add_NodeServiceServicer_to_server(servicer, door.server)  # type: ignore[no-untyped-call]
+        servicer = NodeServicer(delivery, node_id, boot_id)
+        servicer.join(door)
         await door.start()
         await door.serving(True)
         log.info("node_started", node=node_id, address=address)

@@ -71,6 +71,7 @@ class Dispatcher:
         self._recovery = Recovery(until, clock.now_ms())
         self._unseen: set[asyncio.Future[None]] = set()
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
+        self._stopping = False
         self.expired = 0
         """COMMITs that came too late, as the nodes say."""
         self.withdrawn = 0
@@ -136,9 +137,18 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ what others ask
 
-    def resolve(self, settled: Settled) -> None:
-        """Record a ruling that an operator has made."""
-        self.settler.settle(settled)
+    def now_ms(self) -> int:
+        """The gateway's time."""
+        return self._clock.now_ms()
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that nodes have, and verdicts that are not durable yet."""
+        return sum(len(member.hand) for member in self._members.values()) + len(self.settler)
+
+    def stop_feeding(self) -> None:
+        """The gateway stops: nothing new goes to nodes; what they have ends."""
+        self._stopping = True
 
     def wait_reason(self, route: str) -> str:
         """Why a ready job of this route is not under way, for GetMail; empty when nothing holds it up."""
@@ -147,7 +157,7 @@ class Dispatcher:
         ready = [member for member in self._members.values() if member.takes_jobs]
         if not ready:
             return "no node is ready"
-        if all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready):
+        if route and all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready):
             return "the nodes' connections are busy"
         return ""
 
@@ -246,6 +256,8 @@ class Dispatcher:
         while True:
             await self._more.wait()
             self._more.clear()
+            if self._stopping:
+                continue
             before = len(self._window)
             self._feeder.feed([self._members[node_id] for node_id in sorted(self._members)])
             if len(self._window) < before:

@@ -124,6 +124,7 @@ class Life:
     def heard(self, frame: Heard) -> None:
         """A frame came: health first, then what it says."""
         self._frames += 1
+        self._member.heard_at = asyncio.get_running_loop().time()
         if frame.hello is not None:
             self.was_up = True
             self._member.joined(frame.hello.boot_id, frame.hello.version)

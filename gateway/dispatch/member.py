@@ -44,6 +44,8 @@ class Member:
         """Gets no new jobs until it has nothing in hand: a job that must be alone is to come."""
         self.offered = 0
         self.delivered = 0
+        self.heard_at: float | None = None
+        """When its last frame came, monotonic seconds."""
         self._frames_in = 0
         """On streams that are over; see `frames`."""
         self._frames_out = 0

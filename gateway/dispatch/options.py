@@ -30,5 +30,3 @@ class DispatchOptions:
     """After the loss of so many nodes with a job uncommitted, the job runs alone on a node."""
     losses_dead: int = 3
     """After so many it is DEAD."""
-    retention: timedelta = timedelta(days=7)
-    """How long GetMail knows a mail that is over."""

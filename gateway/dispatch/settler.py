@@ -33,6 +33,8 @@ class Settled:
     ruling: Ruling
     job: Job
     node_id: str = ""
+    durable: asyncio.Future[None] | None = None
+    """Done when it is recorded, for who waits."""
 
 
 class Settler:
@@ -100,6 +102,9 @@ class Settler:
         self._acknowledge(batch)
         if back := [settled.ruling.back for settled in batch if settled.ruling.back is not None]:
             self._give_back(back)
+        for settled in batch:
+            if settled.durable is not None and not settled.durable.done():
+                settled.durable.set_result(None)
         self._count(batch)
         self._publish([fact for settled in batch for fact in settled.ruling.facts])
 

@@ -13,7 +13,7 @@ from gateway.journal.reader import Reader
 from gateway.journal.reads import Waiting, waiting
 from gateway.journal.work import AcceptWork, BeginWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
 from gateway.journal.writer import Writer
-from gateway.ledger.port import Accepted, Begin, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, QueueCount
+from gateway.ledger.port import Accepted, Begin, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
 from mailgate.job import Fence, Job
 from mailgate.mail import Recipient
 
@@ -103,6 +103,10 @@ class JournalLedger:
             first = oldest.get(group, now + 1)
             counts.append(QueueCount(each.lane, each.route, ready, each.deferred, first // 1000 if ready and first <= now else None))
         return [count for count in counts if count.ready or count.deferred]
+
+    async def parked(self) -> Mapping[Parked, int]:
+        """See the port."""
+        return await self._reader.ask(queries.parked_counts)
 
     async def forget(self, before_ms: int, limit: int) -> int:
         """See the port."""

@@ -86,6 +86,14 @@ def doubt(connection: apsw.Connection, job_id: bytes) -> DoubtView | None:
     return next(iter(_doubts(connection, "id = ?", (job_id,))), None)
 
 
+def parked_counts(connection: apsw.Connection) -> dict[Parked, int]:
+    """From the index of parked jobs alone, which are few."""
+    return {
+        Parked(kind): count
+        for kind, count in fetch(connection, "select parked, count(*) from job where parked is not null group by parked")
+    }
+
+
 def forgettable(connection: apsw.Connection, before_ms: int, limit: int) -> list[bytes]:
     """Mails accepted before that and without a job, oldest first. Their ids are ordered by time, so nothing younger is looked at."""
     jobs = "select 1 from job where job.id between mail.id || x'0000' and mail.id || x'ffff'"

@@ -160,6 +160,10 @@ class MemoryLedger:
             for ready in [[e for e in entries if not e.deferred]]
         ]
 
+    async def parked(self) -> Mapping[Parked, int]:
+        """A walk over all jobs."""
+        return Counter(entry.parked for entry in self._jobs.values() if entry.parked is not None)
+
     async def forget(self, before_ms: int, limit: int) -> int:
         """See the port."""
         old = [mail_id for mail_id, mail in self._mails.items() if mail.record.accept_ms < before_ms and not mail.jobs]

@@ -203,6 +203,10 @@ class Ledger(Protocol):
         """By lane and route; parked jobs and those in hand at nodes are not counted as ready where the backend can tell."""
         ...
 
+    async def parked(self) -> Mapping[Parked, int]:
+        """How many jobs are parked, by why; a kind without any may be missing. Cheap: it is asked for at each scrape."""
+        ...
+
     async def forget(self, before_ms: int, limit: int) -> int:
         """Retention: delete at most `limit` mails accepted before that which have no job any more; how many were deleted."""
         ...

@@ -127,7 +127,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         return view
 
     async def _with_reasons(self, mail_id: bytes, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
-        """Why those wait that are ready. Routes are the jobs': those of the first MAX_JOBS are looked up, one by one, while any is missing."""
+        """Why those wait that are ready. The route is a job's: the first MAX_JOBS are looked up, one by one, while any is missing."""
         missing = {each.index for each in recipients if each.state is RecipientState.QUEUED}
         reasons: dict[int, str] = {}
         for ordinal in range(MAX_JOBS):

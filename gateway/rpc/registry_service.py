@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from gateway.registry.port import NodeRecord, Registry
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
-from mailgate.errors import Invalid, SettingsInvalid, Unauthenticated, Violation, WrongState
+from mailgate.errors import Invalid, SettingsInvalid, Violation, WrongState
 from mailgate.rpc.address import split_address
-from mailgate.rpc.channel import bearer
 from mailgate.rpc.streams import next_request
 from mailgate.telemetry.logs import get_logger
 
@@ -31,18 +30,15 @@ log = get_logger(__name__)
 
 
 class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceServicer):
-    """`answers(record)`: the node of this record has a healthy stream right now. `fleet_token` empty: certificates or loopback guard."""
+    """`answers(record)`: the node of this record has a healthy stream right now."""
 
-    def __init__(self, registry: Registry, fleet_token: str, answers: Callable[[NodeRecord], bool]) -> None:
+    def __init__(self, registry: Registry, answers: Callable[[NodeRecord], bool]) -> None:
         self._registry, self._answers = registry, answers
-        self._authorization = dict(bearer(fleet_token)).get("authorization")
         self._open: set[asyncio.Task[object]] = set()
         self._stopping = asyncio.Event()
 
     async def Register(self, _requests: AsyncIterator[pb.RegisterRequest], context: Context) -> None:
         """See the proto."""
-        if self._authorization is not None and self._authorization not in dict(context.invocation_metadata() or ()).values():
-            raise Unauthenticated("the fleet token is missing or wrong")
         first = await next_request(context)
         if first is None:
             return

@@ -12,14 +12,11 @@ T = TypeVar("T")
 
 
 class LoopShell:
-    """One a gateway. `close` waits for what is still being finished."""
+    """One a gateway. `close` waits for what is still being finished. `now_ms`: the gateway's time of day."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
         self._unfinished: set[asyncio.Task[Any]] = set()
-
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
 
     def clock(self) -> float:
         """Seconds, monotonic."""

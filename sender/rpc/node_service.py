@@ -14,7 +14,7 @@ import grpc
 
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Fence
-from mailgate.rpc.channel import bearer
+from mailgate.rpc.server import Door
 from mailgate.rpc.streams import next_request
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
@@ -25,6 +25,7 @@ from sender.rpc.frames import PROTOCOL, Outgoing, Report, fence_from_proto, hell
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
 
+SERVICE = "mailgate.api.node.v1.NodeService"
 BEAT = 0.25
 """Seconds between load reports (design, section 7)."""
 HELLO = 5.0
@@ -71,11 +72,10 @@ class Ended(Exception):
 
 
 class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
-    """`fleet_token` empty: the door is guarded by certificates, or is on loopback (settings see to that)."""
+    """One a node. Who may call is for the door's interceptor to say."""
 
-    def __init__(self, delivery: Delivery, node_id: str, boot_id: bytes, fleet_token: str) -> None:
+    def __init__(self, delivery: Delivery, node_id: str, boot_id: bytes) -> None:
         self._delivery, self._node_id, self._boot_id = delivery, node_id, boot_id
-        self._authorization = dict(bearer(fleet_token)).get("authorization")
         self._streams: dict[str, GatewayStream] = {}
         self._open: set[asyncio.Task[object]] = set()
 
@@ -84,10 +84,12 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         """Gateways that have a stream."""
         return len(self._streams)
 
+    def join(self, door: Door) -> None:
+        """Be served there; before it starts."""
+        node_service_pb2_grpc.add_NodeServiceServicer_to_server(self, door.server)  # type: ignore[no-untyped-call]
+
     async def Deliver(self, _requests: AsyncIterator[node_pb2.DeliverRequest], context: Context) -> None:
         """See the proto."""
-        if self._authorization is not None and self._authorization not in dict(context.invocation_metadata() or ()).values():
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the fleet token is missing or wrong")
         stream = await self._greet(context)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101

@@ -1,0 +1,160 @@
+"""The gateway's composition root: what it is made of, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from gateway.admission.admit import Admission
+from gateway.admission.drafting import Drafter
+from gateway.admission.routing import Routes
+from gateway.admission.tenants import Tenants
+from gateway.backends import Backends, open_backends
+from gateway.balancing.policies import make_picker
+from gateway.dispatch.clock import Clock
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.fleet import Fleet
+from gateway.dispatch.housekeeping import Housekeeping
+from gateway.dispatch.member import Member
+from gateway.dispatch.stats import stats
+from gateway.events.hub import Hub
+from gateway.registry.port import NodeRecord
+from gateway.rpc.admin_service import AdminServicer
+from gateway.rpc.door import Servicers, make_door
+from gateway.rpc.mail_service import MailServicer
+from gateway.rpc.node_link import GrpcNodeLink, Identity
+from gateway.rpc.operations import Operators
+from gateway.rpc.registry_service import RegistryServicer
+from gateway.rpc.shell import LoopShell
+from gateway.settings import GatewaySettings
+from mailgate.lifecycle import Stop
+from mailgate.rpc.jobs import encode_content, encode_envelope
+from mailgate.telemetry.lag import LoopLag
+from mailgate.telemetry.logs import get_logger
+from mailgate.telemetry.metrics import Metrics
+from mailgate.telemetry.traces import Tracer
+
+FINISH = 10.0
+"""Seconds that a stopping gateway waits for the verdicts of what nodes have in hand. What is late is asked for at the next start."""
+CALLS = timedelta(seconds=5)
+"""Time that calls under way get to end."""
+
+log = get_logger(__name__)
+
+
+async def run(settings: GatewaySettings, stop: Stop) -> None:
+    """The life of a gateway, until it is asked to stop.
+
+    Raises:
+        SettingsInvalid: an address or the data directory cannot be had, or a file of TLS is wrong.
+        StorageBroken: the storage failed; what was not answered was not promised.
+    """
+    async with AsyncExitStack() as started:
+        clock = Clock(time.time, time.monotonic)
+        shell = LoopShell(clock.now_ms)
+        tracer = await started.enter_async_context(Tracer(settings.telemetry, "gateway", settings.gateway.id))
+        metrics = await started.enter_async_context(Metrics(settings.telemetry))
+        lag = await started.enter_async_context(LoopLag())
+        backends = await started.enter_async_context(open_backends(settings, clock.now_ms))
+        gateway = Gateway(settings, backends, clock, shell, tracer)
+        for reader in (lag.stats, backends.stats, *gateway.readers):
+            metrics.register(reader)
+        await gateway.run(stop)
+    log.info("gateway_stopped")
+
+
+class Gateway:
+    """The rooms, wired."""
+
+    def __init__(self, settings: GatewaySettings, backends: Backends, clock: Clock, shell: LoopShell, tracer: Tracer) -> None:
+        self._settings, self._backends, self._shell = settings, backends, shell
+        self._members: dict[str, Member] = {}
+        token = settings.gateway.fleet_token.reveal()
+        self._hub = Hub(backends.ledger.describe)
+        self._dispatcher = Dispatcher(
+            backends.ledger,
+            backends.queue,
+            self._hub.publish,
+            self._members,
+            clock,
+            settings.dispatch,
+            lambda route: make_picker(settings.routes[route].policy if route in settings.routes else "least_connections", random.random),
+            random.random,
+            early=backends.early,
+            recovering=backends.recovering,
+        )
+        identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
+        self._fleet = Fleet(
+            backends.registry,
+            lambda record: GrpcNodeLink(record, identity, settings.routes),
+            self._dispatcher,
+            self._members,
+            random.random,
+            settings.dispatch.node_bytes,
+        )
+        self._housekeeping = Housekeeping(backends.ledger, clock, settings.journal.retention)
+        drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content)
+        self._admission = Admission(ledger=backends.ledger, queue=backends.queue, hub=self._hub, drafter=drafter, shell=shell)
+        self._registry_servicer = RegistryServicer(backends.registry, self._answers)
+        servicers = Servicers(
+            MailServicer(self._admission, backends.ledger, self._hub, shell, tracer, self._dispatcher.wait_reason),
+            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger), backends.ledger),
+            self._registry_servicer,
+        )
+        self._door = make_door(servicers, Tenants(settings.tenants), token, certificates=bool(settings.tls.client_ca))
+        self.readers = (
+            self._admission.stats,
+            self._hub.stats,
+            self._housekeeping.stats,
+            lambda: stats(self._dispatcher, self._fleet, self._members),
+        )
+
+    async def run(self, stop: Stop) -> None:
+        """Start in order, live, stop in order."""
+        options = self._settings.gateway
+        address = await self._door.bind(options.listen, self._settings.tls, key="gateway.listen", section="tls")
+        await self._dispatcher.recover()
+        async with asyncio.TaskGroup() as tasks:
+            rooms = [
+                tasks.create_task(self._dispatcher.run(), name="dispatch"),
+                tasks.create_task(self._fleet.run(), name="fleet"),
+                tasks.create_task(self._housekeeping.run(), name="housekeeping"),
+                tasks.create_task(self._watch_storage(), name="storage"),
+            ]
+            await self._door.start()
+            await self._door.serving(True)
+            log.info("gateway_started", address=address, gateway=self._backends.gateway_id, epoch=self._backends.epoch)
+            await stop.graceful.wait()
+            await self._leave(stop)
+            for room in rooms:
+                room.cancel()
+
+    async def _leave(self, stop: Stop) -> None:
+        """No new mail, answer who waits, let the nodes end what they have, then the streams."""
+        self._admission.draining = True
+        await self._door.serving(False)
+        self._hub.close()
+        self._dispatcher.stop_feeding()
+        await self._until_idle(stop)
+        await self._registry_servicer.close()
+        await self._door.stop(timedelta(0) if stop.now.is_set() else CALLS)
+        await self._shell.close()
+
+    async def _until_idle(self, stop: Stop) -> None:
+        try:
+            async with asyncio.timeout(FINISH):
+                while self._dispatcher.in_hand and not stop.now.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("left_in_hand", jobs=self._dispatcher.in_hand)
+
+    async def _watch_storage(self) -> None:
+        await asyncio.shield(self._backends.broken)
+
+    def _answers(self, record: NodeRecord) -> bool:
+        """The node of this record has a healthy stream right now."""
+        member = self._members.get(record.node_id)
+        return member is not None and member.boot_id == record.boot_id and member.link is not None and member.takes_jobs

@@ -1,0 +1,57 @@
+"""Which adapters stand behind the ports. Today the embedded ones: one journal for ledger and queue, a registry in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.journal.journal import Journal
+from gateway.ledger.port import Ledger
+from gateway.queue.port import Queue
+from gateway.registry.memory import MemoryRegistry
+from gateway.registry.port import Registry
+from gateway.settings import GatewaySettings
+from mailgate.telemetry.sample import HistogramSample, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What the rooms above are wired to."""
+
+    ledger: Ledger
+    queue: Queue
+    registry: Registry
+    gateway_id: str
+    epoch: int
+    early: bool
+    """The ledger is this process's alone: dispatch/committer.py says what that allows."""
+    recovering: bool
+    """The last stop was not clean: what looks ready may be under way."""
+    broken: asyncio.Future[None]
+    """Ends with StorageBroken when the process must stop."""
+    stats: Callable[[], Iterable[Sample | HistogramSample]]
+
+
+@asynccontextmanager
+async def open_backends(settings: GatewaySettings, now_ms: Callable[[], int]) -> AsyncIterator[Backends]:
+    """Open them, and close them in the end: what was handed over is durable then.
+
+    Raises:
+        SettingsInvalid: the data directory is another gateway's, or cannot be used.
+    """
+    data = Path(settings.gateway.data)
+    async with Journal(data, settings.journal, now_ms) as journal:
+        yield Backends(
+            journal.ledger,
+            journal.queue,
+            MemoryRegistry(),
+            settings.gateway.id or journal.gateway_id,
+            journal.epoch,
+            early=True,
+            recovering=journal.recovering,
+            broken=journal.broken,
+            stats=journal.stats,
+        )

@@ -1,0 +1,89 @@
+"""What operators ask, put together from dispatch and ledger: the adapter of admin_port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.member import Member
+from gateway.dispatch.retry import Ruling, resend, resolve
+from gateway.dispatch.settler import Settled
+from gateway.ledger.port import DoubtView, Ledger, Parked
+from gateway.rpc.admin_port import NodeView, ParkedCounts, Resolution
+from mailgate.errors import NotFound, WrongState
+from mailgate.ids import format_job, mail_of
+from mailgate.mail import RecipientState
+
+PAGE = 1000
+
+
+class Operators:
+    """See the port."""
+
+    def __init__(self, dispatcher: Dispatcher, members: Mapping[str, Member], ledger: Ledger) -> None:
+        self._dispatcher, self._members, self._ledger = dispatcher, members, ledger
+
+    def nodes(self) -> Sequence[NodeView]:
+        """By node id."""
+        now = asyncio.get_running_loop().time()
+        return [view_of(self._members[node_id], now) for node_id in sorted(self._members)]
+
+    async def parked(self) -> ParkedCounts:
+        """How many jobs are parked."""
+        counts = await self._ledger.parked()
+        return ParkedCounts(counts.get(Parked.IN_DOUBT, 0), counts.get(Parked.DEAD, 0))
+
+    async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:
+        """Decide it; durable when this returns."""
+        doubt = await self._ledger.doubt(job_id)
+        if doubt is None:
+            if await self._ledger.find([job_id]):
+                raise WrongState(f"{format_job(job_id)} is not in doubt: nothing has to be decided")
+            raise NotFound(f"there is no job {format_job(job_id)}: it is over, or never was")
+        ruling = await self._ruling(doubt, resolution)
+        if doubt.job.fence in self._dispatcher.settler:
+            raise WrongState(f"{format_job(job_id)} is being decided right now")
+        durable = asyncio.get_running_loop().create_future()
+        self._dispatcher.settler.settle(Settled(ruling, doubt.job, durable=durable))
+        await durable
+
+    async def _ruling(self, doubt: DoubtView, resolution: Resolution) -> Ruling:
+        now_ms = self._dispatcher.now_ms()
+        if resolution is Resolution.RESEND:
+            return resend(doubt.job, None, now_ms)
+        state = RecipientState.DELIVERED if resolution is Resolution.DELIVERED else RecipientState.BOUNCED
+        return resolve(doubt.job, await self._doubtful(doubt), state, now_ms)
+
+    async def _doubtful(self, doubt: DoubtView) -> tuple[int, ...]:
+        """The recipients of the job that are IN_DOUBT; a parked job may also have deferred ones."""
+        wanted = set(doubt.job.recipients)
+        found: list[int] = []
+        after = min(wanted) - 1
+        while wanted:
+            page = await self._ledger.recipients(mail_of(doubt.job.id), after, PAGE)
+            if not page:
+                break
+            found += [each.index for each in page if each.index in wanted and each.state is RecipientState.IN_DOUBT]
+            wanted.difference_update(each.index for each in page)
+            after = page[-1].index
+        return tuple(found)
+
+
+def view_of(member: Member, now: float) -> NodeView:
+    """A node as it is now; `now` in monotonic seconds."""
+    return NodeView(
+        node_id=member.node_id,
+        address=member.record.address,
+        state=member.state,
+        reason=member.reason,
+        version=member.version,
+        in_flight=len(member.hand),
+        committed=member.hand.committed,
+        warm=member.load.warm if member.link is not None else 0,
+        offered=member.offered,
+        delivered=member.delivered,
+        service_time=member.load.service_time_us / 1e6,
+        heard_ago=None if member.heard_at is None else max(0.0, now - member.heard_at),
+        registered=member.registered,
+    )
