@@ -1,0 +1,85 @@
+"""The table of replies."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
+from sender.smtp.replies import ServerReply
+from sender.smtp.verdicts import CLASSES, TEXT_OCTETS, broken, outcome_of, shared, understand
+
+TABLE = [
+    # what real servers say, where, what it means
+    (Phase.RCPT, 550, b"5.1.1 <x@y>: Recipient address rejected: User unknown", Outcome.BOUNCED, "unknown_user"),
+    (Phase.RCPT, 550, b"No such user here", Outcome.BOUNCED, "unknown_user"),
+    (Phase.RCPT, 550, b"sorry", Outcome.BOUNCED, "unknown_user"),
+    (Phase.RCPT, 550, b"5.1.2 bad host", Outcome.BOUNCED, "unknown_domain"),
+    (Phase.RCPT, 552, b"5.2.2 The email account is over quota", Outcome.BOUNCED, "mailbox_full"),
+    (Phase.RCPT, 452, b"4.2.2 The recipient's inbox is out of storage", Outcome.DEFERRED, "mailbox_full"),
+    (Phase.RCPT, 452, b"4.5.3 Too many recipients", Outcome.DEFERRED, "rate_limited"),
+    (Phase.RCPT, 552, b"Too many recipients", Outcome.DEFERRED, "rate_limited"),
+    (Phase.RCPT, 450, b"4.7.1 <x@y>: Recipient address rejected: Greylisted, see http://postgrey", Outcome.DEFERRED, "greylisted"),
+    (Phase.RCPT, 451, b"4.7.1 Greylisting in action", Outcome.DEFERRED, "greylisted"),
+    (Phase.RCPT, 554, b"5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", Outcome.BOUNCED, "spam"),
+    (Phase.RCPT, 554, b"5.7.1 <x@y>: Relay access denied", Outcome.BOUNCED, "policy"),
+    (Phase.MAIL, 421, b"4.7.28 Our system has detected an unusual rate of unsolicited mail", Outcome.DEFERRED, "rate_limited"),
+    (Phase.MAIL, 450, b"4.7.1 Error: too much mail from 192.0.2.1", Outcome.DEFERRED, "rate_limited"),
+    (Phase.MAIL, 530, b"5.7.0 Must issue a STARTTLS command first", Outcome.BOUNCED, "tls"),
+    (Phase.MAIL, 530, b"5.7.0 Authentication Required", Outcome.BOUNCED, "auth"),
+    (Phase.MAIL, 552, b"5.3.4 Message size exceeds fixed limit", Outcome.BOUNCED, "too_large"),
+    (Phase.MAIL, 552, b"no", Outcome.BOUNCED, "too_large"),
+    (Phase.MAIL, 501, b"5.5.4 Syntax: MAIL FROM", Outcome.BOUNCED, "protocol"),
+    (Phase.MAIL, 503, b"bad sequence", Outcome.BOUNCED, "protocol"),
+    (Phase.DATA, 554, b"5.5.1 Error: no valid recipients", Outcome.BOUNCED, "protocol"),
+    (Phase.BODY, 250, b"2.0.0 Ok: queued as 4B1", Outcome.DELIVERED, ""),
+    (Phase.BODY, 554, b"5.7.1 Message content rejected as spam", Outcome.BOUNCED, "spam"),
+    (Phase.BODY, 550, b"5.7.26 Unauthenticated mail is not accepted due to DMARC policy", Outcome.BOUNCED, "policy"),
+    (Phase.BODY, 451, b"4.3.0 Error: queue file write error", Outcome.DEFERRED, "other"),
+    (Phase.BODY, 421, b"4.4.2 timeout exceeded", Outcome.DEFERRED, "connect"),
+    (Phase.BODY, 554, b"5.6.7 needs SMTPUTF8", Outcome.BOUNCED, "unsupported"),
+    (Phase.AUTH, 535, b"5.7.8 Error: authentication failed", Outcome.BOUNCED, "auth"),
+    (Phase.CONNECT, 554, b"go away", Outcome.BOUNCED, "policy"),
+]
+
+
+@pytest.mark.parametrize(("phase", "code", "text", "outcome", "bounce_class"), TABLE)
+def test_what_servers_say(phase: Phase, code: int, text: bytes, outcome: Outcome, bounce_class: str) -> None:
+    """The class of the reply decides the outcome; the enhanced code, the words, then the code name the trouble."""
+    reply = understand(phase, ServerReply(code, text))
+    assert (outcome_of(phase, reply), reply.bounce_class) == (outcome, bounce_class)
+
+
+@given(st.sampled_from(Phase), st.integers(200, 599), st.binary(max_size=3000))
+def test_any_reply_can_be_told(phase: Phase, code: int, text: bytes) -> None:
+    """Whatever the octets: one printable line, at most TEXT_OCTETS, a class that exists, and none when it is a success."""
+    reply = understand(phase, ServerReply(code, text))
+    assert len(reply.text.encode()) <= TEXT_OCTETS
+    assert not set(reply.text) & {chr(c) for c in (*range(32), 127)}
+    assert reply.bounce_class in CLASSES or (reply.bounce_class == "" and code < 300)
+
+
+def test_the_enhanced_code_stands_apart() -> None:
+    """It is cut from every line of the text, and one of another class than the reply is not believed."""
+    assert understand(Phase.RCPT, ServerReply(550, b"5.1.1 no such user\n5.1.1 at all")) == Reply(
+        Phase.RCPT, 550, "5.1.1", "no such user at all", "unknown_user"
+    )
+    assert understand(Phase.RCPT, ServerReply(450, b"5.1.1 later")).enhanced_code == ""
+    assert understand(Phase.BODY, ServerReply(250, b"2.0.0")).text == ""
+    assert understand(Phase.BODY, ServerReply(250, b"10.0.0.1 has it")).text == "10.0.0.1 has it"
+
+
+def test_what_stands_for_a_reply() -> None:
+    """Code 0 and the words."""
+    assert broken(Phase.DATA, "lost\r\nit") == Reply(Phase.DATA, 0, "", "lost it", "connect")
+
+
+def test_the_same_verdict_is_told_once() -> None:
+    """Ten thousand recipients with one reply are one RecipientVerdict."""
+    ok, no = Reply(Phase.BODY, 250), Reply(Phase.RCPT, 550)
+    each = [(i, Outcome.BOUNCED, no) if i % 2 else (i, Outcome.DELIVERED, ok) for i in range(10)]
+    assert shared(each) == (
+        RecipientVerdict((0, 2, 4, 6, 8), Outcome.DELIVERED, ok),
+        RecipientVerdict((1, 3, 5, 7, 9), Outcome.BOUNCED, no),
+    )
