@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _run(given)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough. The interpreter would complain once more when it flushes at its end.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has enough (the parser makes a SystemExit of it). The interpreter would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = OK
     sys.exit(code)
@@ -71,7 +71,7 @@ def _run(arguments: list[str]) -> int:
         return exits.code_of(error)
     except KeyboardInterrupt:
         return exits.INTERRUPTED
-    except BrokenPipeError:
+    except OSError:
         raise
     except Exception as error:
         return _usage(error)

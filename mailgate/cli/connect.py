@@ -40,6 +40,6 @@ def run(target: Target, body: Callable[[GatewayClient], Awaitable[T]]) -> T:
 
 
 def _why(error: Unanswered) -> str:
-    """gRPC tells the whole way to a refused connection; its last word is the reason."""
+    """The reason alone: gRPC tells the whole way to a refused connection."""
     text = str(error)
     return text.rstrip(")").rpartition(": ")[2].lower() if "ailed to connect" in text else text

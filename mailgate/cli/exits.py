@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mailgate.errors import (
     DeadlinePassed,
     Forbidden,
@@ -58,7 +56,7 @@ def text_of(error: MailgateError) -> str:
     return str(error) or type(error).__name__
 
 
-def json_of(error: MailgateError) -> Mapping[str, object]:
+def json_of(error: MailgateError) -> dict[str, dict[str, object]]:
     """For programs."""
     told: dict[str, object] = {"reason": error.reason, "message": str(error)}
     if isinstance(error, SettingsInvalid):

@@ -10,6 +10,7 @@ import typer
 from mailgate.cli import connect, exits, output, shown, target
 from mailgate.cli.wanted import Flags, mail_of, read
 from mailgate.config.units import parse_duration
+from mailgate.errors import Invalid
 from mailgate.ids import format_id
 from mailgate.mail import Mail, Receipt, Recipient, RecipientState
 
@@ -94,24 +95,24 @@ def send(
     """Send one mail. See HELP."""
     flags = Flags(
         from_=from_,
-        to=to,
-        cc=cc,
-        bcc=bcc,
-        reply_to=reply_to,
+        to=tuple(to),
+        cc=tuple(cc),
+        bcc=tuple(bcc),
+        reply_to=tuple(reply_to),
         subject=subject,
         text=text,
         html=html,
         text_file=text_file,
         html_file=html_file,
-        attach=attach,
-        header=header,
+        attach=tuple(attach),
+        header=tuple(header),
         return_path=return_path,
         lane=lane.value if lane else "",
         route=route,
         on_doubt=on_doubt.value,
         ttl=ttl,
-        tag=tag,
-        meta=meta,
+        tag=tuple(tag),
+        meta=tuple(meta),
         eml=eml,
     )
     seconds = _seconds(wait) if wait is not None else None
@@ -135,7 +136,10 @@ def _wanted(flags: Flags, file: str, wait: float | None, validate_only: bool) ->
         raise exits.Usage(f"--file {file}: the file says everything about the mail: leave the other flags of the mail out")
     from mailgate.client.mailfile import read_request
 
-    mail, waits, only = read_request(read("--file", file), f"--file {file}")
+    try:
+        mail, waits, only = read_request(read("--file", file), f"--file {file}")
+    except Invalid as error:
+        raise exits.Usage(str(error)) from None
     return mail, waits if wait is None else wait, validate_only or only
 
 

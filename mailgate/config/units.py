@@ -21,8 +21,8 @@ _SIZE_UNITS = {
     "tib": 2**40,
 }
 
-_PIECE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(ms|s|m|h|d)")
-_SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?\s*([A-Za-z]{0,3})")
+_PIECE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(ms|s|m|h|d)")
+_SIZE = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?\s*([A-Za-z]{0,3})")
 
 DURATION_CURE = 'write a duration such as "250ms", "30s", "5m", "48h" or "1h30m"'
 SIZE_CURE = 'write a size such as 1048576, "256MB" (10^6) or "25MiB" (2^20)'

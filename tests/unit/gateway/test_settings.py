@@ -1,0 +1,123 @@
+"""The gateway's settings: what fits together, and what is said when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.settings import GatewaySettings, from_tables
+from mailgate.config.secret import Secret
+from mailgate.errors import SettingsInvalid
+from mailgate.route import Relay, TlsMode
+
+HASH = "sha256:" + "ab" * 32
+ROUTES = {"default": {"relays": ["smtp://127.0.0.1:1025"]}}
+
+
+def cures(tables: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"routes": ROUTES, **tables}, environ or {})
+    return {mistake.key: mistake.cure for mistake in caught.value.mistakes}
+
+
+def sound(tables: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> GatewaySettings:
+    return from_tables({"routes": ROUTES, **tables}, environ or {})
+
+
+def test_a_route_to_somewhere_is_all_that_is_needed() -> None:
+    """The rest has defaults; the sender's sections of the same file are left alone."""
+    made = sound({"sender": {"whatever": 1}, "secrets": {"a": "b"}})
+    assert made.routes["default"].relays == (Relay("127.0.0.1", 1025),)
+    assert made.routes["default"].name == "default"
+    assert made.gateway.listen == "127.0.0.1:8625"
+    assert made.limits.max_recipients == 10_000
+
+
+def test_beyond_loopback_it_wants_to_know_its_nodes() -> None:
+    """A fleet token or client certificates; neither: only this machine."""
+    for listen in ("0.0.0.0:8625", "[::]:8625", "mail.example.com:8625", "192.0.2.1:1"):
+        assert "whoever reaches it" in cures({"gateway": {"listen": listen}})["gateway.listen"]
+        assert sound({"gateway": {"listen": listen, "fleet_token": "t"}}).gateway.fleet_token == Secret("t")
+        assert sound({"gateway": {"listen": listen}, "tls": {"certificate": "c", "key": "k", "client_ca": "a"}}).tls.client_ca == "a"
+    for listen in ("127.0.0.1:0", "localhost:1", "[::1]:8625", "127.9.9.9:1"):
+        assert sound({"gateway": {"listen": listen}}).gateway.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["", "8625", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", ":8625", "::1:8625", "a b:1"])
+def test_an_address_is_host_and_port(listen: str) -> None:
+    """Anything else is named with the cure."""
+    assert 'write "host:port"' in cures({"gateway": {"listen": listen}})["gateway.listen"]
+
+
+def test_a_door_with_tls_has_certificate_and_key() -> None:
+    """One without the other, or client certificates without either."""
+    assert list(cures({"tls": {"certificate": "c"}})) == ["tls.key"]
+    assert list(cures({"tls": {"key": "k"}})) == ["tls.certificate"]
+    assert list(cures({"tls": {"client_ca": "a"}})) == ["tls.certificate", "tls.key"]
+
+
+def test_mail_needs_a_way_out() -> None:
+    """No route at all, or a route without relays."""
+    assert "[routes.default]" in cures({"routes": {}})["routes"]
+    assert "leads nowhere" in cures({"routes": {"a": {"relays": []}}})["routes.a.relays"]
+    assert "leads nowhere" in cures({"routes": {"a": {}}})["routes.a.relays"]
+
+
+def test_routes_do_not_compete() -> None:
+    """One takes what no other takes; a domain belongs to one."""
+    relay = {"relays": ["smtp://h"]}
+    assert "routes.a takes whatever" in cures({"routes": {"a": relay, "b": relay}})["routes.b.domains"]
+    both = {"a": {**relay, "domains": ["x.example", "X.example"]}, "b": {**relay, "domains": ["X.example"]}}
+    assert "routes.a has this domain" in cures({"routes": both})["routes.b.domains"]
+
+
+def test_how_a_route_is_written() -> None:
+    """smtps:// means TLS from the first byte; kinds do not mix; a password has another place and is not repeated."""
+    made = sound({"routes": {"a": {"relays": ["smtps://h"], "username": "u", "secret": "s", "connect_timeout": "5s"}}})
+    assert made.routes["a"].tls is TlsMode.IMPLICIT
+    assert made.routes["a"].relays == (Relay("h", 465),)
+    assert made.routes["a"].connect_timeout == timedelta(seconds=5)
+    assert "do not mix" in cures({"routes": {"a": {"relays": ["smtps://h", "smtp://h"]}}})["routes.a.relays"]
+    assert "smtps:// means" in cures({"routes": {"a": {"relays": ["smtps://h"], "tls": "required"}}})["routes.a.tls"]
+    assert "username" in cures({"routes": {"a": {"relays": ["smtp://h"], "secret": "s"}}})["routes.a.username"]
+    assert "round_robin" in cures({"routes": {"a": {"relays": ["smtp://h"], "policy": "random"}}})["routes.a.policy"]
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"routes": {"a": {"relays": ["smtp://user:hunter2@h"]}}}, {})
+    assert "hunter2" not in str(caught.value)
+    assert "secrets" in str(caught.value)
+
+
+def test_a_route_from_variables_alone() -> None:
+    """Containers have no file."""
+    environ = {"MAILGATE_ROUTES__OUT__RELAYS": "smtp://a:1,smtp://b:2", "MAILGATE_ROUTES__OUT__CONNECTIONS": "5"}
+    made = from_tables({}, environ)
+    assert made.routes["out"].relays == (Relay("a", 1), Relay("b", 2))
+    assert made.routes["out"].connections == 5
+
+
+def test_tenants_are_checked_with_the_rest() -> None:
+    """A hash that is none (it may be the key itself: it is not repeated), an unknown scope, a key of two tenants."""
+    wrong = {"a": {"domains": ["*"], "keys": [{"hash": "mg_the_key_itself", "scopes": ["sent"]}]}}
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"routes": ROUTES, "tenants": wrong, "gateway": {"lisen": "x"}}, {})
+    text = str(caught.value)
+    assert "mg_the_key_itself" not in text
+    for key in ("tenants.a.keys[0].hash", "tenants.a.keys[0].scopes", "gateway.lisen"):
+        assert key in text
+    twice = {name: {"keys": [{"hash": HASH}]} for name in ("a", "b")}
+    assert "same key" in str(cures({"tenants": twice}))
+
+
+def test_what_exceeds_its_partner_is_said() -> None:
+    """A default beyond the maximum would refuse every mail."""
+    assert "limits.max_ttl" in cures({"limits": {"default_ttl": "8d"}})["limits.default_ttl"]
+    assert "dispatch.retry_max" in cures({"dispatch": {"retry_first": "2h", "retry_max": "1h"}})["dispatch.retry_first"]
+    assert "losses_dead" in cures({"dispatch": {"losses_alone": 5}})["dispatch.losses_alone"]
+
+
+def test_a_mistake_does_not_bring_its_consequences() -> None:
+    """A token that can't be read is one mistake, not also a door without one."""
+    assert list(cures({"gateway": {"listen": "0.0.0.0:1", "fleet_token": 5}})) == ["gateway.fleet_token"]

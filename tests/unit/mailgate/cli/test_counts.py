@@ -1,0 +1,32 @@
+"""The counts of `mailgate up`."""
+
+from __future__ import annotations
+
+from mailgate.cli.counts import Counts, Rising, total
+
+PAGE = """# HELP mailgate_x_total X.
+# TYPE mailgate_x_total counter
+mailgate_x_total{lane="bulk"} 2.0
+mailgate_x_total{lane="transactional"} 1e+03
+mailgate_x_total_created 7
+mailgate_y_total 5
+"""
+
+
+def test_samples_are_added_over_labels() -> None:
+    """And names that only begin alike are not."""
+    assert total(PAGE, "mailgate_x_total") == 1002
+    assert total(PAGE, "mailgate_y_total") == 5
+    assert total(PAGE, "mailgate_z_total") == 0
+
+
+def test_a_counter_that_starts_anew_goes_on() -> None:
+    """A gateway that was killed counts from zero again."""
+    counter = Rising()
+    assert [counter.see(reading) for reading in (5, 9, 0, 2, 2, 1)] == [5, 9, 9, 11, 11, 12]
+
+
+def test_the_line_says_doubts_only_when_there_are_some() -> None:
+    """It is seldom, and then it matters."""
+    assert "in doubt" not in str(Counts())
+    assert "in doubt 2" in str(Counts(in_doubt=2))

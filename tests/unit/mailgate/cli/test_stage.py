@@ -1,0 +1,124 @@
+"""What `mailgate up` prepares: ports, the data directory, settings and key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailgate.cli.exits import Usage
+from mailgate.cli.stage import Ports, base_tables, child_environment, data_directory, free_ports, stage, wants_inbox
+from mailgate.errors import SettingsInvalid
+
+PORTS = Ports(11, 12, 13, 14)
+
+
+async def test_taken_ports_are_all_named_with_their_flags() -> None:
+    """Before anything starts; also two flags with one port."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    taken = server.sockets[0].getsockname()[1]
+    free = await free_ports(Ports(0, 0, 0, 0), {})
+    try:
+        with pytest.raises(SettingsInvalid) as caught:
+            await free_ports(Ports(taken, free.metrics, free.metrics, taken), {})
+    finally:
+        server.close()
+        await server.wait_closed()
+    cures = {mistake.key: mistake.cure for mistake in caught.value.mistakes}
+    assert set(cures) == {"--port", "--inbox-port", "--inbox-smtp-port"}
+    assert "another process has it" in cures["--port"]
+    assert "--metrics-port has it already" in cures["--inbox-port"]
+
+
+async def test_zero_is_any_free_port_and_what_is_not_needed_is_not_looked_for() -> None:
+    """Each another one."""
+    found = await free_ports(Ports(0, 0, 0, 0), {"inbox": False})
+    assert found.inbox == 0
+    assert len({found.gateway, found.metrics, found.inbox_smtp}) == 3
+
+
+def test_the_files_are_for_nobody_else_and_the_key_stays(tmp_path: Path) -> None:
+    """A second start finds the first one's key; the settings hold only its hash."""
+    first = stage(tmp_path, {}, PORTS, "")
+    first.check({})
+    first.write()
+    for name in ("settings.toml", "client.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert stage(tmp_path, {}, PORTS, "").key == first.key
+    settings = (tmp_path / "settings.toml").read_text()
+    assert first.key not in settings
+    assert tomllib.loads(settings)["tenants"]["default"]["domains"] == ["*"]
+    assert json.loads((tmp_path / "client.json").read_text()) == {
+        "address": "127.0.0.1:11",
+        "key": first.key,
+        "inbox": "http://127.0.0.1:13",
+    }
+
+
+def test_mail_goes_to_the_inbox_unless_something_else_takes_it_all() -> None:
+    """`--relay`, or a route of the file without domains."""
+    assert wants_inbox({}, "")
+    assert wants_inbox({"routes": {"a": {"domains": ["x.example"]}}}, "")
+    assert not wants_inbox({}, "smtp://h")
+    assert not wants_inbox({"routes": {"a": {"relays": ["smtp://h"]}}}, "")
+
+
+def test_a_relay_replaces_what_takes_all_and_its_password_is_a_secret(tmp_path: Path) -> None:
+    """Routes with domains stay."""
+    base: dict[str, Any] = {
+        "routes": {"a": {"relays": ["smtp://a"], "domains": ["x"]}, "b": {"relays": ["smtp://b"]}},
+        "secrets": {"s": "t"},
+    }
+    made = stage(tmp_path, base, PORTS, "smtp://us%40er:p%3Aw@mail.example.com:587")
+    made.check({})
+    assert set(made.tables["routes"]) == {"a", "default"}
+    assert made.tables["routes"]["default"] == {"relays": ["smtp://mail.example.com:587"], "username": "us@er", "secret": "relay"}
+    assert made.tables["secrets"] == {"s": "t", "relay": "p:w"}
+    assert not made.inbox
+
+
+@pytest.mark.parametrize(
+    "relay", ["mail.example.com", "http://x", "smtp://", "smtp://:pw@x", "smtp://u:geheim@x:99999", "smtp://u:geheim@x/y"]
+)
+def test_what_is_no_relay_is_refused_and_its_password_not_repeated(tmp_path: Path, relay: str) -> None:
+    """With the flag and the cure."""
+    with pytest.raises(Usage, match="--relay") as caught:
+        stage(tmp_path, {}, PORTS, relay)
+    assert "geheim" not in str(caught.value)
+
+
+def test_mistakes_of_the_operators_file_are_found_before_anything_starts(tmp_path: Path) -> None:
+    """Its own sections alone: [gateway], [tls] and [sender] are not looked at."""
+    file = tmp_path / "x.toml"
+    file.write_text('[gateway]\nlisten = "nonsense"\n[limits]\nmax_recipient = 5\n[telemetry]\nlog_level = "debug"\n')
+    made = stage(tmp_path, base_tables(str(file)), PORTS, "")
+    assert made.tables["telemetry"] == {"log_level": "debug", "listen": "127.0.0.1:12"}
+    with pytest.raises(SettingsInvalid) as caught:
+        made.check({"MAILGATE_DISPATCH__RETRY_FIRST": "x"})
+    assert [mistake.key.split(" ")[0] for mistake in caught.value.mistakes] == ["limits.max_recipient", "dispatch.retry_first"]
+
+
+def test_children_do_not_see_variables_of_what_up_decides() -> None:
+    """All others they do."""
+    environ = {"PATH": "p", "MAILGATE_GATEWAY__LISTEN": "x", "MAILGATE_LIMITS__MAX_TAGS": "1", "MAILGATE_TELEMETRY__LISTEN": "y"}
+    seen = child_environment(environ, Path("/s"), MAILGATE_TELEMETRY__LISTEN="z")
+    assert seen["MAILGATE_LIMITS__MAX_TAGS"] == "1"
+    assert seen["MAILGATE_TELEMETRY__LISTEN"] == "z"
+    assert seen["MAILGATE_CONFIG"] == "/s"
+    assert "MAILGATE_GATEWAY__LISTEN" not in seen
+
+
+def test_one_up_at_a_time_has_a_directory(tmp_path: Path) -> None:
+    """The second is told so; a file in its place is no directory."""
+    with data_directory(str(tmp_path / "d")), pytest.raises(Usage, match="another `mailgate up`"), data_directory(str(tmp_path / "d")):
+        pass
+    with data_directory(str(tmp_path / "d")):
+        pass
+    (tmp_path / "f").write_text("")
+    with pytest.raises(Usage, match="choose another directory"), data_directory(str(tmp_path / "f")):
+        pass

@@ -1,0 +1,54 @@
+"""The sender's settings: its door, the gateways it asks, and the passwords of relays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from mailgate.config.secret import Secret
+from mailgate.errors import SettingsInvalid
+from mailgate.rpc.tls import TlsOptions
+from sender.settings import from_tables
+
+
+def cures(sender: Mapping[str, Any]) -> dict[str, str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"sender": dict(sender)}, {})
+    return {mistake.key: mistake.cure for mistake in caught.value.mistakes}
+
+
+def test_defaults_register_with_a_gateway_of_this_machine() -> None:
+    """And the gateway's sections of the same file are left alone."""
+    made = from_tables({"gateway": {"x": 1}, "routes": {}, "tenants": 5}, {})
+    assert made.sender.gateways == ("127.0.0.1:8625",)
+    assert made.sender.listen == "127.0.0.1:0"
+    assert made.sender.gateway_tls is None
+
+
+def test_beyond_loopback_it_wants_to_know_its_gateways() -> None:
+    """Else it is an open relay."""
+    assert "whoever reaches it" in cures({"listen": "0.0.0.0:0"})["sender.listen"]
+    assert from_tables({"sender": {"listen": "0.0.0.0:0", "fleet_token": "t"}}, {}).sender.fleet_token == Secret("t")
+    tls = {"certificate": "c", "key": "k", "client_ca": "a"}
+    assert from_tables({"sender": {"listen": "0.0.0.0:0", "tls": tls}}, {}).sender.tls == TlsOptions("c", "k", "a")
+
+
+def test_gateways_can_be_dialled() -> None:
+    """At least one, each with host and port, and no port 0."""
+    assert "at least one" in cures({"gateways": []})["sender.gateways"]
+    found = cures({"gateways": ["a:1", "b", "c:0"], "advertise": "d:0"})
+    assert list(found) == ["sender.gateways[1]", "sender.gateways[2]", "sender.advertise"]
+
+
+def test_passwords_come_from_the_file_or_from_variables() -> None:
+    """MAILGATE_SECRET_NAME wins; none of them shows."""
+    made = from_tables({"secrets": {"a": "1", "b": "2"}}, {"MAILGATE_SECRET_B": "3", "MAILGATE_SECRET_C": "4"})
+    assert {name: secret.reveal() for name, secret in made.secrets.items()} == {"a": "1", "b": "3", "c": "4"}
+    assert "'1'" not in repr(made)
+
+
+def test_how_gateways_are_dialled_by_tls() -> None:
+    """The table's presence says so."""
+    assert from_tables({"sender": {"gateway_tls": {"ca": "x"}}}, {}).sender.gateway_tls == TlsOptions(ca="x")
