@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from gateway.dispatch.clock import Clock
 from gateway.ledger.port import Ledger, Parked, QueueCount
+from mailgate.errors import StorageFull
 from mailgate.telemetry import names
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.sample import Sample
@@ -60,5 +61,8 @@ class Housekeeping:
 
     async def _forget(self) -> None:
         before_ms = self._clock.now_ms() - self._retention_ms
-        while await self._ledger.forget(before_ms, FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # others' commits first
+        try:
+            while await self._ledger.forget(before_ms, FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # others' commits first
+        except StorageFull as error:  # deleting needs room in the log as well
+            log.warning("retention_put_off", reason=str(error))
