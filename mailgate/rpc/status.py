@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -109,7 +110,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MailgateError:
         if key == DETAILS_KEY and isinstance(value, bytes):
             try:
                 return from_status(Status.FromString(value))
-            except ValueError:  # DecodeError is one
+            except DecodeError:
                 break
     return _error(Status(code=code.value[0], message=text), "", [], 1.0)
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import grpc
+
 from mailgate.rpc.around import Context, Enter, Fail, Interceptor
 from mailgate.rpc.status import to_status, to_trailers
+
+_LEFT = (grpc.aio.InternalError, grpc.aio.UsageError, asyncio.InvalidStateError)
+"""What read and write raise when the peer has gone."""
 
 
 def statuses() -> Interceptor:
@@ -15,7 +20,7 @@ def statuses() -> Interceptor:
 
 def _choose(method: str) -> tuple[Enter | None, Fail | None]:
     async def fail(context: Context, error: Exception) -> None:
-        if context.done():
+        if isinstance(error, _LEFT) or context.done():
             raise asyncio.CancelledError  # nobody hears a status any more
         code, message, trailers = to_trailers(to_status(error, method))
         await context.abort(code, message, trailers)
