@@ -72,7 +72,7 @@ def _unusual(email: str, smtputf8: bool) -> str:
         if not _QUOTED.fullmatch(local):
             raise Invalid.field("email", f"{email[:64]!r} has control characters before its @: remove them")
     if local.isascii():
-        return f"{local}@{_a_labels(domain)}"
+        return f"{local}@{a_labels(domain)}"
     if not smtputf8:
         raise Invalid.field("email", f"{email[:64]!r} needs SMTPUTF8, and the mail does not go by it")
     try:
@@ -82,7 +82,12 @@ def _unusual(email: str, smtputf8: bool) -> str:
     return f"{local}@{domain}"
 
 
-def _a_labels(domain: str) -> str:
+def a_labels(domain: str) -> str:
+    """The domain in ASCII (RFC 5890).
+
+    Raises:
+        Invalid: it has no such form.
+    """
     if domain.isascii():
         return domain
     try:

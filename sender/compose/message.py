@@ -14,7 +14,7 @@ from mailgate.errors import Invalid
 from mailgate.job import Content, Envelope, JobBody
 from mailgate.mail import Header, Parts, Raw
 from sender.compose import headers, mime, raw
-from sender.compose.addresses import mailboxes
+from sender.compose.addresses import a_labels, mailboxes
 
 _SMALL = 64 * 1024
 """Octets of a content that is kept among the last 64: hashing it is far cheaper than encoding it."""
@@ -66,7 +66,7 @@ def _date(envelope: Envelope) -> str:
 
 
 def _message_id(envelope: Envelope, content: Content) -> str:
-    return headers.message_id(envelope.message_id or ids.message_id(envelope.mail_id, content.from_address.domain))
+    return headers.message_id(envelope.message_id or ids.message_id(envelope.mail_id, a_labels(content.from_address.domain)))
 
 
 def _user_fields(fields: tuple[Header, ...]) -> str:

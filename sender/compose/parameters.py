@@ -6,15 +6,15 @@ import re
 from urllib.parse import quote
 
 from mailgate.errors import Invalid
-from sender.compose.headers import MAX_LINE, refuse_breaks
+from sender.compose.headers import HARD_LINE, MAX_LINE, refuse_breaks
 
 DEFAULT_TYPE = "application/octet-stream"
 
 _WORD = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"({_WORD}/{_WORD})((?:\s*;\s*{_WORD}=(?:{_WORD}|\"(?:[^\"\\\x00-\x1f\x7f-\U0010ffff]|\\[ -~])*\"))*)\s*;?\s*")
 _PARAMETER = re.compile(rf"{_WORD}=(?:{_WORD}|\"(?:[^\"\\]|\\.)*\")")
-_LONGEST_PARAMETER = 900
-_CONTENT_ID = re.compile(r"[!-;=?-~]{1,900}")
+_LONGEST = HARD_LINE - 2  # on a line of its own, after a blank and before a semicolon
+_CONTENT_ID = re.compile(r"[!-;=?-~]{1,995}")
 _SIMPLE = re.compile(r"[ !#-\[\]-~]*")
 _SECTION = 56  # of percent-encoded text in one RFC 2231 section, so that its line stays below 78
 
@@ -29,11 +29,11 @@ def content_type(value: str) -> tuple[str, str]:
         return DEFAULT_TYPE, DEFAULT_TYPE
     refuse_breaks("attachments.content_type", value)
     match = _TYPE.fullmatch(value.strip())
-    if not match or len(match[1]) > _LONGEST_PARAMETER:
+    if not match or len(match[1]) > _LONGEST:
         raise Invalid.field("attachments.content_type", f"{value[:64]!r} is not a content type: give type/subtype, such as application/pdf")
     parameters = _PARAMETER.findall(match[2])
-    if any(len(parameter) > _LONGEST_PARAMETER for parameter in parameters):
-        raise Invalid.field("attachments.content_type", f"{value[:64]!r}… has a parameter of more than {_LONGEST_PARAMETER} characters")
+    if any(len(parameter) > _LONGEST for parameter in parameters):
+        raise Invalid.field("attachments.content_type", f"{value[:64]!r}… has a parameter of more than {_LONGEST} characters")
     return match[1].lower(), with_parameters("Content-Type", match[1], parameters)
 
 
@@ -91,6 +91,9 @@ def with_parameters(name: str, value: str, parameters: list[str]) -> str:
     """The value and its parameters, each on a line of its own where they do not fit on one."""
     line = len(name) + 2 + len(value)
     text = value
+    if line > MAX_LINE:
+        line = 1 + len(value)
+        text = f"\r\n {value}"
     for parameter in parameters:
         if line + 2 + len(parameter) + 1 > MAX_LINE:
             text += f";\r\n {parameter}"

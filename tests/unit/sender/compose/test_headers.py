@@ -114,6 +114,14 @@ def test_content_types_with_parameters_are_taken(value):
     assert content_type(value)[0] == value.partition(";")[0].strip().lower()
 
 
+@pytest.mark.parametrize("value", ["a/" + "b" * 994, "a/b; c=" + "d" * 994, "a/" + "b" * 70 + "; c=d"])
+def test_long_content_types_have_lines_of_their_own(value):
+    """No line of more than 998 octets, and what is read is what was given."""
+    field = f"Content-Type: {content_type(value)[1]}\r\n"
+    assert max(map(len, field.split("\r\n"))) <= 998
+    assert unfolded(field).split() == value.split()
+
+
 @pytest.mark.parametrize(
     "value", ["text", "text/", "/x", "text/pl ain", "text/plain; x", "text/plain; x=ü", 'a/b; c="d', "a/b\x7f", "a/b;c=" + "d" * 999]
 )

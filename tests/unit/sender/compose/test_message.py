@@ -59,6 +59,8 @@ def test_a_job_without_date_and_id_gets_those_of_its_mail_id(job, parse):
     mail = parse(job(message_id="", date_ms=0))
     assert mail["message-id"] == "<019a3c5e7b2870008000000000000001@example.com>"
     assert parsedate_to_datetime(mail["date"]).timestamp() == int("019a3c5e7b28", 16) // 1000
+    mail = parse(job(message_id="", sender=Address("info@bücher.example")))
+    assert mail["message-id"].endswith("@xn--bcher-kva.example>")
 
 
 def test_recipients_that_are_only_in_the_envelope_are_never_shown(job):
