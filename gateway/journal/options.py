@@ -14,8 +14,8 @@ class JournalOptions:
 
     reserve_bytes: int = 256 * MIB
     """Free octets of the file system below which new mail is refused: they are kept for verdicts (promise 8 of the design)."""
-    group_rows: int = 2000
-    """Rows that one commit gathers at most: bounds how long a caller that came just too late waits for the next."""
+    group_rows: int = 1000
+    """Jobs that one commit touches at most: bounds how long a caller that came just too late waits for the next (25 µs a job)."""
     group_bytes: int = 16 * MIB
     """Octets of bodies that one commit gathers at most, for the same reason. A larger single call is one group."""
     checkpoint_pages: int = 20_000

@@ -115,7 +115,7 @@ class JournalQueue:
 
     def oldest(self) -> dict[tuple[Lane, str], int]:
         """By lane and route, the position of the oldest job that is ready and not in hand."""
-        return self._window.oldest()
+        return self._window.oldest(self._positions.floor)
 
     @property
     def ready_jobs(self) -> int:

@@ -18,7 +18,7 @@ from gateway.journal.life import end_life
 from gateway.journal.options import JournalOptions
 from gateway.journal.work import AcceptWork, Rank, Work, stages
 from gateway.journal.writes import Writes
-from mailgate.errors import StorageBroken, StorageFull
+from mailgate.errors import StorageBroken, StorageFull, WrongState
 from mailgate.telemetry.histogram import Histogram
 
 FREE_SECONDS = 0.1
@@ -159,7 +159,10 @@ class Writer:
 
     def _do_singly(self, items: Sequence[Item], error: Exception, outcomes: list[Outcome]) -> None:
         if len(items) == 1:
-            outcomes.append(Outcome(items[0], error=error))
+            refusal = (
+                WrongState(f"what was handed in is there already, or breaks a rule: {error}") if isinstance(error, BAD_WORK) else error
+            )
+            outcomes.append(Outcome(items[0], error=refusal))
         else:
             for item in items:
                 self._do([item], outcomes)

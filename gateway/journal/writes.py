@@ -183,7 +183,7 @@ _KEPT_HEAD = (
 _KEPT_TAIL = ") v where id = v.column1"
 _FORGET_MAILS = (
     "delete from mail where id in (select value from carray(?)) "
-    "and not exists (select 1 from job where job.id between mail.id || x'0000' and mail.id || x'ffff')"
+    "and not exists (select 1 from job where job.id between cast(mail.id || x'0000' as blob) and cast(mail.id || x'ffff' as blob))"
 )
 _FORGET_RECIPIENTS = (
     "delete from recipient where mail in (select value from carray(?)) and not exists (select 1 from mail where mail.id = recipient.mail)"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from gateway.ledger.port import Accepted, Begin, Change, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
+from mailgate.errors import WrongState
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane, Recipient, RecipientState
@@ -23,6 +24,17 @@ class Done(Generic[T]):
 
     def __await__(self) -> Generator[None, None, T]:
         return self._value
+        yield
+
+
+class Failed:
+    """An awaitable that raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[None, None, None]:
+        raise self._error
         yield
 
 
@@ -54,6 +66,8 @@ class MemoryLedger:
 
     def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
         """See the port."""
+        if any(each.mail.id in self._mails or any(job.id in self._jobs for job in each.jobs) for each in accepted):
+            return Failed(WrongState("one of the mails is there already"))
         for mail, jobs in ((each.mail, each.jobs) for each in accepted):
             recipients = [Recipient(i, email, RecipientState.QUEUED, update_ms=mail.accept_ms) for i, email in enumerate(mail.emails)]
             self._mails[mail.id] = _Mail(mail, recipients, {job.id for job in jobs})

@@ -142,7 +142,11 @@ class Ledger(Protocol):
     """See the module. Queries see everything that is durable; they do not block the loop."""
 
     def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
-        """Mails, recipients (QUEUED) and jobs, all or none."""
+        """Mails, recipients (QUEUED) and jobs, all or none.
+
+        Raises:
+            WrongState: one of the mails or jobs is there already; when awaited.
+        """
         ...
 
     def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
