@@ -48,6 +48,11 @@ class Family:
         """In the order in which they start."""
         return [*([self._inbox] if self._inbox else []), self._gateway, *self._senders]
 
+    @property
+    def pids(self) -> dict[str, int | None]:
+        """Of those that run, by name."""
+        return {child.name: child.pid for child in self.children}
+
     async def run(self, stop: Stop, ready: Callable[[], None]) -> None:
         """Start all, call `ready` when mail can be sent, keep them until `stop`, then stop them in order.
 

@@ -107,8 +107,8 @@ def attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
 def _attempt(attempt: AttemptRecord) -> list[str]:
     said = _reply(attempt)
     where = [f"node {attempt.node_id}"] if attempt.node_id else []
-    if attempt.duration_ms:
-        where.append(f"{attempt.duration_ms:.0f} ms" if attempt.duration_ms >= 1 else f"{attempt.duration_ms:.1f} ms")
+    if attempt.code:
+        where.append(f"{attempt.duration_ms:.0f} ms" if attempt.duration_ms >= 1 else "< 1 ms")
     if attempt.bounce_class:
         where.insert(0, attempt.bounce_class)
     return [*([said] if said else []), *([f"({', '.join(where)})"] if where else [])]

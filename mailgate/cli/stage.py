@@ -108,7 +108,7 @@ def data_directory(path: str) -> Iterator[Path]:
     """
     data = Path(path).absolute()
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (data / "up.lock").open("a+")
     except OSError as error:
         raise Usage(f"--data {path}: it can't be written ({error.strerror}): choose another directory") from None

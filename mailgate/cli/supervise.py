@@ -21,8 +21,8 @@ STEADY = 10.0
 TAIL_OCTETS = 4096
 TAIL_LINES = 20
 
-Told = Callable[[str, str], None]
-"""Hears of a child: its name, and what happened."""
+Told = Callable[[str, str, int | None], None]
+"""Hears of a child: its name, what happened, and the process that runs now, if one does."""
 
 
 class ChildFailed(MailgateError):
@@ -71,12 +71,13 @@ class Child:
             if self._leaving:
                 return
             delay = FIRST_DELAY if time.monotonic() - self._started > STEADY else delay
-            self._told(self.name, f"{how}; starts again in {delay:g} s")
+            self._told(self.name, f"{how}; starts again in {delay:g} s", None)
             await asyncio.sleep(delay)
             if self._leaving:
                 return
             delay = min(LONGEST_DELAY, delay * 2)
             await self.start()
+            self._told(self.name, "runs again", self.pid)
 
     async def stop(self, patience: float) -> None:
         """Ask it to end; kill it after `patience` seconds."""
@@ -87,7 +88,7 @@ class Child:
         try:
             await asyncio.wait_for(self._process.wait(), patience)
         except TimeoutError:
-            self._told(self.name, f"did not end within {patience:g} s: killed")
+            self._told(self.name, f"did not end within {patience:g} s: killed", None)
             self.kill()
             await self._process.wait()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,11 @@ class Teller:
         else:
             output.line(text)
 
-    def child(self, name: str, what: str) -> None:
+    def child(self, name: str, what: str, pid: int | None) -> None:
         """Something happened to a child."""
-        self.say(f"{name} {what}", event="child", child=name, what=what)
+        self.say(f"{name} {what}", event="child", child=name, what=what, pid=pid)
 
-    def ready(self, stage: Stage, senders: int, data: str) -> None:
+    def ready(self, stage: Stage, senders: int, data: str, pids: Mapping[str, int | None]) -> None:
         """Everything runs: where, and what to try."""
         ports = stage.ports
         page, smtp, metrics = (
@@ -62,7 +63,15 @@ class Teller:
         if self._json:
             where = {"inbox": page, "inbox_smtp": smtp} if stage.inbox else {}
             output.json_line(
-                {"event": "ready", "gateway": stage.address, "metrics": metrics, **where, "senders": senders, "data": str(stage.data)}
+                {
+                    "event": "ready",
+                    "gateway": stage.address,
+                    "metrics": metrics,
+                    **where,
+                    "senders": senders,
+                    "pids": pids,
+                    "data": str(stage.data),
+                }
             )
             return
         option = "" if data == DEFAULT_DATA else f" --data {data}"

@@ -11,10 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from mailgate.cli import exits, target
-from mailgate.cli.family import Family
 from mailgate.cli.stage import Ports, base_tables, data_directory, free_ports, stage, wants_inbox
 from mailgate.cli.told import Teller
-from mailgate.lifecycle import Stop
 
 HELP = f"""Run everything on this machine: a gateway, sender nodes, and an inbox that catches all mail. Ctrl-C stops it in order.
 
@@ -60,8 +58,11 @@ async def _life(directory: Path, data: str, base: dict[str, Any], wanted: Ports,
     prepared = stage(directory, base, ports, relay)
     prepared.check(os.environ)
     prepared.write()
+    from mailgate.cli.family import Family
+    from mailgate.lifecycle import Stop
+
     async with AsyncExitStack() as leaving:
         teller = leaving.enter_context(Teller(json))
         stop = await leaving.enter_async_context(Stop().listening())
         family = Family(prepared, senders, teller, os.environ)
-        await family.run(stop, lambda: teller.ready(prepared, senders, data))
+        await family.run(stop, lambda: teller.ready(prepared, senders, data, family.pids))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -182,7 +182,10 @@ async def _first(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEv
 
 async def _events(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse]) -> AsyncGenerator[Event, None]:
     try:
-        async for frame in call:
+        while True:
+            frame: Any = await call.read()
+            if frame is grpc.aio.EOF:
+                return
             for message in frame.events:
                 yield mails.event_from_proto(message)
     except grpc.aio.AioRpcError as error:

@@ -17,9 +17,11 @@ def test_a_delivered_recipient_has_the_servers_words_and_who_had_it() -> None:
 
 def test_an_enhanced_code_that_the_words_repeat_is_said_once() -> None:
     """Most servers do that."""
-    tried = AttemptRecord(1, code=550, enhanced_code="5.1.1", text="5.1.1 unknown", bounce_class="unknown_user", node_id="n1")
+    tried = AttemptRecord(
+        1, code=550, enhanced_code="5.1.1", text="5.1.1 unknown", bounce_class="unknown_user", node_id="n1", duration_ms=0.4
+    )
     line = recipient_line(Recipient(0, "a@example.com", RecipientState.BOUNCED, 1, last_attempt=tried))
-    assert line == "BOUNCED   a@example.com  550 5.1.1 unknown  (unknown_user, node n1)"
+    assert line == "BOUNCED   a@example.com  550 5.1.1 unknown  (unknown_user, node n1, < 1 ms)"
 
 
 def test_one_that_waits_says_why_and_until_when() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -60,7 +60,12 @@ class Settings:
 
 
 def read(
-    tree: dict[str, Any], environ: Mapping[str, str] | None = None, rules: Rules | None = None, check: Any = None, others: Any = ()
+    tree: dict[str, Any],
+    environ: Mapping[str, str] | None = None,
+    *,
+    rules: Rules | None = None,
+    check: Callable[[Settings, Reader], None] | None = None,
+    others: Collection[str] = (),
 ) -> Settings:
     return from_tree(Settings, tree, environ or {}, rules=rules, check=check, others=others)
 
