@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.admission.addresses import Mailbox, Unsound, has_controls
+from gateway.admission.addresses import Mailbox, Unsound, has_controls, parse
 from gateway.admission.faults import Faults, show
 from gateway.admission.headers import check_headers
 from gateway.admission.limits import MAX_LINE, Limits
@@ -113,11 +113,13 @@ def _check_return_path(mail: Mail, field: str, author: tuple[Address, Mailbox] |
         return author[1] if author is not None else None
     if not mail.return_path:
         return Mailbox("", "", False)
-    given = check_address(Address(mail.return_path), f"{field}.return_path", faults)
-    if given is None:
+    try:
+        given = parse(mail.return_path)
+    except Unsound as reason:
+        faults.add(f"{field}.return_path", f"{show(mail.return_path)} is not an address to use: {reason}")
         return None
-    _allow(tenant, given[1].domain, f"{field}.return_path")
-    return given[1]
+    _allow(tenant, given.domain, f"{field}.return_path")
+    return given
 
 
 def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from gateway.admission.addresses import Mailbox, Unsound, parse
 from gateway.admission.faults import show
 
-_BLOCK_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_BLOCK_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[(),<>]|[^"\\(),<>]+', re.DOTALL)
@@ -52,7 +52,7 @@ def _fields(block: str) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(_LINE_END.split(block)):
         if line.startswith((" ", "\t")) and fields:
             fields[-1] += line
-        elif number == 0 and line.startswith("From "):
+        elif number == 0 and line.startswith("From ") and _FIELD.match(line) is None:
             raise Unsound("its first line is a mailbox file's `From ` line: remove it")
         elif line or number == 0:
             fields.append(line)
