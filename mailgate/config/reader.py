@@ -93,6 +93,8 @@ class Reader:
             return self.value(hint, raw, key, bound)
         if hint in self._rules.special:
             return self._rules.special[hint](self, raw, key)
+        if hint is Secret and isinstance(raw, Mapping):
+            return self._secret_table(raw, key)
         if is_dataclass(hint):
             return self.table(cast(type, hint), raw, key)
         if origin is not None:
@@ -110,6 +112,13 @@ class Reader:
         if _required(f):
             self.note(below, "(missing)", "it has no default: set it")
         return ABSENT
+
+    def _secret_table(self, raw: Mapping[str, object], key: str) -> Made:
+        """`{ file = "…" }`, for secrets whose names are the operator's: `NAME_file` may be a name there."""
+        path = raw.get("file")
+        if set(raw) != {"file"} or not isinstance(path, str) or not path:
+            return self.mistake(key, raw, 'write it in quotes, "…", or as { file = "/path" }')
+        return self.secret_from(path, key)
 
     def _secret_file(self, name: str, raw: Mapping[str, object], key: str) -> Made:
         below = join(key, f"{name}_file")

@@ -249,6 +249,14 @@ def test_a_token_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     assert "path" in mistakes({"section": {"token_file": 5}})["section.token_file"].cure
 
 
+def test_a_named_secret_may_stand_in_a_file_too(tmp_path: Path) -> None:
+    """As a table, since every name is the operator's."""
+    (tmp_path / "pw").write_text("geheim\n")
+    assert read({"secrets": {"a": {"file": str(tmp_path / "pw")}}}).secrets == {"a": Secret("geheim")}
+    assert "can't be read" in mistakes({"secrets": {"a": {"file": "/nowhere"}}})["secrets.a"].cure
+    assert "{ file" in mistakes({"secrets": {"a": {"path": "x"}}})["secrets.a"].cure
+
+
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
     """Line and column; not UTF-8; not there; a directory; too large."""
     file = tmp_path / "x.toml"
