@@ -93,8 +93,6 @@ class Reader:
             return self.value(hint, raw, key, bound)
         if hint in self._rules.special:
             return self._rules.special[hint](self, raw, key)
-        if hint is Secret and isinstance(raw, Mapping):
-            return self._secret_table(raw, key)
         if is_dataclass(hint):
             return self.table(cast(type, hint), raw, key)
         if origin is not None:
@@ -213,6 +211,8 @@ class Reader:
         return self.mistake(key, raw, f"write one of {listed(names)}" + (f": did you mean {near[0]}?" if near else ""))
 
     def _scalar(self, hint: object, raw: object, key: str, bound: Bound | None) -> Made:
+        if hint is Secret and isinstance(raw, Mapping):
+            return self._secret_table(raw, key)
         try:
             value = read_scalar(hint, raw, key)
         except ValueError as error:
