@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -51,6 +52,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_began",
+        "_clock",
         "_loop",
         "_owner",
         "_paused",
@@ -65,7 +67,9 @@ class Connection(asyncio.Protocol):
         "slots",
     )
 
-    def __init__(self, remote: Dialled, conversation: Conversation, owner: Owner, slots: Slots, slot: Slot) -> None:
+    def __init__(
+        self, remote: Dialled, conversation: Conversation, owner: Owner, slots: Slots, slot: Slot, clock: Callable[[], float]
+    ) -> None:
         self.remote = remote
         self.conversation = conversation
         self.slots = slots
@@ -76,9 +80,10 @@ class Connection(asyncio.Protocol):
         """Should it end now, it is not by our wish."""
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self._clock = clock
         self._transport = remote.transport
         self._paused = False
-        self.since = self._began = self._loop.time()
+        self.since = self._began = self._clock()
         """`since`: the last thing written or heard; deadlines count from it."""
 
     def __repr__(self) -> str:
@@ -92,13 +97,13 @@ class Connection(asyncio.Protocol):
     @property
     def duration_us(self) -> int:
         """Since the commit, or since the start where there was none."""
-        return int((self._loop.time() - self._began) * 1e6)
+        return int((self._clock() - self._began) * 1e6)
 
     # ---- what the pool does
 
     def start(self, handoff: Handoff) -> Done | None:
         """Begins the transaction; Done when this server can't take it, and then the connection is still idle."""
-        self.since = self._began = self._loop.time()
+        self.since = self._began = self._clock()
         begun = self.conversation.start(handoff)
         if isinstance(begun, Done):
             return begun
@@ -110,7 +115,7 @@ class Connection(asyncio.Protocol):
         """Lets the end of the body go. False: the conversation is not there (any more)."""
         if self.conversation.step is not Step.READY:
             return False
-        self.since = self._began = self._loop.time()
+        self.since = self._began = self._clock()
         self._transport.write(self.conversation.finish())
         self._pump()
         return True
@@ -126,7 +131,7 @@ class Connection(asyncio.Protocol):
         """Closes an idle connection politely."""
         if self.usable and self.conversation.step is Step.IDLE:
             self.closing, self.by_server = True, False
-            self.since = self._loop.time()
+            self.since = self._clock()
             self._transport.write(self.conversation.quit())
 
     def abort(self, why: str) -> None:
@@ -151,7 +156,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Replies; what they mean is the conversation's."""
-        self.since = self._loop.time()
+        self.since = self._clock()
         self._act(self.conversation.receive(data))
 
     def eof_received(self) -> bool:
@@ -178,7 +183,7 @@ class Connection(asyncio.Protocol):
         """Writes a long body as the peer reads it: at most a piece waits in the transport."""
         written = 0
         while not self._paused and (piece := self.conversation.more()):
-            self.since = self._loop.time()
+            self.since = self._clock()
             self._transport.write(piece)
             written += len(piece)
             if written >= BURST_OCTETS:
@@ -205,7 +210,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self, close: Close) -> None:
         self.closing = True
-        self.since = self._loop.time()
+        self.since = self._clock()
         self._owner.on_closing(self, close)
         if close.reset:
             self._tear()

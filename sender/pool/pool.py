@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from types import TracebackType
@@ -32,13 +33,22 @@ class Pool:
     The listener hears `ready`, `done` and `idle` only from the transport's callbacks, or from a batch of its own on the loop: never from
     within `start`, `commit` or `withdraw`, since those only write, and what is known at once (SMTPUTF8 lacking, above SIZE) is put off
     to the next turn of the loop.
+
+    `clock` is monotonic, in seconds: not the loop's, which uvloop rounds to milliseconds and keeps still within a turn.
     """
 
     def __init__(
-        self, listener: Listener, secrets: Mapping[str, str], helo: str = "", *, jitter: Callable[[], float] = random.random
+        self,
+        listener: Listener,
+        secrets: Mapping[str, str],
+        helo: str = "",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._listener = listener
         self._secrets = secrets
+        self._clock = clock
         self._jitter = jitter
         self._dialer = Dialer(helo)
         self._routes: dict[str, Slots] = {}
@@ -92,7 +102,7 @@ class Pool:
     def capacity(self, route: str) -> int:
         """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
         slots = self._routes.get(route)
-        return 0 if slots is None or self._draining else slots.capacity(self._loop.time())
+        return 0 if slots is None or self._draining else slots.capacity(self._clock())
 
     def warm(self, route: str) -> int:
         """Connections open and usable."""
@@ -124,7 +134,7 @@ class Pool:
             connection = self._connections[slot]
             if connection.usable:
                 break
-            slots.closing(slot, self._loop.time())
+            slots.closing(slot, self._clock())
         else:
             self._feed(handoff.route)
             return False
@@ -211,7 +221,7 @@ class Pool:
         """The socket is gone: what its slot is for now, the plan says."""
         slots = connection.slots
         del self._connections[connection.slot]
-        slots.closed(connection.slot, self._loop.time(), self._jitter(), by_server=connection.by_server)
+        slots.closed(connection.slot, self._clock(), self._jitter(), by_server=connection.by_server)
         self._follow(slots)
         self._changed.set()
 
@@ -223,7 +233,7 @@ class Pool:
             started.set_result(None)
             while True:
                 await asyncio.sleep(SWEEP)
-                self._sweep(self._loop.time())
+                self._sweep(self._clock())
 
     def _sweep(self, now: float) -> None:
         for connection in list(self._connections.values()):
@@ -235,7 +245,7 @@ class Pool:
 
     def _follow(self, slots: Slots) -> None:
         """Does what the plan says."""
-        plan = slots.plan(self._loop.time())
+        plan = slots.plan(self._clock())
         for slot in plan.close:
             self._connections[slot].quit()
         for dial in plan.dial:
@@ -258,18 +268,18 @@ class Pool:
 
         def adopt(remote: Dialled) -> Connection:
             conversation = Conversation(remote.capabilities, pipelining=slots.pipelining(slot))
-            self._connections[slot] = connection = Connection(remote, conversation, self, slots, slot)
+            self._connections[slot] = connection = Connection(remote, conversation, self, slots, slot, self._clock)
             return connection
 
         try:
             await self._dialer.dial(route, dial.relay, self._secrets.get(route.secret), adopt)
         except DialFailed as failure:
-            slots.failed(slot, self._loop.time(), self._jitter(), failure.reply, failure.address)
+            slots.failed(slot, self._clock(), self._jitter(), failure.reply, failure.address)
         except asyncio.CancelledError:
             slots.given_up(slot)
             raise
         else:
-            if slots.dialled(slot, self._loop.time()):
+            if slots.dialled(slot, self._clock()):
                 self._listener.idle(route.name)
             else:
                 self._connections[slot].quit()

@@ -42,7 +42,7 @@ class Relays:
     def failed(self, place: int, began: float, now: float, jitter: float) -> None:
         """A dial begun at `began` failed. Dials that were under way together count as one failure."""
         relay = self._relays[place]
-        if began < relay.failed_at:
+        if began <= relay.failed_at:
             return
         rest = min(REST_FIRST * 2.0 ** min(relay.failures, 16), REST_LONGEST)
         relay.failures += 1

@@ -1,0 +1,304 @@
+"""The slots of a route: rules one by one, and invariants over whole histories."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mailgate.route import Relay, Route
+from mailgate.verdict import Phase, Reply
+from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slots, State
+
+FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
+
+
+def route(connections=20, relays=1, **changes) -> Route:
+    return Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes)
+
+
+def warmed(slots: Slots, now: float = 0.0) -> None:
+    """Every dial of every plan succeeds."""
+    while dials := slots.plan(now).dial:
+        for dial in dials:
+            assert slots.dialled(dial.slot, now)
+
+
+def carry(slots: Slots, now: float = 0.0) -> bool:
+    """A mail from start to end on one slot; False: the connection is used up."""
+    slot = slots.take()
+    slots.began(slot)
+    slots.done(slot, answered=True)
+    return slots.freed(slot, now)
+
+
+def test_warms_up_a_few_at_a_time():
+    """At most DIALS_AT_ONCE dials are under way; as they succeed the next follow, up to the route's number."""
+    slots = Slots(route(20))
+    first = slots.plan(0.0).dial
+    assert len(first) == DIALS_AT_ONCE
+    assert slots.plan(0.0).dial == ()
+    slots.dialled(first[0].slot, 0.1)
+    (following,) = slots.plan(0.1).dial
+    for dial in (*first[1:], following):
+        slots.dialled(dial.slot, 0.1)
+    warmed(slots, 0.2)
+    assert (slots.warm, slots.busy, slots.capacity(0.2)) == (20, 0, 20)
+
+
+def test_a_slot_taken_is_nobody_elses():
+    """RESERVED from the moment of the decision."""
+    slots = Slots(route(2))
+    warmed(slots)
+    one, two = slots.take(), slots.take()
+    assert one is not two
+    assert one.state is two.state is State.RESERVED
+    assert slots.take() is None
+
+
+def test_the_one_used_last_is_used_next():
+    """So that what is too much rests, and can be closed."""
+    slots = Slots(route(3))
+    warmed(slots)
+    slot = slots.take()
+    slots.began(slot)
+    slots.freed(slot, 1.0)
+    assert slots.take() is slot
+
+
+def test_closed_after_its_mails():
+    """`max_mails_per_connection` ends it, and its slot is dialled anew once it is closed."""
+    slots = Slots(route(1, max_mails_per_connection=2))
+    warmed(slots)
+    assert carry(slots)
+    assert not carry(slots)
+    assert slots.plan(0.0).dial == ()
+    (slot,) = [s for s in slots._slots if s.state is State.CLOSING]
+    slots.closed(slot, 0.0, 0.5, by_server=False)
+    assert len(slots.plan(0.0).dial) == 1
+    assert slots.stats().mails == 2
+
+
+def test_idle_too_long():
+    """Closed and not replaced, down to a tenth; those are replaced; a mail in vain doubles the number wanted."""
+    slots = Slots(route(20, idle_timeout=timedelta(seconds=60)))
+    warmed(slots)
+    assert slots.plan(59.9).close == ()
+    close = slots.plan(60.0).close
+    assert len(close) == 20
+    assert all(slot.state is State.CLOSING for slot in close)
+    for slot in close:
+        slots.closed(slot, 60.0, 0.5, by_server=False)
+    warmed(slots, 60.0)
+    assert slots.warm == slots.wanted == 2
+    for expected in (4, 8, 16, 20, 20):
+        while slots.take():
+            pass
+        assert slots.wanted == expected
+        warmed(slots, 61.0)
+    assert slots.capacity(61.0) == 20
+
+
+def test_a_server_that_tidies_up():
+    """It closes idle connections that had rested: they are not dialled at once for ever. Sooner it is a loss, made good at once."""
+    slots = Slots(route(20))
+    warmed(slots)
+    for slot in list(slots._idle):
+        slots.closing(slot, RESTED)
+        slots.closed(slot, RESTED, 0.5, by_server=True)
+    assert slots.wanted == 2
+    slots = Slots(route(20))
+    warmed(slots)
+    assert carry(slots)
+    slot = slots.take()
+    slots.began(slot)
+    slots.closed(slot, 1.0, 0.5, by_server=True)
+    assert slots.wanted == 20
+    assert len(slots.plan(1.0).dial) == 1
+
+
+def test_relays_in_order():
+    """The first that does not rest; when it has rested, new dials are its again, one at first."""
+    slots = Slots(route(4, relays=2))
+    for dial in slots.plan(0.0).dial:
+        assert dial.relay.host == "mx0.example"
+        slots.failed(dial.slot, 0.0, 0.5, FAILURE, "")
+    assert {dial.relay.host for dial in slots.plan(0.5).dial} == {"mx1.example"}
+    assert slots.capacity(0.5) == 4
+    later = Slots(route(4, relays=1))
+    for dial in later.plan(0.0).dial:
+        later.failed(dial.slot, 0.0, 0.5, FAILURE, "192.0.2.1:25")
+    assert later.capacity(0.5) == 0
+    assert later.plan(0.5).dial == ()
+    (probe,) = later.plan(1.5).dial
+    assert later.capacity(1.5) == 1
+    assert later.trouble.remote_address == "192.0.2.1:25"
+    later.dialled(probe.slot, 1.6)
+    assert later.trouble is None
+    assert len(later.plan(1.6).dial) == 2
+    assert len(later.plan(1.6 + RESTED).dial) == 1, "proved: all that is missing"
+
+
+def test_trouble_says_since_when():
+    """The time of the first failure in a row, the words of the last."""
+    slots = Slots(route(1))
+    for now in (0.0, 10.0, 100.0):
+        (dial,) = slots.plan(now).dial
+        slots.failed(dial.slot, now, 0.5, Reply(Phase.CONNECT, 0, "", str(now)), "")
+    assert (slots.trouble.since, slots.trouble.reply.text) == (0.0, "100.0")
+
+
+def test_hung_up_before_the_first_mail():
+    """Counts as a failed dial. By our own wish, or after a mail, it does not."""
+    for mails, by_server, rests in ((0, True, True), (0, False, False), (1, True, False)):
+        slots = Slots(route(1))
+        warmed(slots)
+        for _ in range(mails):
+            carry(slots)
+        slot = slots.take()
+        slots.began(slot)
+        slots.closed(slot, 1.0, 0.5, by_server=by_server)
+        assert (slots.plan(1.0).dial == ()) is rests
+
+
+def test_retired():
+    """No dials, no capacity; what is idle closes now, what is busy when it is freed, what is being dialled when it succeeds."""
+    slots = Slots(route(3))
+    dials = slots.plan(0.0).dial
+    for dial in dials[:2]:
+        slots.dialled(dial.slot, 0.0)
+    busy = slots.take()
+    slots.began(busy)
+    slots.retire()
+    assert slots.capacity(0.0) == 0
+    plan = slots.plan(0.0)
+    assert len(plan.close) == 1
+    assert plan.dial == ()
+    assert not slots.freed(busy, 0.0)
+    assert not slots.dialled(dials[2].slot, 0.0)
+    assert not slots.empty
+    for slot in (busy, dials[2].slot, plan.close[0]):
+        slots.closed(slot, 0.0, 0.5, by_server=False)
+    assert slots.empty
+    assert "retired" in repr(slots)
+
+
+@pytest.mark.parametrize("connections", [1, 5])
+def test_resized(connections):
+    """More are dialled, or the idle ones too many are closed."""
+    slots = Slots(route(3))
+    warmed(slots)
+    slots.resize(route(connections))
+    plan = slots.plan(0.0)
+    assert (len(plan.dial), len(plan.close)) == (max(0, connections - 3), max(0, 3 - connections))
+
+
+def test_serves_only_the_same_relays_and_credentials():
+    """Numbers may change under a connection; where it leads, and as whom, may not."""
+    slots = Slots(route(3))
+    assert slots.serves(route(9, idle_timeout=timedelta(seconds=1), version=7))
+    assert not slots.serves(route(3, relays=2))
+    assert not slots.serves(route(3, username="x"))
+    assert not slots.serves(route(3, verify=False))
+
+
+class Histories(RuleBasedStateMachine):
+    """Anything in any order: the counts always add up, and no slot is in two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.slots = Slots(route(5, relays=2, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30)))
+        self.dialing: list = []
+        self.open: list = []
+        self.held: list = []
+        self.closing: list = []
+
+    def plan(self) -> None:
+        plan = self.slots.plan(self.now)
+        self.dialing += [dial.slot for dial in plan.dial]
+        self.closing += plan.close
+        assert all(dial.slot.state is State.DIALING for dial in plan.dial)
+        assert all(slot not in self.held for slot in plan.close), "a connection with a mail on it was closed"
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 40.0]))
+    def tick(self, seconds):
+        self.now += seconds
+        self.plan()
+
+    @precondition(lambda self: self.dialing)
+    @rule(data=st.data(), success=st.booleans())
+    def dial_ends(self, data, success):
+        slot = data.draw(st.sampled_from(self.dialing))
+        self.dialing.remove(slot)
+        if not success:
+            self.slots.failed(slot, self.now, 0.5, FAILURE, "")
+        else:
+            self.open.append(slot)
+            if not self.slots.dialled(slot, self.now):
+                self.closing.append(slot)
+
+    @precondition(lambda self: self.dialing)
+    @rule()
+    def dial_is_cancelled(self):
+        self.slots.given_up(self.dialing.pop())
+
+    @rule()
+    def take(self):
+        slot = self.slots.take()
+        if slot is not None:
+            assert slot in self.open
+            assert slot not in self.held
+            assert slot not in self.closing
+            self.slots.began(slot)
+            self.held.append(slot)
+
+    @precondition(lambda self: self.held)
+    @rule(answered=st.booleans())
+    def mail_ends(self, answered):
+        slot = self.held.pop()
+        self.slots.done(slot, answered=answered)
+        if not self.slots.freed(slot, self.now):
+            self.closing.append(slot)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), by_server=st.booleans(), told=st.booleans())
+    def connection_ends(self, data, by_server, told):
+        slot = data.draw(st.sampled_from(self.open))
+        if told:
+            self.slots.closing(slot, self.now)
+        self.slots.closed(slot, self.now, 0.5, by_server=by_server)
+        for place in (self.open, self.held, self.closing):
+            if slot in place:
+                place.remove(slot)
+        self.plan()
+
+    @rule(connections=st.integers(1, 8))
+    def resize(self, connections):
+        if not self.slots.retired:
+            self.slots.resize(route(connections, relays=2, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30)))
+
+    @precondition(lambda self: self.now > 100)
+    @rule()
+    def retire(self):
+        self.slots.retire()
+
+    @invariant()
+    def counts_add_up(self):
+        counts = self.slots.stats()
+        assert counts.dialled == counts.closed + len(self.open)
+        assert counts.slots["DIALING"] == len(self.dialing) <= DIALS_AT_ONCE
+        assert counts.slots["IDLE"] == len(self.slots._idle) == len(set(self.slots._idle))
+        assert self.slots.busy == len(self.held)
+        assert counts.slots["CLOSING"] == len(self.closing)
+        assert self.slots.warm == len(self.open) - len(self.closing)
+        assert self.slots.empty == (not self.open and not self.dialing)
+        assert 0 <= self.slots.capacity(self.now) <= max(self.slots.route.connections, len(self.open) + len(self.dialing))
+        assert self.slots.wanted <= self.slots.route.connections
+
+
+Histories.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestHistories = Histories.TestCase
