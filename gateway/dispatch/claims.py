@@ -3,15 +3,16 @@
 It happens after this gateway's restart (the node had COMMIT, the row was not yet on disk), after a doubt was decided without the node, and
 for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict (DONE) or under way (COMMITTED):
 - the job is gone, or has another attempt by now: the word is stale; a verdict is acknowledged, so that the node forgets it;
-- the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt;
+- the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again;
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
 - another node has it committed: two copies are out already, the first verdict to be recorded counts.
+What is being concluded while the ledger is read is looked at again afterwards: the answer may be out of date.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from gateway.dispatch.committer import Committer
 from gateway.dispatch.link import Answer, Known
@@ -20,6 +21,9 @@ from gateway.dispatch.settler import Settler
 from gateway.ledger.port import Found, Ledger, Parked
 from mailgate.job import Fence, Job
 from mailgate.verdict import JobVerdict, Tried
+
+AGAIN = 0.05
+"""Seconds until a word on what was being concluded is looked at again."""
 
 
 class Claims:
@@ -41,7 +45,11 @@ class Claims:
 
     def claim(self, node_id: str, answers: Sequence[Answer]) -> None:
         """The node's word on these."""
-        self._batch += [(node_id, answer) for answer in answers if answer.known in (Known.DONE, Known.COMMITTED)]
+        self._batch += [
+            (node_id, answer)
+            for answer in answers
+            if answer.known in (Known.DONE, Known.COMMITTED) and not self._settler.tells(answer.fence, node_id)
+        ]
         if self._batch:
             self._more.set()
 
@@ -55,10 +63,19 @@ class Claims:
             await self._more.wait()
             self._more.clear()
             batch, self._batch = self._batch, []
-            found = await self._ledger.find({answer.fence.job_id for _, answer in batch})
-            for node_id, answer in batch:
-                if answer.fence not in self._settler:  # else it is acknowledged when it is durable
-                    self._decide(node_id, answer, found.get(answer.fence.job_id))
+            with self._settler.touching() as touched:
+                found = await self._ledger.find({answer.fence.job_id for _, answer in batch})
+                later = [(node_id, answer) for node_id, answer in batch if not self._decided(node_id, answer, found, touched)]
+            for node_id, answer in later:
+                self.claim(node_id, [answer])
+            if self._batch:
+                await asyncio.sleep(AGAIN)
+
+    def _decided(self, node_id: str, answer: Answer, found: Mapping[bytes, Found], touched: Set[bytes]) -> bool:
+        if answer.fence.job_id in touched:
+            return False
+        self._decide(node_id, answer, found.get(answer.fence.job_id))
+        return True
 
     def _decide(self, node_id: str, answer: Answer, found: Found | None) -> None:
         member = self._members.get(node_id)
@@ -67,9 +84,7 @@ class Claims:
         if found is None or not current:
             self._forget(member, answer)
         elif found.parked is Parked.IN_DOUBT:
-            if isinstance(verdict, Tried):
-                self.resolved += 1
-                self._settler.tried(node_id, found.job, verdict)
+            self._resolve(node_id, found.job, verdict)
         elif isinstance(verdict, Tried):
             if self._take_back(found.job):
                 self._settler.tried(node_id, found.job, verdict)
@@ -79,6 +94,15 @@ class Claims:
             self._forget(member, answer)
         elif member is not None and member.link is not None and self._take_back(found.job):
             self._committer.adopt(member, [found.job])
+
+    def _resolve(self, node_id: str, job: Job, verdict: JobVerdict | None) -> None:
+        if verdict is None:  # under way: the verdict will come
+            return
+        self.resolved += 1
+        if isinstance(verdict, Tried):
+            self._settler.tried(node_id, job, verdict)
+        else:
+            self._settler.unsent(node_id, job)
 
     def _forget(self, member: Member | None, answer: Answer) -> None:
         self.stale += 1

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.dispatch.clock import Clock
+from gateway.dispatch.hand import Hand
+from gateway.dispatch.link import NodeLink
 from gateway.dispatch.member import Member
 from gateway.ledger.port import Begin, Ledger
 from mailgate.errors import StorageBroken, StorageFull
@@ -40,27 +42,35 @@ class Committer:
         if link is None:
             return
         early: list[Job] = []
-        commits: list[Fence] = []
-        unwanted: list[Fence] = []
+        others: list[Fence] = []
         for fence in fences:
             job = hand.begin(fence)
             if job is None:
-                unwanted.append(fence)
+                others.append(fence)
             elif self._early and self._storage_works and job.on_doubt is OnDoubt.RESEND:
                 hand.commit(fence)
-                commits.append(fence)
                 early.append(job)
             else:
                 self._waiting.append((member, job))
-        if unwanted:
-            self.stale += len(unwanted)
-            link.withdraw(unwanted)
         if early:
-            link.commit(commits)
-            self.committed += len(commits)
+            link.commit([job.fence for job in early])
+            self.committed += len(early)
             self._begin_unseen([self._row(member, job) for job in early])
+        if others:
+            self._again(link, hand, others)
         if self._waiting:
             self._more.set()
+
+    def _again(self, link: NodeLink, hand: Hand, fences: Sequence[Fence]) -> None:
+        """READY for what is not OFFERED: not ours any more, or said before.
+
+        A connection that broke after 354 makes a node try once more. It acts on the COMMIT that follows its last READY, and on one only.
+        """
+        if repeated := [fence for fence in fences if hand.has_committed(fence)]:
+            link.commit(repeated)
+        if unwanted := [fence for fence in fences if not hand.has_committed(fence) and not hand.is_begun(fence)]:
+            self.stale += len(unwanted)
+            link.withdraw(unwanted)
 
     def adopt(self, member: Member, jobs: Sequence[Job]) -> None:
         """The member has these committed from an earlier stream or an earlier life of this gateway."""

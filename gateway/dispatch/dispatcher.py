@@ -22,7 +22,9 @@ from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.recovery import Recovery
 from gateway.dispatch.retry import Backoff, bury, decide_doubt, expire, postpone
+from gateway.dispatch.returns import Returns
 from gateway.dispatch.settler import Settled, Settler
+from gateway.dispatch.whereabouts import Whereabouts
 from gateway.dispatch.window import Window
 from gateway.ledger.fact import Publish
 from gateway.ledger.port import Ledger
@@ -63,12 +65,14 @@ class Dispatcher:
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)
         self.committer = Committer(ledger, clock, early, self._ready_again)
+        self._returns = Returns(ledger, self._ready_again)
         backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
         self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
-        self._claims = Claims(ledger, members, self.settler, self.committer, self._take_back)
         self._more = asyncio.Event()
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
+        self._where = Whereabouts(members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, ledger, self._unwatched)
+        self._claims = Claims(ledger, members, self.settler, self.committer, self._where.take_back)
         self._unseen: set[asyncio.Future[None]] = set()
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
@@ -88,18 +92,19 @@ class Dispatcher:
     async def run(self) -> None:
         """Until cancelled; raises StorageBroken when the ledger does."""
         async with asyncio.TaskGroup() as tasks:
-            for task in (self._refill, self._feed, self._tick, self.committer.run, self.settler.run, self._claims.run):
+            for task in (self._refill, self._feed, self._tick):
                 tasks.create_task(task(), name=task.__qualname__)
+            for part in (self.committer, self._returns, self.settler, self._claims):
+                tasks.create_task(part.run(), name=type(part).__name__)
             tasks.create_task(self._watch_storage(), name="storage")
 
     # ------------------------------------------------------------------ what the fleet tells
 
     def joined(self, member: Member, hello: Hello) -> None:
         """A node has a stream again: what it still has is ours to take up, what it does not have was never sent."""
-        for job_id in self._losses.forgive(hello.node_id, hello.boot_id):
-            self._forgiven(job_id)
+        self._where.forgive(self._losses.forgive(hello.node_id, hello.boot_id))
         mine = [answer for answer in hello.inventory if answer.fence in self._doubts]
-        others = [answer for answer in hello.inventory if answer.fence not in self._doubts and answer.fence not in self.settler]
+        others = [answer for answer in hello.inventory if answer.fence not in self._doubts]
         self._answer(member, self._doubts.hello(Hello(hello.node_id, hello.boot_id, hello.version, tuple(mine)), self._clock.monotonic()))
         self._claims.claim(member.node_id, others)
         self._more.set()
@@ -112,9 +117,7 @@ class Dispatcher:
             self._answer(member, self._doubts.answered(frame.found))
         if frame.withdrawn:
             self.withdrawn += len(frame.withdrawn)
-            for fence in frame.withdrawn:
-                if (job := member.hand.take_back(fence)) is not None:
-                    self._ready_again([job])
+            self._dropped(member, frame.withdrawn)
         if frame.ready:
             self.committer.ready(member, frame.ready)
         if frame.verdicts or frame.load is not None:
@@ -123,17 +126,17 @@ class Dispatcher:
     def lost(self, member: Member) -> None:
         """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt."""
         loss = member.hand.lose()
-        uncommitted = loss.unsent + loss.begun
-        if loss.begun:
-            self._unwatched(self._ledger.retract([job.fence for job in loss.begun]))
-        counted = self._losses.count(member.node_id, member.boot_id, uncommitted)
+        begun = {job.fence for job in loss.begun}
+        counted = self._losses.count(member.node_id, member.boot_id, loss.unsent + loss.begun)
         if counted.all:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
         now_ms = self._clock.now_ms()
         for job in counted.dead:
             self.settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms), job))
         self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
-        self._ready_again(counted.free + counted.alone)
+        living = counted.free + counted.alone
+        self._returns.put([job for job in living if job.fence in begun])
+        self._ready_again([job for job in living if job.fence not in begun])
 
     # ------------------------------------------------------------------ what others ask
 
@@ -173,8 +176,7 @@ class Dispatcher:
     def _verdict(self, member: Member, fence: Fence, verdict: JobVerdict) -> None:
         job = member.hand.settle(fence) or self._doubts.settle(fence)
         if job is None:
-            if fence not in self.settler:
-                self._claims.told(member.node_id, fence, verdict)
+            self._claims.told(member.node_id, fence, verdict)
         elif isinstance(verdict, Tried):
             self.settler.tried(member.node_id, job, verdict)
         else:
@@ -196,35 +198,31 @@ class Dispatcher:
                 self.settler.tried(member.node_id, job, verdict)
             else:
                 self._not_tried(member, job, verdict)
-        if answered.unsent:
-            self._unwatched(self._ledger.retract([job.fence for job in answered.unsent]))
-            self._ready_again(answered.unsent)
+        self._returns.put(answered.unsent)
         if answered.lookup and member.link is not None:
             member.link.lookup(answered.lookup)
 
+    def _dropped(self, member: Member, fences: Sequence[Fence]) -> None:
+        """The node dropped these, and will act on no COMMIT for them, also if one has left: its word comes after every READY of before."""
+        for fence in fences:
+            has_row = member.hand.is_begun(fence) or member.hand.has_committed(fence)
+            job = member.hand.settle(fence)
+            if job is not None and has_row:
+                self._returns.put([job])
+            elif job is not None:
+                self._ready_again([job])
+
     def _ready_again(self, jobs: Sequence[Job]) -> None:
-        self._feeder.put(jobs)
+        self._feeder.put(self._unexpired(jobs))
         self._more.set()
 
-    def _take_back(self, job: Job) -> bool:
-        """Out of wherever it stands. False: a node has it committed."""
-        if job.fence in self._doubts or any(member.hand.has_committed(job.fence) for member in self._members.values()):
-            return False
-        for member in self._members.values():
-            if member.hand.take_back(job.fence) is not None:
-                if member.link is not None:
-                    member.link.withdraw([job.fence])
-                return True
-        if self._feeder.remove({job.id}):
-            return True
-        self._recovery.claim(job)
-        return True
-
-    def _forgiven(self, job_id: bytes) -> None:
-        for job in self._feeder.remove({job_id}):
-            forgiven = self._losses.less(job)
-            self._unwatched(self._ledger.note_losses({job.id: forgiven.losses}))
-            self._feeder.put([forgiven])
+    def _unexpired(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those that may still be sent; the others are over."""
+        now_ms = self._clock.now_ms() if self._clock.trusted else 0
+        for job in jobs:
+            if job.expire_ms <= now_ms:
+                self.settler.settle(Settled(expire(job, now_ms), job))
+        return [job for job in jobs if job.expire_ms > now_ms]
 
     def _unwatched(self, work: Awaitable[None]) -> None:
         """Work whose failure changes nothing here: the row is found again at the next start."""
@@ -245,7 +243,7 @@ class Dispatcher:
 
     async def _refill(self) -> None:
         while True:
-            jobs = self._recovery.sift(await self._queue.take(self.room))
+            jobs = self._unexpired(self._recovery.sift(await self._queue.take(self.room)))
             if suspects := [job for job in jobs if self._losses.must_be_alone(job)]:
                 self._feeder.put(suspects)
                 jobs = [job for job in jobs if not self._losses.must_be_alone(job)]
@@ -277,8 +275,9 @@ class Dispatcher:
                 next_sweep = now + EXPIRY_SWEEP
                 self._more.set()
                 if self._clock.trusted:
-                    for job in self._window.expired(now_ms):
+                    for job in self._feeder.expired(now_ms):
                         self.settler.settle(Settled(expire(job, now_ms), job))
+                self._queue.nudge()  # what has expired made room
                 if due := await self._ledger.due(now_ms, 1000):
                     await self._queue.put(due)
 

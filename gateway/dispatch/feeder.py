@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gateway.balancing.picker import Picker
 from gateway.dispatch.losses import Losses
-from gateway.dispatch.member import Member
+from gateway.dispatch.member import Member, NodeState
 from gateway.dispatch.window import Window
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -51,6 +51,11 @@ class Feeder:
             self._alone = deque(job for job in self._alone if job.id not in ids)
         return here + self._window.remove(ids)
 
+    def expired(self, now_ms: int) -> list[Job]:
+        """Take out what nobody may send any more."""
+        late = {job.id for job in self._alone if job.expire_ms <= now_ms}
+        return (self.remove(late) if late else []) + self._window.expired(now_ms)
+
     def feed(self, members: Sequence[Member]) -> None:
         """Offer what can be offered. `members` in the order of their ids."""
         self._feed_alone(members)
@@ -58,9 +63,17 @@ class Feeder:
         if not open_members:
             return
         for lane in Lane:
-            for site_key in self._window.keys(lane):
-                while self._feed_key(lane, site_key, open_members):
-                    self._window.turn(lane, site_key)
+            keys = self._window.keys(lane)
+            while keys:
+                keys = tuple([key for key in keys if self._turn(lane, key, open_members)])
+
+    def _turn(self, lane: Lane, site_key: str, members: list[Member]) -> bool:
+        """The key's turn: it goes to the end only if it could use it, else the bytes of others' large mails could starve it."""
+        before = len(self._window)
+        more = self._feed_key(lane, site_key, members)
+        if len(self._window) < before:
+            self._window.turn(lane, site_key)
+        return more
 
     def _feed_key(self, lane: Lane, site_key: str, members: list[Member]) -> bool:
         """One turn; whether the key has both jobs and room left."""
@@ -81,20 +94,29 @@ class Feeder:
     def _feed_alone(self, members: Sequence[Member]) -> None:
         quiet = self._quiet
         if quiet is not None and (quiet not in members or not quiet.quiet):
-            quiet = self._quiet = None
-        if not self._alone:
-            if quiet is not None and not quiet.hand:
-                quiet.quiet, self._quiet = False, None
-            return
+            quiet = None
         if quiet is None:
-            ready = [member for member in members if member.takes_jobs]
-            if not ready:
-                return
-            quiet = self._quiet = min(ready, key=lambda member: member.in_flight)
-            quiet.quiet = True
-        job = self._alone[0]
-        if not quiet.hand and quiet.state.name == "READY" and quiet.hand.room(job.lane, job.site_key) > 0:
-            self._offer(quiet, self._alone.popleft())
+            quiet = self._quiet = self._choose(members)
+        if quiet is None or (quiet.hand and quiet.state is not NodeState.DRAINING):
+            return
+        job = None
+        if quiet.state is NodeState.READY:
+            job = next((job for job in self._alone if quiet.hand.room(job.lane, job.site_key) > 0), None)
+        if job is not None:
+            self._alone.remove(job)
+            self._offer(quiet, job)
+        elif quiet.state is not NodeState.SUSPECT:
+            quiet.quiet, self._quiet = False, None
+
+    def _choose(self, members: Sequence[Member]) -> Member | None:
+        """The least busy of those that take one of the jobs that wait: it is kept quiet from now on."""
+        wanted = {(job.lane, job.site_key) for job in self._alone}
+        able = [member for member in members if member.takes_jobs and any(member.hand.has_credit(*slot) for slot in wanted)]
+        if not able:
+            return None
+        quiet = min(able, key=lambda member: member.in_flight)
+        quiet.quiet = True
+        return quiet
 
     def _picker(self, route: str) -> Picker:
         picker = self._pickers.get(route)

@@ -6,7 +6,7 @@ have), and then gone by its verdict. A loss of the node tells them apart: only C
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mailgate.job import Fence, Job
@@ -61,10 +61,14 @@ class Hand:
         self._credit = credit
 
     def room(self, lane: Lane, site_key: str) -> int:
-        """How many jobs more the node would take; never negative. None when the bytes in hand are at their bound."""
+        """How many jobs more the node would take; never negative, and 0 when the bytes in hand are at their bound."""
         if self.size >= self._octets:
             return 0
         return max(0, self._credit.get((lane, site_key), 0) - self._by_key.get(site_key, 0))
+
+    def has_credit(self, lane: Lane, site_key: str) -> bool:
+        """The node takes jobs of this key at all."""
+        return self._credit.get((lane, site_key), 0) > 0
 
     def admits(self, job: Job) -> bool:
         """The job fits the bytes in hand; one that is larger than the bound travels alone."""
@@ -79,6 +83,14 @@ class Hand:
         """The node says, on a new stream, that it has this one committed."""
         self._committed[job.id] = job
         self._count(job)
+
+    def amend(self, job_id: bytes, change: Callable[[Job], Job]) -> Job | None:
+        """Replace a job that is only OFFERED by what `change` makes of it, under the same fence. None: it is not here."""
+        job = self._offered.get(job_id)
+        if job is None:
+            return None
+        self._offered[job_id] = changed = change(job)
+        return changed
 
     def begin(self, fence: Fence) -> Job | None:
         """READY came. None: not ours any more, the node must drop it."""

@@ -7,12 +7,13 @@ the node: a full disk delays, it loses nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.member import Member
-from gateway.dispatch.retry import Backoff, Ruling, conclude
+from gateway.dispatch.retry import Backoff, Ruling, conclude, resend
 from gateway.ledger.fact import Publish
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
@@ -55,7 +56,9 @@ class Settler:
         self._members, self._clock, self._backoff, self._random = members, clock, backoff, random
         self._give_back = give_back
         self._batch: list[Settled] = []
-        self._under_way: set[Fence] = set()
+        self._under_way: dict[Fence, str] = {}
+        """With the node that will be told."""
+        self._touched: set[bytes] | None = None
         self._more = asyncio.Event()
         self.outcomes: dict[tuple[Lane, RecipientState], int] = {(lane, state): 0 for lane in Lane for state in RecipientState}
         self.delivered = {lane: Histogram(WAITS) for lane in Lane}
@@ -68,6 +71,23 @@ class Settler:
         """Its ruling is known and not durable yet."""
         return fence in self._under_way
 
+    def tells(self, fence: Fence, node_id: str) -> bool:
+        """This node will hear that it is settled, when it is durable."""
+        return bool(node_id) and self._under_way.get(fence) == node_id
+
+    @contextmanager
+    def touching(self) -> Iterator[Set[bytes]]:
+        """Jobs whose ruling is under way, or comes while the ledger is being read: what was read of them may be out of date. Not nested."""
+        self._touched = {fence.job_id for fence in self._under_way}
+        try:
+            yield self._touched
+        finally:
+            self._touched = None
+
+    def unsent(self, node_id: str, job: Job) -> None:
+        """The node's word ends a doubt: the parked job was certainly not sent, so it goes again."""
+        self.settle(Settled(resend(job, None, self._clock.now_ms()), job, node_id))
+
     def tried(self, node_id: str, job: Job, verdict: Tried) -> None:
         """The node tried the job."""
         ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random())
@@ -76,7 +96,10 @@ class Settler:
     def settle(self, settled: Settled) -> None:
         """Record this ruling with the next batch."""
         self._batch.append(settled)
-        self._under_way.add(settled.ruling.conclusion.fence)
+        fence = settled.ruling.conclusion.fence
+        self._under_way[fence] = settled.node_id
+        if self._touched is not None:
+            self._touched.add(fence.job_id)
         self._more.set()
 
     async def run(self) -> None:
@@ -98,7 +121,8 @@ class Settler:
                 await asyncio.sleep(PAUSE)
         if gone := [settled.job for settled in batch if settled.ruling.conclusion.remaining is None]:
             await self._queue.settle(gone)
-        self._under_way.difference_update(settled.ruling.conclusion.fence for settled in batch)
+        for settled in batch:
+            self._under_way.pop(settled.ruling.conclusion.fence, None)
         self._acknowledge(batch)
         if back := [settled.ruling.back for settled in batch if settled.ruling.back is not None]:
             self._give_back(back)
