@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 
 from gateway.dispatch.link import Answer, Known
@@ -613,6 +614,18 @@ class TestTtl:
         simulate(main)
 
 
+def deliver_all_but(poison: Job, node: Node) -> bool:
+    """The node does its work, and falls when it meets the poison. Whether it still stands."""
+    for job in list(node.offers):
+        if job.id == poison.id:
+            node.lose()
+            return False
+        node.offers.remove(job)
+        node.stream.ready(job)
+        node.stream.verdict(job)
+    return True
+
+
 class TestLosses:
     """Promise 6: a poison mail does not walk through the fleet, and the innocent live."""
 
@@ -627,24 +640,12 @@ class TestLosses:
                 innocents = [make_job(n) for n in range(2, 9)]
                 await world.accept(poison, *innocents)
                 fallen = 0
-
-            def serve(node: Node) -> bool:
-                """Deliver all but the poison; whether it is still there."""
-                for job in list(node.offers):
-                    if job.id == poison.id:
-                        node.lose()
-                        return False
-                    node.offers.remove(job)
-                    node.stream.ready(job)
-                    node.stream.verdict(job)
-                return True
-
                 for _ in range(200):
                     for node in nodes:
                         if node.link is None:
                             node.back(boot=fallen.to_bytes(16, "big"))
-                            continue
-                        fallen += not serve(node)
+                        else:
+                            fallen += not deliver_all_but(poison, node)
                     await asyncio.sleep(0.05)
                 assert await world.state(poison) is RecipientState.DEAD
                 for job in innocents:

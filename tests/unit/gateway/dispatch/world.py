@@ -93,7 +93,7 @@ class GroupLedger:
         self._pending: list[_Write] = []
         self._due = False
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> object:
         """Queries see what is durable."""
         return getattr(self.inner, name)
 
