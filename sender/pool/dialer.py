@@ -69,8 +69,8 @@ class Dialer:
         limit = asyncio.timeout(seconds)
         call = _Call(route, relay, password, self._helo, clear=route.tls is TlsMode.NONE)
         try:
+            context = await self._context(route)
             async with limit:
-                context = await self._context(route)
                 try:
                     self._helo = await call.run(context, adopt)
                 except Exception:
@@ -83,16 +83,22 @@ class Dialer:
             reply = broken(call.phase, f"no answer within {seconds:g} s") if late else _understood(call.phase, error)
             raise DialFailed(reply, relay, call.address) from error
 
-    async def _context(self, route: Route) -> ssl.SSLContext:
-        """One for all dials: to load the authorities takes tens of milliseconds, hence the thread."""
-        verify = route.verify and route.tls in (TlsMode.REQUIRED, TlsMode.IMPLICIT)
+    async def _context(self, route: Route) -> ssl.SSLContext | None:
+        """One for all dials that verify, one for all that don't. To load the authorities takes tens of milliseconds, hence the thread."""
+        if route.tls is TlsMode.NONE:
+            return None
+        verify = route.verify and route.tls is not TlsMode.OPPORTUNISTIC
         if verify not in self._contexts:
-            context = await asyncio.to_thread(ssl.create_default_context)
-            if not verify:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            self._contexts[verify] = context
+            self._contexts[verify] = await asyncio.to_thread(ssl.create_default_context) if verify else _unverified()
         return self._contexts[verify]
+
+
+def _unverified() -> ssl.SSLContext:
+    """Keeps listeners out, and believes whoever answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _Call:
@@ -107,7 +113,7 @@ class _Call:
         self.phase = Phase.CONNECT
         self.address = ""
 
-    async def run(self, context: ssl.SSLContext, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
+    async def run(self, context: ssl.SSLContext | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
         """The whole way; returns the name that was given to the server. Whatever it raises, no socket stays open."""
         self._client = client = aiosmtplib.SMTP(
             hostname=self._relay.host,

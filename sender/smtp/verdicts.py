@@ -67,6 +67,7 @@ _BY_TEXT = (
     ("too_large", re.compile(r"too (?:large|big)|size (?:limit|exceed)|exceeds.{0,24}size", re.I)),
 )  # fmt: skip
 
+_BY_PHASE = {Phase.TLS: "tls", Phase.AUTH: "auth"}
 _BY_CODE = {
     450: "other",
     451: "other",
@@ -133,15 +134,15 @@ _OUTCOMES = {2: Outcome.DELIVERED, 4: Outcome.DEFERRED, 5: Outcome.BOUNCED}
 
 
 def _classify(phase: Phase, code: int, enhanced: str, text: str) -> str:
-    if found := _BY_ENHANCED.get(enhanced[2:]):
-        return found
-    for name, words in _BY_TEXT:
-        if words.search(text):
-            return name
-    if found := _BY_CODE.get(code) if phase is not Phase.RCPT else _BY_CODE_AT_RCPT.get(code, _BY_CODE.get(code)):
-        return "policy" if enhanced[2:4] == "7." and found == "other" else found
-    if enhanced[2:4] == "7.":
+    by_text = (name for name, words in _BY_TEXT if words.search(text))
+    return _BY_PHASE.get(phase) or _BY_ENHANCED.get(enhanced[2:]) or next(by_text, "") or _by_code(phase, code, enhanced[2:4] == "7.")
+
+
+def _by_code(phase: Phase, code: int, security: bool) -> str:
+    """When nothing better is known. `security`: the enhanced code is x.7.y."""
+    found = _BY_CODE.get(code, "") if phase is not Phase.RCPT else _BY_CODE_AT_RCPT.get(code) or _BY_CODE.get(code, "")
+    if security and found in ("", "other"):
         return "policy"
-    if _SYNTAX_FIRST <= code <= _SYNTAX_LAST:
+    if not found and _SYNTAX_FIRST <= code <= _SYNTAX_LAST:
         return "protocol"
-    return _BY_CODE_ELSEWHERE.get(code, "other")
+    return found or _BY_CODE_ELSEWHERE.get(code, "other")

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
-from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slots, State
+from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slot, Slots, State
 
 FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
 
@@ -20,11 +20,14 @@ def route(connections=20, relays=1, **changes) -> Route:
     return Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes)
 
 
-def warmed(slots: Slots, now: float = 0.0) -> None:
-    """Every dial of every plan succeeds."""
+def warmed(slots: Slots, now: float = 0.0) -> list[Slot]:
+    """Every dial of every plan succeeds; the slots that were dialled."""
+    found = []
     while dials := slots.plan(now).dial:
         for dial in dials:
             assert slots.dialled(dial.slot, now)
+            found.append(dial.slot)
+    return found
 
 
 def carry(slots: Slots, now: float = 0.0) -> bool:
@@ -72,11 +75,11 @@ def test_the_one_used_last_is_used_next():
 def test_closed_after_its_mails():
     """`max_mails_per_connection` ends it, and its slot is dialled anew once it is closed."""
     slots = Slots(route(1, max_mails_per_connection=2))
-    warmed(slots)
+    (slot,) = warmed(slots)
     assert carry(slots)
     assert not carry(slots)
     assert slots.plan(0.0).dial == ()
-    (slot,) = [s for s in slots._slots if s.state is State.CLOSING]
+    assert slot.state is State.CLOSING
     slots.closed(slot, 0.0, 0.5, by_server=False)
     assert len(slots.plan(0.0).dial) == 1
     assert slots.stats().mails == 2
@@ -105,8 +108,7 @@ def test_idle_too_long():
 def test_a_server_that_tidies_up():
     """It closes idle connections that had rested: they are not dialled at once for ever. Sooner it is a loss, made good at once."""
     slots = Slots(route(20))
-    warmed(slots)
-    for slot in list(slots._idle):
+    for slot in warmed(slots):
         slots.closing(slot, RESTED)
         slots.closed(slot, RESTED, 0.5, by_server=True)
     assert slots.wanted == 2
@@ -291,7 +293,6 @@ class Histories(RuleBasedStateMachine):
         counts = self.slots.stats()
         assert counts.dialled == counts.closed + len(self.open)
         assert counts.slots["DIALING"] == len(self.dialing) <= DIALS_AT_ONCE
-        assert counts.slots["IDLE"] == len(self.slots._idle) == len(set(self.slots._idle))
         assert self.slots.busy == len(self.held)
         assert counts.slots["CLOSING"] == len(self.closing)
         assert self.slots.warm == len(self.open) - len(self.closing)

@@ -1,0 +1,234 @@
+"""Dials against a real server on the loopback: TLS in each mode, AUTH, and whatever can go wrong before the first mail."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import timedelta
+
+import pytest
+
+from mailgate.route import TlsMode
+from mailgate.verdict import Outcome, Phase
+from sender.pool.dialer import Dialer, DialFailed, Dialled
+
+CLOSE, SILENCE = b"\1", b"\0"
+PLAIN = b"250-peer.example\r\n250 8BITMIME\r\n"
+OFFERS_TLS = b"250-peer.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
+PEERS = {"Peer._serve", "BaseSelectorEventLoop._accept_connection2"}
+"""Tasks of the server."""
+OFFERS_AUTH = b"250-peer.example\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n"
+
+
+class Heard(asyncio.Protocol):
+    """Takes a connection over and keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(exc)
+
+
+async def dial(route, password: str | None = None, helo: str = "node.example") -> tuple[Dialled, Heard]:
+    taken: list[tuple[Dialled, Heard]] = []
+
+    def adopt(dialled: Dialled) -> Heard:
+        taken.append((dialled, Heard()))
+        return taken[0][1]
+
+    before = asyncio.all_tasks()
+    try:
+        await Dialer(helo).dial(route, route.relays[0], password, adopt)
+    finally:
+        assert {task for task in asyncio.all_tasks() - before if task.get_coro().__qualname__ not in PEERS} == set(), (
+            "a task was left behind"
+        )
+    return taken[0]
+
+
+async def hang_up(dialled: Dialled, heard: Heard) -> None:
+    dialled.transport.close()
+    await heard.lost
+
+
+async def failure(route, password: str | None = None) -> DialFailed:
+    with pytest.raises(DialFailed) as caught:
+        await dial(route, password)
+    return caught.value
+
+
+async def test_in_clear(peer, route, until):
+    """EHLO with our name; what the server then says is the new protocol's, and what that writes reaches the server."""
+    async with peer() as server:
+        dialled, heard = await dial(route(server.relay))
+        assert (dialled.host, dialled.address, dialled.tls) == ("127.0.0.1", f"127.0.0.1:{server.port}", "")
+        assert dialled.capabilities.pipelining
+        assert dialled.capabilities.size_limit == 100_000_000
+        dialled.transport.write(b"NOOP\r\n")
+        await until(lambda: heard.data == b"250 2.0.0 Ok\r\n")
+        await hang_up(dialled, heard)
+        assert server.sessions[0].commands == [b"EHLO node.example", b"NOOP"]
+
+
+@pytest.mark.parametrize("tls", [TlsMode.OPPORTUNISTIC, TlsMode.REQUIRED, TlsMode.IMPLICIT])
+async def test_under_tls(peer, route, until, server_context, certificate, monkeypatch, tls):
+    """STARTTLS, then EHLO anew, whose capabilities count; or TLS from the first byte. The certificate is verified where it must be."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = peer(EHLO=[PLAIN + b"" if tls is TlsMode.IMPLICIT else OFFERS_TLS, PLAIN])
+    server.context, server.implicit = server_context, tls is TlsMode.IMPLICIT
+    async with server:
+        dialled, heard = await dial(route(server.relay, tls=tls, verify=True))
+        assert dialled.tls == "TLSv1.3"
+        assert dialled.capabilities.eight_bit_mime
+        assert not dialled.capabilities.pipelining
+        dialled.transport.write(b"NOOP\r\n" * 1000)
+        await until(lambda: heard.data == b"250 2.0.0 Ok\r\n" * 1000)
+        await hang_up(dialled, heard)
+        assert [c for c in server.sessions[0].commands if c.startswith(b"STARTTLS")] == [b"STARTTLS"] * (tls is not TlsMode.IMPLICIT)
+
+
+@pytest.mark.parametrize("tls", [TlsMode.REQUIRED, TlsMode.IMPLICIT])
+async def test_a_certificate_that_nobody_vouches_for(peer, route, server_context, tls):
+    """Refused with verify, taken without."""
+    server = peer(EHLO=OFFERS_TLS)
+    server.context, server.implicit = server_context, tls is TlsMode.IMPLICIT
+    async with server:
+        found = await failure(route(server.relay, tls=tls))
+        assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.TLS, 0, "tls")
+        assert "certificate" in found.reply.text
+        await hang_up(*await dial(route(server.relay, tls=tls, verify=False)))
+
+
+async def test_no_starttls_where_it_is_required(peer, route):
+    """A clear answer, and nothing was sent in clear but EHLO."""
+    async with peer() as server:
+        found = await failure(route(server.relay, tls=TlsMode.REQUIRED))
+        assert found.reply.phase is Phase.TLS
+        assert "STARTTLS" in found.reply.text
+
+
+@pytest.mark.parametrize("answer", [b"454 4.7.0 not now\r\n", b"220 go\r\nrubbish that is no handshake\r\n", CLOSE])
+async def test_starttls_fails(peer, route, answer):
+    """OPPORTUNISTIC goes on in clear over a new connection (RFC 7435 3); REQUIRED does not."""
+    async with peer(EHLO=OFFERS_TLS, STAR=answer) as server:
+        dialled, heard = await dial(route(server.relay, tls=TlsMode.OPPORTUNISTIC))
+        assert dialled.tls == ""
+        assert len(server.sessions) == 2
+        await hang_up(dialled, heard)
+        found = await failure(route(server.relay, tls=TlsMode.REQUIRED))
+        assert (found.reply.phase, found.reply.bounce_class) == (Phase.TLS, "tls")
+        assert len(server.sessions) == 3
+
+
+async def test_log_in(peer, route):
+    """The password is given as the route says, after EHLO."""
+    async with peer(EHLO=OFFERS_AUTH, AUTH=b"235 2.7.0 welcome\r\n") as server:
+        await hang_up(*await dial(route(server.relay, username="me", secret="s"), "pass"))
+        assert server.sessions[0].commands[1] == b"AUTH PLAIN " + base64.b64encode(b"\0me\0pass")
+
+
+async def test_a_password_is_not_sent_in_clear_by_accident(peer, route):
+    """OPPORTUNISTIC and no STARTTLS: whoever stands in the way may have cut it out."""
+    async with peer(EHLO=OFFERS_AUTH) as server:
+        found = await failure(route(server.relay, username="me", secret="s", tls=TlsMode.OPPORTUNISTIC), "pass")
+        assert (found.reply.phase, found.reply.bounce_class) == (Phase.AUTH, "auth")
+        assert 'tls = "none"' in found.reply.text
+        assert server.sessions[0].commands == [b"EHLO node.example"]
+
+
+async def test_a_secret_that_is_not_known(peer, route):
+    """It is named; so is where to put it."""
+    async with peer(EHLO=OFFERS_AUTH) as server:
+        found = await failure(route(server.relay, username="me", secret="smarthost"))
+        assert "'smarthost'" in found.reply.text
+        assert "[secrets]" in found.reply.text
+
+
+async def test_log_in_refused(peer, route):
+    """The server's own words, and never the password."""
+    async with peer(EHLO=OFFERS_AUTH, AUTH=b"535 5.7.8 bad credentials\r\n") as server:
+        found = await failure(route(server.relay, username="me", secret="s"), "hunter2")
+        assert (found.reply.phase, found.reply.code, found.reply.enhanced_code, found.reply.bounce_class) == (
+            Phase.AUTH,
+            535,
+            "5.7.8",
+            "auth",
+        )
+        assert "hunter2" not in str(found)
+
+
+async def test_a_server_without_extensions(peer, route):
+    """RFC 5321 3.2: EHLO is refused, HELO is not, and nothing is offered."""
+    async with peer(EHLO=b"500 what?\r\n") as server:
+        dialled, heard = await dial(route(server.relay))
+        assert not dialled.capabilities.pipelining
+        assert server.sessions[0].commands == [b"EHLO node.example", b"HELO node.example"]
+        await hang_up(dialled, heard)
+
+
+@pytest.mark.parametrize(
+    ("answers", "phase", "code"),
+    [
+        ({"GREETING": b"554 5.7.1 go away\r\n"}, Phase.CONNECT, 554),
+        ({"GREETING": b"421 4.7.0 too many connections\r\n"}, Phase.CONNECT, 421),
+        ({"GREETING": CLOSE}, Phase.CONNECT, 0),
+        ({"GREETING": b"SSH-2.0-OpenSSH_9.2\r\n"}, Phase.CONNECT, 0),
+        ({"GREETING": SILENCE}, Phase.CONNECT, 0),
+        ({"GREETING": b"220 " + b"x" * 100_000 + b"\r\n"}, Phase.CONNECT, 0),
+        ({"EHLO": b"421 4.3.2 shutting down\r\n"}, Phase.EHLO, 421),
+        ({"EHLO": b"550 no\r\n", "HELO": b"550 no\r\n"}, Phase.EHLO, 550),
+        ({"EHLO": CLOSE}, Phase.EHLO, 0),
+        ({"EHLO": SILENCE}, Phase.EHLO, 0),
+        ({"EHLO": b"rubbish\r\n"}, Phase.EHLO, 0),
+        ({"EHLO": b"250 x\r\n250 and more\r\n"}, Phase.EHLO, 0),
+    ],
+)
+async def test_bad_servers(peer, route, until, answers, phase, code):
+    """One typed failure that says where and why; no socket is left, and the time is bounded."""
+    async with peer(**answers) as server:
+        found = await failure(route(server.relay, connect_timeout=timedelta(milliseconds=300)))
+        assert (found.reply.phase, found.reply.code) == (phase, code)
+        assert found.reply.text
+        assert found.reply.bounce_class
+        assert len(found.reply.text) <= 512
+        await until(lambda: all(session.ended or session.writer.is_closing() for session in server.sessions))
+
+
+async def test_nobody_listens(peer, route):
+    """Refused at once, with the system's words."""
+    async with peer() as server:
+        pass
+    found = await failure(route(server.relay))
+    assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.CONNECT, 0, "connect")
+    assert str(server.port) in str(found)
+
+
+async def test_a_bug_in_the_new_protocol_closes_the_socket(peer, route, until):
+    """Whatever `adopt` raises, no connection is left."""
+
+    def adopt(dialled: Dialled) -> Heard:
+        raise RuntimeError("a bug")
+
+    async with peer() as server:
+        with pytest.raises(DialFailed):
+            await Dialer("x").dial(route(server.relay), server.relay, None, adopt)
+        await until(lambda: server.sessions[0].ended)
+
+
+async def test_a_whole_mail_under_starttls(peer, running, route, handoff, until, server_context):
+    """The pool over TLS; two megabytes pass whole, and the TLS version is told."""
+    server = peer(EHLO=OFFERS_TLS)
+    server.context = server_context
+    message = b"x" * 76 + b"\r\n" + b".\r\n" * 700_000
+    async with server, running(route(server.relay, tls=TlsMode.OPPORTUNISTIC)) as listener:
+        listener.send(mail := handoff(message))
+        await until(lambda: mail in listener.outcomes, 20)
+        assert listener.outcomes[mail].recipients[0].outcome is Outcome.DELIVERED
+        assert listener.outcomes[mail].tls == "TLSv1.3"
+        assert server.mails == [message]
+        await listener.pool.close()
