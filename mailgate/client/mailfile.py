@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format
@@ -11,6 +13,8 @@ from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.errors import Invalid
 from mailgate.mail import Mail
 from mailgate.rpc import mails
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def read_request(data: bytes, name: str) -> tuple[Mail, float | None, bool]:
@@ -35,5 +39,21 @@ def read_request(data: bytes, name: str) -> tuple[Mail, float | None, bool]:
             json_format.ParseDict(tree, request.mail)
     except json_format.ParseError as error:
         raise Invalid.field(name, " ".join(str(error).split())) from None
+    _check_base64(tree, name)
     wait = request.wait.ToNanoseconds() / 1e9 if request.HasField("wait") else None
     return mails.mail_from_proto(request.mail), wait, request.validate_only
+
+
+def _check_base64(tree: Mapping[str, Any], name: str) -> None:
+    """The parser skips what is not base64, and would send what is left."""
+    mail = tree.get("mail", tree)
+    for field, value in _octets(mail):
+        if isinstance(value, str) and not _BASE64.fullmatch(value):
+            raise Invalid.field(name, f"{field} is not base64: write the octets as `base64 -w0 FILE` prints them")
+
+
+def _octets(mail: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The fields of type bytes."""
+    yield "raw", mail.get("raw")
+    for index, file in enumerate(mail.get("attachments") or ()):
+        yield f"attachments[{index}].data", file.get("data")

@@ -1,0 +1,84 @@
+"""GatewayClient before gateways that are not there, or say nothing: every call ends, and says what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mailgate.client.client import GatewayClient
+from mailgate.client.views import Resolution
+from mailgate.errors import Unanswered
+from mailgate.mail import Address, Mail, Parts
+
+MAIL = Mail(Address("a@example.com"), to=(Address("b@example.com"),), content=Parts("x", "y"))
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """The address of a server that never answers: the system takes connections for it, and it does not look at them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+async def test_no_call_waits_beyond_its_deadline() -> None:
+    """A server that says nothing: Unanswered from each, a stream's beginning included."""
+    began = time.monotonic()
+    with silent() as address:
+        async with GatewayClient(address, "key") as client:
+            with pytest.raises(Unanswered):
+                await client.send(MAIL, within=0.1)
+            with pytest.raises(Unanswered):
+                await client.send_batch(MAIL, [], within=0.1)
+            with pytest.raises(Unanswered):
+                await client.get(bytes(16), within=0.1)
+            with pytest.raises(Unanswered):
+                [recipient async for recipient in client.recipients(bytes(16), within=0.1)]
+            with pytest.raises(Unanswered):
+                await client.nodes(within=0.1)
+            with pytest.raises(Unanswered):
+                await client.queue(within=0.1)
+            with pytest.raises(Unanswered):
+                [doubt async for doubt in client.doubts(within=0.1)]
+            with pytest.raises(Unanswered):
+                await client.resolve_doubt("x", Resolution.RESEND, within=0.1)
+            with pytest.raises(Unanswered):
+                async with client.watch(within=0.1):
+                    pass
+            assert not await client.serving()
+    assert time.monotonic() - began < 10
+
+
+async def test_nobody_at_the_address_is_told_at_once() -> None:
+    """Not at the deadline."""
+    began = time.monotonic()
+    async with GatewayClient("127.0.0.1:1", "key") as client:
+        with pytest.raises(Unanswered, match="UNAVAILABLE"):
+            await client.send(MAIL)
+        assert not await client.serving()
+    assert time.monotonic() - began < 5
+
+
+async def test_giving_up_a_watch_is_a_cancellation_not_an_answer() -> None:
+    """Whoever cancels the task gets its cancellation."""
+    with silent() as address:
+        async with GatewayClient(address, "key") as client:
+
+            async def watch() -> None:
+                async with client.watch():
+                    pass
+
+            task = asyncio.create_task(watch())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+def test_a_client_never_shows_its_key() -> None:
+    """Its repr is a status line."""
+    assert repr(GatewayClient("h:1", "mg_geheim")) == "<GatewayClient h:1 (closed)>"
