@@ -20,6 +20,7 @@ from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Fence, Job
 from mailgate.route import Route
 from mailgate.rpc.channel import bearer, open_node_channel
+from mailgate.rpc.pace import Pace
 from mailgate.rpc.tls import TlsOptions
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class GrpcNodeLink:
     def __init__(self, record: NodeRecord, identity: Identity, routes: Mapping[str, Route]) -> None:
         self._record, self._identity, self._routes = record, identity, routes
         self._outgoing = Outgoing()
-        self._more = asyncio.Event()
+        self._pace = Pace()
         self._told: dict[str, int] = {}
         self._heard_sequence = 0
         self._frames_in = 0
@@ -69,27 +70,26 @@ class GrpcNodeLink:
             self._told[route.name] = route.version
             self._outgoing.route(route)
         self._outgoing.offer(job)
-        self._more.set()
+        self._pace.soon()
 
     def commit(self, fences: Sequence[Fence]) -> None:
         """Their bodies may end."""
         self._outgoing.commit(fences)
-        self._more.set()
+        self._pace.now()
 
     def withdraw(self, fences: Sequence[Fence]) -> None:
         """Drop these."""
         self._outgoing.withdraw(fences)
-        self._more.set()
+        self._pace.now()
 
     def settled(self, fences: Sequence[Fence]) -> None:
-        """Their verdicts are recorded."""
+        """Their verdicts are recorded; goes along with the next frame."""
         self._outgoing.settled(fences)
-        self._more.set()
 
     def lookup(self, fences: Sequence[Fence]) -> None:
         """Ask what the node knows."""
         self._outgoing.lookup(fences)
-        self._more.set()
+        self._pace.now()
 
     async def run(self, listener: Listener) -> str:
         """Live until the stream ends; why it did."""
@@ -109,6 +109,7 @@ class GrpcNodeLink:
                 reason = describe(group)
             finally:
                 call.cancel()
+                self._pace.close()
         return reason
 
     async def _read(self, call: Call, listener: Listener, joined: asyncio.Event) -> None:
@@ -130,7 +131,7 @@ class GrpcNodeLink:
         for route in self._routes.values():
             self._told[route.name] = route.version
             self._outgoing.route(route)
-        self._more.set()
+        self._pace.now()
 
     async def _write(self, call: Call) -> None:
         hello = node_pb2.GatewayHello(
@@ -138,8 +139,7 @@ class GrpcNodeLink:
         )
         await call.write(node_pb2.DeliverRequest(hello=hello))
         while True:
-            await self._more.wait()
-            self._more.clear()
+            await self._pace.turn()
             await self._write_frame(call)
             while self._outgoing:
                 await self._write_frame(call)
@@ -152,7 +152,7 @@ class GrpcNodeLink:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
-            self._more.set()
+            self._pace.now()
 
     async def _within(self, joined: asyncio.Event) -> None:
         try:

@@ -14,6 +14,7 @@ import grpc
 
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Fence
+from mailgate.rpc.pace import Pace
 from mailgate.rpc.server import Door
 from mailgate.rpc.streams import next_request
 from mailgate.telemetry.logs import get_logger
@@ -42,29 +43,29 @@ class GatewayStream:
     def __init__(self, gateway_id: str, epoch: int) -> None:
         self.gateway_id, self.epoch = gateway_id, epoch
         self.outgoing = Outgoing()
-        self.more = asyncio.Event()
+        self.pace = Pace()
         self.closed = asyncio.Event()
         self.heard = asyncio.get_running_loop().time()
 
     def ready(self, fence: Fence) -> None:
         """The server has answered 354."""
         self.outgoing.ready(fence)
-        self.more.set()
+        self.pace.now()
 
     def verdict(self, fence: Fence, verdict: JobVerdict) -> None:
         """The attempt ended."""
         self.outgoing.verdict(fence, verdict)
-        self.more.set()
+        self.pace.soon()
 
     def withdrawn(self, fence: Fence) -> None:
         """Dropped as asked."""
         self.outgoing.withdrawn(fence)
-        self.more.set()
+        self.pace.now()
 
     def found(self, fence: Fence, kept: Kept | None) -> None:
         """The answer to a lookup."""
         self.outgoing.found(fence, kept)
-        self.more.set()
+        self.pace.now()
 
 
 class Ended(Exception):
@@ -105,6 +106,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             reason = str(group.exceptions[0])
         finally:
             self._open.discard(task)
+            stream.pace.close()
             self._delivery.detach(stream)
             if self._streams.get(stream.gateway_id) is stream:
                 del self._streams[stream.gateway_id]
@@ -156,7 +158,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.lookup(stream, map(fence_from_proto, frame.lookups))
         if frame.routes:
             delivery.configure(map(route_from_proto, frame.routes))
-            stream.more.set()
+            stream.pace.now()
         if frame.jobs:
             delivery.offer(stream, [offer_from_proto(job) for job in frame.jobs])
 
@@ -172,8 +174,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             if due or stream.outgoing:
                 await context.write(stream.outgoing.next_frame(report if due else None))
             if not stream.outgoing:
-                await stream.more.wait()
-                stream.more.clear()
+                await stream.pace.turn()
 
     async def _watch(self, stream: GatewayStream, _context: Context) -> None:
         """Beat, and see whether the gateway still does. A pause of this process itself costs one miss, not the stream."""
@@ -181,7 +182,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         while True:
             heard = stream.heard
             await asyncio.sleep(BEAT)
-            stream.more.set()
+            stream.pace.now()
             missed = 0 if stream.heard != heard else missed + 1
             if stream.closed.is_set():
                 raise Ended("the stream was closed here")
