@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from gateway.admission.admit import ON_LOOP_OCTETS, Admission
+from gateway.admission.admit import ON_LOOP_RECIPIENTS, Admission
 from gateway.events.hub import Hub
 from gateway.ledger.port import Ledger, MailView
 from gateway.rpc.interceptors import caller
 from gateway.rpc.paging import page_after, page_size
 from gateway.rpc.shell import LoopShell
+from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2_grpc
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
-from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.errors import Invalid, MailgateError, NotFound
 from mailgate.ids import format_id, job_id, parse_id
 from mailgate.mail import BatchEntry, Mail, Receipt, Recipient, RecipientState
+from mailgate.rpc.large import open_batch, open_send
+from mailgate.rpc.lazy import LazyRequests, large
 from mailgate.rpc.mails import (
     counts_to_proto,
+    crowd,
     duration_ms,
     entry_from_proto,
     event_to_proto,
@@ -36,12 +39,19 @@ from mailgate.telemetry.traces import Tracer
 if TYPE_CHECKING:
     from mailgate.rpc.around import Context
 
+R = TypeVar("R")
+
 MAX_SHOWN = 100
 MAX_JOBS = 4
 SERVICE = "mailgate.api.mail.v1.MailService"
 
 WaitReason = Callable[[str], str]
 """Why a ready job of a route is not under way; empty when nothing holds it up."""
+
+
+def lazy_requests() -> LazyRequests:
+    """The last interceptor of a door with this service."""
+    return LazyRequests([f"/{SERVICE}/SendMail", f"/{SERVICE}/BatchSendMail"])
 
 
 class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
@@ -53,13 +63,14 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
 
     async def SendMail(self, request: pb.SendMailRequest, context: Context) -> pb.SendMailResponse:
         """See the proto."""
+        deadline = self._deadline(context)
+        request, mail = await self._opened(request, "mail", open_send, lambda: request.mail)
         if not request.HasField("mail"):
             raise Invalid.field("mail", "there is none: give the mail to send")
-        deadline = self._deadline(context)
         with self._tracer.begin(f"{SERVICE}/SendMail", value_of(context, HEADER)) as span:
             receipt = await self._admission.send(
                 caller().tenant,
-                await self._decoded(request, lambda: mail_from_proto(request.mail)),
+                mail,
                 validate_only=request.validate_only,
                 wait=self._wait(request),
                 deadline=deadline,
@@ -71,11 +82,12 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
 
     async def BatchSendMail(self, request: pb.BatchSendMailRequest, context: Context) -> pb.BatchSendMailResponse:
         """See the proto."""
+        deadline = self._deadline(context)
+        request, shared = await self._opened(request, "shared", open_batch, lambda: request.shared)
         if not request.HasField("shared"):
             raise Invalid.field("shared", "there is none: give what the mails have in common")
-        deadline = self._deadline(context)
         with self._tracer.begin(f"{SERVICE}/BatchSendMail", value_of(context, HEADER)) as span:
-            shared, entries = await self._decoded(request, lambda: _batch(request))
+            entries = await self._entries(request)
             batch_id, results = await self._admission.send_batch(
                 caller().tenant, shared, entries, deadline=deadline, traceparent=span.traceparent if span.sampled else ""
             )
@@ -140,9 +152,22 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
                 missing.difference_update(found.job.recipients)
         return [replace(each, wait_reason=reasons.get(each.index, "")) for each in recipients] if reasons else recipients
 
-    async def _decoded(self, request: Any, decode: Callable[[], Any]) -> Any:  # noqa: ANN401 - of what it decodes
-        """Copying what is large would hold up the loop."""
-        return decode() if request.ByteSize() <= ON_LOOP_OCTETS else await self._shell.offload(decode)
+    async def _opened(
+        self, request: R, name: str, off_loop: Callable[[bytes], tuple[R, Mail]], message: Callable[[], mail_pb2.Mail]
+    ) -> tuple[R, Mail]:
+        """The request and its mail; what is large or crowded is taken apart off the loop."""
+        if (octets := large(request)) is not None:
+            return await self._shell.offload(lambda: off_loop(octets))
+        mail = message()
+        if crowd(mail) <= ON_LOOP_RECIPIENTS:
+            return request, mail_from_proto(mail, name)
+        return request, await self._shell.offload(lambda: mail_from_proto(mail, name))
+
+    async def _entries(self, request: pb.BatchSendMailRequest) -> list[BatchEntry]:
+        entries = request.entries
+        if len(entries) + sum([len(entry.to) for entry in entries]) <= 2 * ON_LOOP_RECIPIENTS:
+            return [entry_from_proto(entry) for entry in entries]
+        return await self._shell.offload(lambda: [entry_from_proto(entry) for entry in entries])
 
     def _deadline(self, context: Context) -> float | None:
         """On the shell's clock."""
@@ -157,10 +182,6 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         if milliseconds < 0:
             raise Invalid.field("wait", f"{milliseconds} ms is negative: give how long to wait, or leave it out")
         return milliseconds / 1000
-
-
-def _batch(request: pb.BatchSendMailRequest) -> tuple[Mail, list[BatchEntry]]:
-    return mail_from_proto(request.shared, "shared"), [entry_from_proto(entry) for entry in request.entries]
 
 
 def _result(outcome: Receipt | MailgateError) -> pb.BatchResult:

@@ -55,11 +55,23 @@ class _Wrapped(grpc.RpcMethodHandler):  # type: ignore[type-arg]  # it is no gen
         setattr(self, form, behaviour)
 
 
+def with_deserializer(handler: Handler, deserializer: Callable[[bytes], Any]) -> Handler:
+    """The same handler, that is given what `deserializer` makes of a request."""
+    form = _form(handler)
+    changed = _Wrapped(handler, form, getattr(handler, form))
+    changed.request_deserializer = deserializer
+    return changed
+
+
 def _wrap(handler: Handler, enter: Enter | None, fail: Fail | None) -> Handler:
-    form = _FORMS[2 * bool(handler.request_streaming) + bool(handler.response_streaming)]
+    form = _form(handler)
     inner: Behaviour = getattr(handler, form)
     behaviour = _generating(inner, enter, fail) if inspect.isasyncgenfunction(inner) else _awaiting(inner, enter, fail)
     return _Wrapped(handler, form, behaviour)
+
+
+def _form(handler: Handler) -> str:
+    return _FORMS[2 * bool(handler.request_streaming) + bool(handler.response_streaming)]
 
 
 def _awaiting(inner: Behaviour, enter: Enter | None, fail: Fail | None) -> Behaviour:

@@ -12,9 +12,18 @@ from mailgate.errors import JobUnreadable
 from mailgate.ids import MAIL_ID_OCTETS
 from mailgate.job import Content, Envelope, Fence, JobBody, JobRecipient
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
+from mailgate.rpc.large import open_attachment, open_parts
+from mailgate.rpc.wire import Crowded, Malformed, Scanner, delimited
 from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 
 Kind = node_pb2.JobVerdict
+
+LARGE = 256 * 1024
+"""Octets beyond which a body is cut out of its message rather than copied through it."""
+
+_FILES, _PARTS, _RAW = (node_pb2.JobBody.DESCRIPTOR.fields_by_name[name].number for name in ("attachments", "parts", "raw"))
+_FILE_DATA = mail_pb2.Attachment.DESCRIPTOR.fields_by_name["data"].number
+_TEXTS = tuple(mail_pb2.Parts.DESCRIPTOR.fields_by_name[name].number for name in ("subject", "text", "html"))
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -39,21 +48,28 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def encode_content(content: Content) -> bytes:
-    """The content's half of a JobBody. It copies attachments and raw messages: beyond a mebibyte keep it off the loop."""
+    """The content's half of a JobBody. Beyond a mebibyte keep it off the loop: it copies bodies once."""
     body = node_pb2.JobBody()
     body.from_address.email = content.from_address.email
     body.from_address.display_name = content.from_address.display_name
     _put_addresses(body.reply_to, content.reply_to)
     for header in content.headers:
         body.headers.add(name=header.name, value=header.value)
+    pieces = [body.SerializeToString()]
     for file in content.attachments:
-        body.attachments.add(data=file.data, filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+        named = mail_pb2.Attachment(filename=file.filename, content_type=file.content_type, content_id=file.content_id).SerializeToString()
+        before = delimited(_FILE_DATA, len(file.data))
+        pieces += (delimited(_FILES, len(named) + len(before) + len(file.data)), named, before, file.data)
     if isinstance(content.body, Raw):
-        body.raw = content.body.data
+        pieces += (delimited(_RAW, len(content.body.data)), content.body.data)
     else:
-        parts = content.body
-        body.parts.CopyFrom(mail_pb2.Parts(subject=parts.subject, text=parts.text, html=parts.html))
-    return body.SerializeToString()
+        inner: list[bytes] = []
+        for number, text in zip(_TEXTS, (content.body.subject, content.body.text, content.body.html), strict=True):
+            if text:
+                encoded = text.encode()
+                inner += (delimited(number, len(encoded)), encoded)
+        pieces += (delimited(_PARTS, sum(map(len, inner))), *inner)
+    return b"".join(pieces)
 
 
 def decode_body(data: bytes) -> JobBody:
@@ -62,13 +78,41 @@ def decode_body(data: bytes) -> JobBody:
     Raises:
         JobUnreadable: they are not a JobBody, or one that no mail can have made. The text never quotes the mail.
     """
+    if len(data) > LARGE:
+        return _decode_large(data)
     try:
         body = node_pb2.JobBody.FromString(data)
     except DecodeError:
-        raise JobUnreadable(f"the job's {len(data)} bytes are not a JobBody") from None
+        raise _no_body(data) from None
     kind = body.WhichOneof("content")
     if kind is None:
         raise JobUnreadable("the job has no content")
+    parts = body.parts
+    return _job_body(
+        body,
+        Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html),
+        tuple([Attachment(a.data, a.filename, a.content_type, a.content_id) for a in body.attachments]),
+    )
+
+
+def _decode_large(data: bytes) -> JobBody:
+    """The same for what is large, with one copy of each body."""
+    scanner = Scanner()
+    try:
+        rest, fields = scanner.cut(memoryview(data), frozenset((_FILES, _PARTS, _RAW)))
+        body = node_pb2.JobBody.FromString(rest)
+        files = tuple([open_attachment(scanner, value) for number, value in fields if number == _FILES])
+        contents = [each for each in fields if each[0] != _FILES]
+        if len(contents) != 1:
+            raise JobUnreadable(f"the job has {len(contents)} contents, not one")
+        number, value = contents[0]
+        content = Raw(bytes(value)) if number == _RAW else open_parts(scanner, value)
+    except (Malformed, Crowded, DecodeError, UnicodeDecodeError):
+        raise _no_body(data) from None
+    return _job_body(body, content, files)
+
+
+def _job_body(body: node_pb2.JobBody, content: Parts | Raw, files: tuple[Attachment, ...]) -> JobBody:
     envelope = Envelope(
         mail_id=body.mail_id,
         return_path=body.return_path,
@@ -82,17 +126,14 @@ def decode_body(data: bytes) -> JobBody:
         headers=_headers(body.own_headers),
     )
     _check(envelope)
-    parts = body.parts
-    content = Content(
-        from_address=Address(body.from_address.email, body.from_address.display_name),
-        reply_to=_addresses(body.reply_to),
-        headers=_headers(body.headers),
-        attachments=tuple([Attachment(a.data, a.filename, a.content_type, a.content_id) for a in body.attachments]),
-        body=Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html),
-    )
-    if not content.from_address.email:
+    author = Address(body.from_address.email, body.from_address.display_name)
+    if not author.email:
         raise JobUnreadable("the job has no author")
-    return JobBody(envelope, content)
+    return JobBody(envelope, Content(author, _addresses(body.reply_to), _headers(body.headers), files, content))
+
+
+def _no_body(data: bytes) -> JobUnreadable:
+    return JobUnreadable(f"the job's {len(data)} bytes are not a JobBody")
 
 
 def verdict_to_proto(fence: Fence, verdict: JobVerdict) -> node_pb2.JobVerdict:

@@ -60,6 +60,12 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
     )
 
 
+def crowd(message: mail_pb2.Mail) -> int:
+    """Things in a mail that `mail_from_proto` makes a value of, each in about half a microsecond."""
+    addresses = len(message.to) + len(message.cc) + len(message.bcc) + len(message.reply_to)
+    return addresses + len(message.headers) + len(message.attachments) + len(message.tags) + len(message.metadata)
+
+
 def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
     """For a client."""
     message = mail_pb2.Mail(
