@@ -23,7 +23,7 @@ from .process import Process, answers, free_port, wait_until
 
 MESSAGE_ID = re.compile(rb"^Message-ID:[ \t\r\n]*(\S+)", re.IGNORECASE | re.MULTILINE)
 ANGLES = re.compile(rb"<([^>]*)>")
-EHLO = b"250-witness\r\n250-PIPELINING\r\n250-SIZE 70000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
+EHLO = b"250-witness\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
 
 
 @dataclass(frozen=True, slots=True)

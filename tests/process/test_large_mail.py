@@ -89,7 +89,7 @@ def test_60_mb_are_refused_by_name(fleet: Fleet) -> None:
     with fleet.door() as door, pytest.raises(grpc.RpcError) as raised:
         door.send(with_attachment("toolarge@example.net", 60_000_000), timeout=60)
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert "50" in raised.value.details()
+    assert "52,428,800" in raised.value.details()
 
 
 def test_a_call_cut_in_the_middle_stores_nothing(fleet: Fleet, witness: Witness) -> None:
