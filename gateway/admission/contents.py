@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from gateway.admission.addresses import Mailbox, Unsound, has_controls, parse
 from gateway.admission.faults import Faults, show
@@ -16,11 +17,12 @@ from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenant
 from mailgate.errors import SenderDomainForbidden
 from mailgate.job import Content
-from mailgate.mail import Address, Attachment, Lane, Mail, OnDoubt, Parts, Raw
+from mailgate.mail import Address, Attachment, Lane, Mail, OnDoubt, Parts
 from mailgate.route import Route
 
 _ATOM = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CONTENT_TYPE = re.compile(rf'({_ATOM})/{_ATOM}(?:[ \t]*;[ \t]*{_ATOM}=(?:{_ATOM}|"[ !#-\[\]-~]*"))*')
+_MILLISECOND = timedelta(milliseconds=1)
 _CONTENT_ID = re.compile(r"[!-;=?-~]+")
 
 
@@ -44,14 +46,12 @@ class Checked:
 
 def weigh(mail: Mail) -> int:
     """Octets that the content takes, about: characters are not encoded for this. Must be cheap: it decides what may be dear."""
-    match mail.content:
-        case Raw(data):
-            octets = len(data)
-        case Parts(subject, text, html):
-            octets = len(subject) + len(text) + len(html)
-        case _:
-            octets = 0
-    return octets + sum(len(file.data) for file in mail.attachments)
+    content = mail.content
+    if isinstance(content, Parts):
+        octets = len(content.subject) + len(content.text) + len(content.html)
+    else:
+        octets = len(content.data) if content is not None else 0
+    return octets + sum([len(file.data) for file in mail.attachments]) if mail.attachments else octets
 
 
 def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults) -> Checked | None:
@@ -63,12 +63,15 @@ def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Ro
     author = check_address(mail.from_address, f"{field}.from_address", faults)
     if author is not None:
         _allow(tenant, author[1].domain, f"{field}.from_address")
-    reply_to = [check_address(each, f"{field}.reply_to[{i}]", faults) for i, each in enumerate(mail.reply_to)]
+    reply_to = [check_address(each, f"{field}.reply_to[{i}]", faults) for i, each in enumerate(mail.reply_to)] if mail.reply_to else []
     return_path = _check_return_path(mail, field, author, tenant, faults)
     _check_body(mail, field, tenant, limits, faults)
-    check_headers(mail.headers, f"{field}.headers", limits, faults)
-    _check_tags(mail.tags, field, limits, faults)
-    check_metadata(mail.metadata, field, limits, faults)
+    if mail.headers:
+        check_headers(mail.headers, f"{field}.headers", limits, faults)
+    if mail.tags:
+        _check_tags(mail.tags, field, limits, faults)
+    if mail.metadata:
+        check_metadata(mail.metadata, field, limits, faults)
     ttl_ms = _check_ttl(mail, field, limits, faults)
     route = _check_route(mail.route, field, routes, faults)
     if author is None or return_path is None or mail.content is None:
@@ -90,8 +93,6 @@ def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Ro
 
 def check_metadata(metadata: Mapping[str, str], field: str, limits: Limits, faults: Faults) -> None:
     """Note what is wrong with it."""
-    if not metadata:
-        return
     octets = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     if len(metadata) > limits.max_metadata:
         faults.add_large(f"{field}.metadata", f"{len(metadata)} pairs, at most {limits.max_metadata} are allowed")
@@ -123,16 +124,16 @@ def _check_return_path(mail: Mail, field: str, author: tuple[Address, Mailbox] |
 
 
 def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:
-    size = weigh(mail)
+    size, content = weigh(mail), mail.content
     if size <= limits.max_mail_bytes:
-        match mail.content:
-            case Raw(data):
-                _check_raw(mail, data, field, tenant, limits, faults)
-            case Parts(subject, text, html):
-                size += _check_parts(subject, text, html, field, faults)
+        if isinstance(content, Parts):
+            size += _check_parts(content, field, faults)
+            if mail.attachments:
                 _check_attachments(mail.attachments, field, limits, faults)
-            case _:
-                faults.add(f"{field}.content", "the mail says nothing: give `parts` with text or html, or `raw`")
+        elif content is not None:
+            _check_raw(mail, content.data, field, tenant, limits, faults)
+        else:
+            faults.add(f"{field}.content", "the mail says nothing: give `parts` with text or html, or `raw`")
     if size > limits.max_mail_bytes:
         faults.add_large(
             f"{field}.content", f"{size:,} octets, at most {limits.max_mail_bytes:,} are allowed: make it smaller, or send a link"
@@ -151,8 +152,9 @@ def _check_raw(mail: Mail, data: bytes, field: str, tenant: Tenant, limits: Limi
         faults.add(f"{field}.raw", str(reason))
 
 
-def _check_parts(subject: str, text: str, html: str, field: str, faults: Faults) -> int:
+def _check_parts(parts: Parts, field: str, faults: Faults) -> int:
     """Octets beyond one a character."""
+    subject, text, html = parts.subject, parts.text, parts.html
     if has_controls(subject):
         faults.add(
             f"{field}.parts.subject", "it holds CR, LF, NUL or another control character, which could begin another header field: remove it"
@@ -164,7 +166,7 @@ def _check_parts(subject: str, text: str, html: str, field: str, faults: Faults)
     for name, body in (("text", text), ("html", html)):
         if "\0" in body:
             faults.add(f"{field}.parts.{name}", "it holds a NUL character, which no message may (RFC 5322 4): remove it")
-    return sum(len(each.encode()) - len(each) for each in (subject, text, html) if not each.isascii())
+    return sum([len(each.encode()) - len(each) for each in (subject, text, html) if not each.isascii()])
 
 
 def _check_attachments(files: Sequence[Attachment], field: str, limits: Limits, faults: Faults) -> None:
@@ -207,9 +209,9 @@ def _check_tags(tags: Sequence[str], field: str, limits: Limits, faults: Faults)
 
 
 def _check_ttl(mail: Mail, field: str, limits: Limits, faults: Faults) -> int:
-    longest = int(limits.max_ttl.total_seconds() * 1000)
+    longest = milliseconds(limits.max_ttl)
     if mail.ttl_ms is None:
-        return min(int(limits.default_ttl.total_seconds() * 1000), longest)
+        return min(milliseconds(limits.default_ttl), longest)
     if not 0 < mail.ttl_ms <= longest:
         faults.add(f"{field}.ttl", f"{mail.ttl_ms / 1000:g} s: give more than 0 and at most {longest // 1000:,} s, or leave it out")
     return mail.ttl_ms
@@ -224,3 +226,8 @@ def _check_route(name: str, field: str, routes: Routes, faults: Faults) -> Route
             f"{field}.route", f"{show(name)} is no route of this gateway; there are: {routes.names}. Empty: by the recipient's domain"
         )
     return route
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Whole ones."""
+    return duration // _MILLISECOND

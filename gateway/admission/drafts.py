@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -47,27 +47,28 @@ class Draft:
     traceparent: str
 
     def make(
-        self, mail_id: bytes, recipients: Recipients, headers: Sequence[Header] = (), metadata: Mapping[str, str] | None = None
+        self, mail_id: bytes, recipients: Recipients, headers: tuple[Header, ...] = (), metadata: Mapping[str, str] | None = None
     ) -> Accepted:
         """One mail. `headers` are its own, `metadata` None: the shared one. Must be cheap: once for every mail."""
-        checked, now_ms, encoded = self.checked, self.now_ms, self.encoded
+        checked, now_ms, encoded, envelope = self.checked, self.now_ms, self.encoded, recipients.envelope
+        emails = tuple([mailbox.email for mailbox, _ in envelope])
         expire_ms = now_ms + checked.ttl_ms
-        envelope = recipients.envelope
-        header_utf8 = checked.utf8 or recipients.utf8
+        header_utf8 = checked.utf8 or recipients.header_utf8
+        own = recipients.any_utf8 and not header_utf8
         name = message_id(mail_id, checked.domain)
         jobs = []
         for ordinal, (route, site_key, indexes) in enumerate(share(envelope, self.max_per_job)):
             body = Envelope(
                 mail_id,
                 checked.return_path,
-                tuple([JobRecipient(index, envelope[index].mailbox.email) for index in indexes]),
-                header_utf8 or any([envelope[index].mailbox.utf8 for index in indexes]),
+                tuple([JobRecipient(index, emails[index]) for index in indexes]),
+                header_utf8 or (own and any(envelope[index].mailbox.utf8 for index in indexes)),
                 name,
                 now_ms,
                 self.traceparent,
                 recipients.to,
                 recipients.cc,
-                tuple(headers),
+                headers,
             )
             job = Job(
                 id=job_id(mail_id, ordinal),
@@ -94,7 +95,7 @@ class Draft:
             on_doubt=checked.on_doubt,
             tags=checked.tags,
             metadata=checked.metadata if metadata is None else metadata,
-            emails=tuple([recipient.mailbox.email for recipient in envelope]),
+            emails=emails,
         )
         return Accepted(record, tuple(jobs))
 

@@ -40,14 +40,16 @@ class Recipients:
     envelope: list[Routed]
     to: tuple[Address, ...]
     cc: tuple[Address, ...]
-    utf8: bool
-    """A header needs SMTPUTF8."""
+    header_utf8: bool
+    """An address of the header needs SMTPUTF8."""
+    any_utf8: bool
+    """An address of the envelope does."""
 
 
 def check_recipients(mail: Addressed, field: str, forced: Route | None, routes: Routes, limits: Limits, faults: Faults) -> Recipients:
     """Note what is wrong with them; what is sound comes back. `forced`: the route that the mail names; None: by domain."""
     count = len(mail.to) + len(mail.cc) + len(mail.bcc)
-    result = Recipients([], (), (), False)
+    result = Recipients([], (), (), False, False)
     if not count:
         faults.add(f"{field}.to", "nobody would get the mail: give at least one address in `to`, `cc` or `bcc`")
         return result
@@ -57,12 +59,14 @@ def check_recipients(mail: Addressed, field: str, forced: Route | None, routes: 
         )
         return result
     gather = _Gather(field, forced, routes, faults, result.envelope)
-    result.to, result.utf8 = gather.role("to", mail.to)
+    result.to, result.header_utf8 = gather.role("to", mail.to)
     if mail.cc:
         result.cc, utf8 = gather.role("cc", mail.cc)
-        result.utf8 |= utf8
+        result.header_utf8 |= utf8
+    result.any_utf8 = result.header_utf8
     if mail.bcc:
-        gather.role("bcc", mail.bcc)
+        _, utf8 = gather.role("bcc", mail.bcc)
+        result.any_utf8 |= utf8
     return result
 
 

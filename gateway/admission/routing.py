@@ -70,12 +70,15 @@ class Routes:
         return self._rest
 
 
-def share(recipients: Sequence[Routed], max_per_job: int) -> Iterator[Share]:
+def share(recipients: Sequence[Routed], max_per_job: int) -> Iterable[Share]:
     """Recipients that share a route and a site, in parts of at most `max_per_job`, in the order of their first."""
     if len(recipients) == 1:
         route = recipients[0].route
-        yield Share(route, route.name, (0,))
-        return
+        return (Share(route, route.name, (0,)),)
+    return _share(recipients, max_per_job)
+
+
+def _share(recipients: Sequence[Routed], max_per_job: int) -> Iterator[Share]:
     groups: dict[str, tuple[Route, list[int]]] = {}
     for index, recipient in enumerate(recipients):
         groups.setdefault(recipient.route.name, (recipient.route, []))[1].append(index)

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from gateway.admission.tenants import Caller, Scope, Tenants
 from mailgate.errors import ScopeMissing, Unauthenticated
 from mailgate.rpc.around import Context, Enter, Fail, Interceptor
-from mailgate.rpc.metadata import bearer_of
+from mailgate.rpc.metadata import brought
 
 MAIL = "/mailgate.api.mail.v1.MailService/"
 ADMIN = "/mailgate.api.admin.v1.AdminService/"
@@ -27,11 +27,17 @@ SCOPES: Mapping[str, Scope] = {
 """A method of these services that is not here is refused: forgetting one closes it."""
 
 _CALLER: ContextVar[Caller] = ContextVar("caller")
+_TRACEPARENT: ContextVar[str] = ContextVar("traceparent")
 
 
 def caller() -> Caller:
     """Whose call this is; in a handler of a method in SCOPES."""
     return _CALLER.get()
+
+
+def traceparent() -> str:
+    """The W3C header that came with the call, unchecked; empty when there was none."""
+    return _TRACEPARENT.get()
 
 
 def authentication(tenants: Tenants) -> Interceptor:
@@ -43,10 +49,12 @@ def authentication(tenants: Tenants) -> Interceptor:
         scope = SCOPES.get(method)
 
         def enter(context: Context) -> None:
-            found = _find(tenants, bearer_of(context))
+            here = brought(context)
+            found = _find(tenants, here.bearer)
             if scope is None or scope not in found.scopes:
                 raise ScopeMissing(f"this key does not allow the call: it needs the scope {scope or 'of a later release'}")
             _CALLER.set(found)
+            _TRACEPARENT.set(here.traceparent)
 
         return enter, None
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from gateway.admission.admit import ON_LOOP_RECIPIENTS, Admission
+from gateway.admission.admit import Admission
 from gateway.events.hub import Hub
 from gateway.ledger.port import Ledger, MailView
-from gateway.rpc.interceptors import caller
+from gateway.rpc.interceptors import caller, traceparent
 from gateway.rpc.paging import page_after, page_size
 from gateway.rpc.shell import LoopShell
-from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2_grpc
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
+from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.errors import Invalid, MailgateError, NotFound
 from mailgate.ids import format_id, job_id, parse_id
-from mailgate.mail import BatchEntry, Mail, Receipt, Recipient, RecipientState
+from mailgate.mail import Receipt, Recipient, RecipientState
 from mailgate.rpc.large import open_batch, open_send
 from mailgate.rpc.lazy import LazyRequests, large
 from mailgate.rpc.mails import (
     counts_to_proto,
-    crowd,
     duration_ms,
     entry_from_proto,
     event_to_proto,
@@ -30,16 +29,12 @@ from mailgate.rpc.mails import (
     recipient_to_proto,
     timestamp,
 )
-from mailgate.rpc.metadata import value_of
 from mailgate.rpc.status import to_status
 from mailgate.telemetry import names
-from mailgate.telemetry.traceparent import HEADER
 from mailgate.telemetry.traces import Tracer
 
 if TYPE_CHECKING:
     from mailgate.rpc.around import Context
-
-R = TypeVar("R")
 
 MAX_SHOWN = 100
 MAX_JOBS = 4
@@ -64,10 +59,13 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def SendMail(self, request: pb.SendMailRequest, context: Context) -> pb.SendMailResponse:
         """See the proto."""
         deadline = self._deadline(context)
-        request, mail = await self._opened(request, "mail", open_send, lambda: request.mail)
+        if (octets := large(request)) is not None:
+            request, mail = await self._shell.offload(lambda: open_send(octets))
+        else:
+            mail = mail_from_proto(request.mail)
         if not request.HasField("mail"):
             raise Invalid.field("mail", "there is none: give the mail to send")
-        with self._tracer.begin(f"{SERVICE}/SendMail", value_of(context, HEADER)) as span:
+        with self._tracer.begin(f"{SERVICE}/SendMail", traceparent()) as span:
             receipt = await self._admission.send(
                 caller().tenant,
                 mail,
@@ -83,11 +81,13 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def BatchSendMail(self, request: pb.BatchSendMailRequest, context: Context) -> pb.BatchSendMailResponse:
         """See the proto."""
         deadline = self._deadline(context)
-        request, shared = await self._opened(request, "shared", open_batch, lambda: request.shared)
+        if (octets := large(request)) is not None:
+            request, shared, entries = await self._shell.offload(lambda: open_batch(octets))
+        else:
+            shared, entries = mail_from_proto(request.shared, "shared"), [entry_from_proto(entry) for entry in request.entries]
         if not request.HasField("shared"):
             raise Invalid.field("shared", "there is none: give what the mails have in common")
-        with self._tracer.begin(f"{SERVICE}/BatchSendMail", value_of(context, HEADER)) as span:
-            entries = await self._entries(request)
+        with self._tracer.begin(f"{SERVICE}/BatchSendMail", traceparent()) as span:
             batch_id, results = await self._admission.send_batch(
                 caller().tenant, shared, entries, deadline=deadline, traceparent=span.traceparent if span.sampled else ""
             )
@@ -151,23 +151,6 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
                 reasons.update(dict.fromkeys(missing.intersection(found.job.recipients), reason))
                 missing.difference_update(found.job.recipients)
         return [replace(each, wait_reason=reasons.get(each.index, "")) for each in recipients] if reasons else recipients
-
-    async def _opened(
-        self, request: R, name: str, off_loop: Callable[[bytes], tuple[R, Mail]], message: Callable[[], mail_pb2.Mail]
-    ) -> tuple[R, Mail]:
-        """The request and its mail; what is large or crowded is taken apart off the loop."""
-        if (octets := large(request)) is not None:
-            return await self._shell.offload(lambda: off_loop(octets))
-        mail = message()
-        if crowd(mail) <= ON_LOOP_RECIPIENTS:
-            return request, mail_from_proto(mail, name)
-        return request, await self._shell.offload(lambda: mail_from_proto(mail, name))
-
-    async def _entries(self, request: pb.BatchSendMailRequest) -> list[BatchEntry]:
-        entries = request.entries
-        if len(entries) + sum([len(entry.to) for entry in entries]) <= 2 * ON_LOOP_RECIPIENTS:
-            return [entry_from_proto(entry) for entry in entries]
-        return await self._shell.offload(lambda: [entry_from_proto(entry) for entry in entries])
 
     def _deadline(self, context: Context) -> float | None:
         """On the shell's clock."""

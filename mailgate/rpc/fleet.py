@@ -6,7 +6,7 @@ from hmac import compare_digest
 
 from mailgate.errors import Unauthenticated
 from mailgate.rpc.around import Context, Enter, Fail, Interceptor
-from mailgate.rpc.metadata import bearer_of
+from mailgate.rpc.metadata import brought
 
 SERVICES = "/mailgate.api.node.v1."
 
@@ -18,7 +18,7 @@ def fleet_guard(token: str, *, certificates: bool = False) -> Interceptor:
     """
 
     def enter(context: Context) -> None:
-        given = bearer_of(context)
+        given = brought(context).bearer
         if not given or not compare_digest(given.encode(), token.encode()):
             raise Unauthenticated("the fleet token is missing or wrong: set the same fleet_token on gateways and senders")
 

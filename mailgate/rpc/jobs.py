@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import DecodeError
 
@@ -55,21 +55,39 @@ def encode_content(content: Content) -> bytes:
     _put_addresses(body.reply_to, content.reply_to)
     for header in content.headers:
         body.headers.add(name=header.name, value=header.value)
-    pieces = [body.SerializeToString()]
+    if _weigh(content) > LARGE:
+        return b"".join([body.SerializeToString(), *_pieces(content)])
+    for file in content.attachments:
+        body.attachments.add(data=file.data, filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+    if isinstance(content.body, Raw):
+        body.raw = content.body.data
+    else:
+        parts = body.parts
+        parts.subject, parts.text, parts.html = content.body.subject, content.body.text, content.body.html
+        parts.SetInParent()
+    return body.SerializeToString()
+
+
+def _weigh(content: Content) -> int:
+    body = content.body
+    octets = len(body.data) if isinstance(body, Raw) else len(body.text) + len(body.html)
+    return octets + sum([len(file.data) for file in content.attachments]) if content.attachments else octets
+
+
+def _pieces(content: Content) -> Iterator[bytes]:
+    """The large fields of a JobBody as they stand in it."""
     for file in content.attachments:
         named = mail_pb2.Attachment(filename=file.filename, content_type=file.content_type, content_id=file.content_id).SerializeToString()
         before = delimited(_FILE_DATA, len(file.data))
-        pieces += (delimited(_FILES, len(named) + len(before) + len(file.data)), named, before, file.data)
+        yield from (delimited(_FILES, len(named) + len(before) + len(file.data)), named, before, file.data)
     if isinstance(content.body, Raw):
-        pieces += (delimited(_RAW, len(content.body.data)), content.body.data)
-    else:
-        inner: list[bytes] = []
-        for number, text in zip(_TEXTS, (content.body.subject, content.body.text, content.body.html), strict=True):
-            if text:
-                encoded = text.encode()
-                inner += (delimited(number, len(encoded)), encoded)
-        pieces += (delimited(_PARTS, sum(map(len, inner))), *inner)
-    return b"".join(pieces)
+        yield from (delimited(_RAW, len(content.body.data)), content.body.data)
+        return
+    inner: list[bytes] = []
+    for number, text in zip(_TEXTS, (content.body.subject, content.body.text, content.body.html), strict=True):
+        encoded = text.encode()
+        inner += (delimited(number, len(encoded)), encoded)
+    yield from (delimited(_PARTS, sum(map(len, inner))), *inner)
 
 
 def decode_body(data: bytes) -> JobBody:

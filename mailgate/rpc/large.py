@@ -9,8 +9,8 @@ from google.protobuf.message import DecodeError
 
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2
 from mailgate.errors import Invalid, TooLarge
-from mailgate.mail import Attachment, Mail, Parts, Raw
-from mailgate.rpc.mails import mail_from_proto
+from mailgate.mail import Attachment, BatchEntry, Mail, Parts, Raw
+from mailgate.rpc.mails import entry_from_proto, mail_from_proto
 from mailgate.rpc.wire import Crowded, Malformed, Scanner
 
 _MAIL = mail_pb2.Mail.DESCRIPTOR.fields_by_name
@@ -41,8 +41,8 @@ def open_send(data: bytes) -> tuple[mail_service_pb2.SendMailRequest, Mail]:
         raise _no_message(fault, "SendMailRequest") from None
 
 
-def open_batch(data: bytes) -> tuple[mail_service_pb2.BatchSendMailRequest, Mail]:
-    """A BatchSendMailRequest with an empty `shared`, and the shared mail. May run in a thread.
+def open_batch(data: bytes) -> tuple[mail_service_pb2.BatchSendMailRequest, Mail, list[BatchEntry]]:
+    """A BatchSendMailRequest with an empty `shared`, the shared mail, and the entries. May run in a thread.
 
     Raises:
         Invalid: it is no such message, or has more fields than any that is allowed.
@@ -57,7 +57,8 @@ def open_batch(data: bytes) -> tuple[mail_service_pb2.BatchSendMailRequest, Mail
         request = mail_service_pb2.BatchSendMailRequest.FromString(rest)
         if shared:
             request.shared.SetInParent()
-        return request, _open_mail(scanner, [each for _, each in shared], "shared")
+        mail = _open_mail(scanner, [each for _, each in shared], "shared")
+        return request, mail, [entry_from_proto(entry) for entry in request.entries]
     except Crowded as crowd:
         raise TooLarge.field("request", f"it has {crowd}: send several batches") from None
     except (Malformed, DecodeError, UnicodeDecodeError) as fault:

@@ -28,8 +28,6 @@ from mailgate.mail import (
     RecipientState,
 )
 
-_NO_ADDRESS = Address("")
-
 
 def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
     """A caller's mail, not yet checked. It copies bodies: beyond a mebibyte keep it off the loop.
@@ -38,17 +36,21 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
         Invalid: an enum's number is not known to this release; `field` names the mail to the caller.
     """
     kind = message.WhichOneof("content")
-    parts = message.parts
-    content = Parts(parts.subject, parts.text, parts.html) if kind == "parts" else Raw(message.raw) if kind == "raw" else None
+    content: Parts | Raw | None = None
+    if kind == "parts":
+        parts = message.parts
+        content = Parts(parts.subject, parts.text, parts.html)
+    elif kind == "raw":
+        content = Raw(message.raw)
     sender = message.from_address
     return Mail(
-        from_address=Address(sender.email, sender.display_name) if message.HasField("from_address") else _NO_ADDRESS,
-        to=addresses_from_proto(message.to),
-        cc=addresses_from_proto(message.cc),
-        bcc=addresses_from_proto(message.bcc),
-        reply_to=addresses_from_proto(message.reply_to),
+        from_address=Address(sender.email, sender.display_name),
+        to=_addresses(message.to),
+        cc=_addresses(message.cc),
+        bcc=_addresses(message.bcc),
+        reply_to=_addresses(message.reply_to),
         content=content,
-        attachments=tuple([Attachment(a.data, a.filename, a.content_type, a.content_id) for a in message.attachments]),
+        attachments=_attachments(message.attachments),
         headers=_headers(message.headers),
         return_path=message.return_path if message.HasField("return_path") else None,
         lane=_lane(message.lane, field) if message.lane else None,
@@ -58,12 +60,6 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
         tags=tuple(message.tags),
         metadata=dict(message.metadata),
     )
-
-
-def crowd(message: mail_pb2.Mail) -> int:
-    """Things in a mail that `mail_from_proto` makes a value of, each in about half a microsecond."""
-    addresses = len(message.to) + len(message.cc) + len(message.bcc) + len(message.reply_to)
-    return addresses + len(message.headers) + len(message.attachments) + len(message.tags) + len(message.metadata)
 
 
 def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
@@ -97,12 +93,11 @@ def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
 
 def entry_from_proto(message: mail_service_pb2.BatchEntry) -> BatchEntry:
     """Hot: about two microseconds with one recipient."""
-    to, cc, bcc = message.to, message.cc, message.bcc
     return BatchEntry(
-        tuple([Address(a.email, a.display_name) for a in to]),
-        addresses_from_proto(cc) if cc else (),
-        addresses_from_proto(bcc) if bcc else (),
-        _headers(message.headers) if message.headers else (),
+        _addresses(message.to),
+        _addresses(message.cc),
+        _addresses(message.bcc),
+        _headers(message.headers),
         dict(message.metadata) if message.metadata else {},
     )
 
@@ -220,11 +215,6 @@ def counts_from_proto(messages: Iterable[mail_service_pb2.StateCount]) -> dict[R
     return {RecipientState(message.state): message.count for message in messages}
 
 
-def addresses_from_proto(messages: Iterable[mail_pb2.Address]) -> tuple[Address, ...]:
-    """Not yet checked."""
-    return tuple([Address(m.email, m.display_name) for m in messages])
-
-
 def timestamp(ms: int) -> Timestamp:
     """From milliseconds since the epoch."""
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
@@ -250,8 +240,16 @@ def _address(address: Address) -> mail_pb2.Address:
     return mail_pb2.Address(email=address.email, display_name=address.display_name)
 
 
+def _addresses(messages: Sequence[mail_pb2.Address]) -> tuple[Address, ...]:
+    return tuple([Address(m.email, m.display_name) for m in messages]) if messages else ()
+
+
 def _headers(messages: Sequence[mail_pb2.Header]) -> tuple[Header, ...]:
-    return tuple([Header(m.name, m.value) for m in messages])
+    return tuple([Header(m.name, m.value) for m in messages]) if messages else ()
+
+
+def _attachments(messages: Sequence[mail_pb2.Attachment]) -> tuple[Attachment, ...]:
+    return tuple([Attachment(m.data, m.filename, m.content_type, m.content_id) for m in messages]) if messages else ()
 
 
 def _lane(number: int, field: str) -> Lane:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mailgate.rpc.around import Context
 
 
-def value_of(context: Context, name: str) -> str:
-    """The first value of that name (lower case); empty when there is none, or it is binary."""
-    for key, value in context.invocation_metadata() or ():
-        if key == name:
-            return value if isinstance(value, str) else ""
-    return ""
+class Brought(NamedTuple):
+    """`bearer`: what `authorization: Bearer` shows; both empty when they are not there."""
+
+    bearer: str
+    traceparent: str
 
 
-def bearer_of(context: Context) -> str:
-    """What `authorization: Bearer` shows; empty when it shows nothing."""
-    scheme, _, credential = value_of(context, "authorization").partition(" ")
-    return credential.strip() if scheme.lower() == "bearer" else ""
+def brought(context: Context) -> Brought:
+    """Of what may be there twice the last counts. Must be cheap: asked for every call."""
+    metadata = dict(context.invocation_metadata() or ())
+    scheme, _, credential = _text(metadata.get("authorization")).partition(" ")
+    return Brought(credential.strip() if scheme.lower() == "bearer" else "", _text(metadata.get("traceparent")))
+
+
+def _text(value: str | bytes | None) -> str:
+    return value if isinstance(value, str) else ""

@@ -13,7 +13,7 @@ from mailgate.mail import Address, Attachment, Header, Parts, Raw
 from mailgate.rpc import jobs
 from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope
 from mailgate.rpc.large import open_batch, open_send
-from mailgate.rpc.mails import mail_from_proto
+from mailgate.rpc.mails import entry_from_proto, mail_from_proto
 from mailgate.rpc.wire import MAX_FIELDS, Crowded, Malformed, Scanner, delimited
 
 TEXT = st.text(max_size=20)
@@ -50,9 +50,10 @@ def test_a_request_taken_apart_is_the_request_parsed(mail, validate):
 def test_a_batch_taken_apart_is_the_batch_parsed(shared, addresses):
     """Entries are the library's."""
     request = mail_service_pb2.BatchSendMailRequest(shared=shared, entries=[mail_service_pb2.BatchEntry(to=[each]) for each in addresses])
-    opened, value = open_batch(request.SerializeToString())
+    opened, value, entries = open_batch(request.SerializeToString())
     assert value == mail_from_proto(shared)
     assert opened.entries == request.entries
+    assert entries == [entry_from_proto(entry) for entry in request.entries]
 
 
 @given(mails(), mails())
@@ -144,5 +145,5 @@ def test_a_large_job_is_decoded_as_a_small_one(content, monkeypatch):
     data = encode_envelope(ENVELOPE) + encode_content(content)
     cut_out = decode_body(data)
     monkeypatch.setattr(jobs, "LARGE", 2**40)
-    assert cut_out == decode_body(data)
+    assert cut_out == decode_body(data) == decode_body(encode_envelope(ENVELOPE) + encode_content(content))
     assert cut_out.content == content
