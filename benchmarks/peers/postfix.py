@@ -181,7 +181,7 @@ def _write(home: Path, port: int, relay: int, concurrency: int, *, tls: bool, se
     shutil.chown(home / "data", "postfix")
     shutil.chown(home / "mail", "nobody")
     mail = (home / "mail").stat()
-    text = SETTINGS + (RELAYING if relay else DELIVERING) + (CERTIFICATE if tls else "") + settings
+    text = SETTINGS + (RELAYING if relay else DELIVERING) + (CERTIFICATE if tls else "")
     values = {
         "home": home,
         "processes": concurrency + 50,
@@ -191,7 +191,7 @@ def _write(home: Path, port: int, relay: int, concurrency: int, *, tls: bool, se
         "uid": mail.st_uid,
         "gid": mail.st_gid or mail.st_uid,
     }
-    (home / "etc/main.cf").write_text(text.format(**values))
+    (home / "etc/main.cf").write_text(text.format(**values) + settings)
     (home / "etc/master.cf").write_text(MASTER.format(port=port))
     if tls:
         make_certificate(home / "tls")

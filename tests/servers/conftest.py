@@ -13,8 +13,10 @@ UNTOUCHED = """\
 local_header_rewrite_clients =
 message_drop_headers =
 always_add_missing_headers = no
+smtpd_recipient_restrictions = check_recipient_access inline:{refused@example.net=REJECT,later@example.net=DEFER}, permit_mynetworks, reject
 """
-"""Postfix as a server in the middle of the net, which leaves headers as they are; for loopback clients it would mend them."""
+"""Postfix as a server in the middle of the net, which leaves headers as they are; for loopback clients it would mend them.
+Two addresses are refused, one for good and one for now."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
