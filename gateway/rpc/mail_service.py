@@ -14,7 +14,7 @@ from gateway.rpc.paging import page_after, page_size
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
-from mailgate.errors import Invalid, MailgateError, NotFound
+from mailgate.errors import Invalid, NotFound
 from mailgate.ids import format_id, job_id, parse_id
 from mailgate.mail import Receipt, Recipient, RecipientState
 from mailgate.rpc.large import open_batch, open_send
@@ -24,8 +24,8 @@ from mailgate.rpc.mails import (
     duration_ms,
     entry_from_proto,
     event_to_proto,
+    fill_receipt,
     mail_from_proto,
-    receipt_to_proto,
     recipient_to_proto,
     timestamp,
 )
@@ -76,7 +76,9 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             )
             if span.sampled:
                 span.set({names.MAIL_ID: format_id(receipt.mail_id)} if receipt.mail_id else {})
-        return pb.SendMailResponse(receipt=receipt_to_proto(receipt))
+        response = pb.SendMailResponse()
+        fill_receipt(response.receipt, receipt)
+        return response
 
     async def BatchSendMail(self, request: pb.BatchSendMailRequest, context: Context) -> pb.BatchSendMailResponse:
         """See the proto."""
@@ -93,7 +95,14 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             )
             if span.sampled:
                 span.set({names.BATCH_ID: format_id(batch_id)})
-        return pb.BatchSendMailResponse(batch_id=format_id(batch_id), results=map(_result, results))
+        response = pb.BatchSendMailResponse(batch_id=format_id(batch_id))
+        for outcome in results:
+            result = response.results.add()
+            if isinstance(outcome, Receipt):
+                fill_receipt(result.receipt, outcome)
+            else:
+                result.error.CopyFrom(to_status(outcome))
+        return response
 
     async def GetMail(self, request: pb.GetMailRequest, context: Context) -> pb.GetMailResponse:
         """See the proto."""
@@ -165,9 +174,3 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         if milliseconds < 0:
             raise Invalid.field("wait", f"{milliseconds} ms is negative: give how long to wait, or leave it out")
         return milliseconds / 1000
-
-
-def _result(outcome: Receipt | MailgateError) -> pb.BatchResult:
-    if isinstance(outcome, Receipt):
-        return pb.BatchResult(receipt=receipt_to_proto(outcome))
-    return pb.BatchResult(error=to_status(outcome))

@@ -113,15 +113,17 @@ def entry_to_proto(entry: BatchEntry) -> mail_service_pb2.BatchEntry:
     )
 
 
-def receipt_to_proto(receipt: Receipt) -> mail_pb2.Receipt:
-    """For a door. A mail that was only validated has neither id nor time."""
-    message = mail_pb2.Receipt(wait_elapsed=receipt.wait_elapsed)
+def fill_receipt(message: mail_pb2.Receipt, receipt: Receipt) -> None:
+    """Write a receipt where it belongs. A mail that was only validated has neither id nor time."""
+    message.SetInParent()
     if receipt.mail_id:
         message.mail_id = format_id(receipt.mail_id)
-        message.accept_time.CopyFrom(timestamp(receipt.accept_ms))
+        time = message.accept_time
+        time.seconds, time.nanos = receipt.accept_ms // 1000, receipt.accept_ms % 1000 * 1_000_000
+    if receipt.wait_elapsed:
+        message.wait_elapsed = True
     for recipient in receipt.recipients:
         message.recipients.append(recipient_to_proto(recipient))
-    return message
 
 
 def receipt_from_proto(message: mail_pb2.Receipt) -> Receipt:
