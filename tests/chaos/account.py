@@ -101,8 +101,10 @@ def _judge_double(sums: Account, recipient: str, several: list[Seen], deaths: Se
     excuses = [_excuse(former, deaths, window) for former in several[:-1]]
     whole = [death for death in excuses if death is not None]
     if hold or len(whole) < len(excuses) or len({one.message_id for one in several}) > 1:
-        trail = " ".join(f"{one.at:.3f}/{one.client.partition('.')[0]}" for one in several)
-        sums.doubled.append(f"{recipient} {several[0].message_id} at {trail}")
+        trail = " ".join(f"{one.at:.3f} by {one.client.partition('.')[0]}" for one in several)
+        near = sorted(deaths, key=lambda death: abs(death.at - several[0].at))[:2]
+        told = " ".join(f"{death.process} {death.how} {death.at:.3f}–{death.gone:.3f}" for death in near)
+        sums.doubled.append(f"{recipient} {several[0].message_id} at {trail} ({told})")
         return
     for former, death in zip(several, whole, strict=False):
         sums.widest = max(sums.widest, death.at - former.at)

@@ -32,6 +32,10 @@ RATE = 1800.0
 WINDOW = ANSWER * 1.5 + 1.5
 """From a dot to its record: the answer, and what frames, group commit and busy processors add."""
 
+LINGER = 15.0
+"""Seconds after the queue is empty until every mail must be final. GetQueue may not count what waits for a node's inventory."""
+UNFINISHED = {"QUEUED", "SENDING", "DEFERRED"}
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -181,10 +185,10 @@ def strike(fleet: Fleet, scenario: Scenario) -> list[Death]:
 
 
 def drain(fleet: Fleet, door: Door) -> None:
-    """Wait until nothing waits, twice in a row."""
+    """Wait until nothing waits, three times in a row."""
     quiet = 0
     end = time.monotonic() + 120
-    while quiet < 2:
+    while quiet < 3:
         if time.monotonic() > end:
             raise TimeoutError(f"not drained after 120 s: {door.queue()}\n{fleet.tails()}")
         quiet = quiet + 1 if door.waiting() == 0 else 0
@@ -203,6 +207,16 @@ def gather(loads: Sequence[Load]) -> tuple[dict[str, str], set[str]]:
 
 
 def ask_states(door: Door, accepted: dict[str, str]) -> dict[str, str]:
-    """What GetMail says of each."""
+    """What GetMail says of each; whoever is not final in spite of an empty queue is asked again for LINGER seconds."""
     prefix = len("RECIPIENT_STATE_")
-    return {mail_id: ",".join(mail.RecipientState.Name(state)[prefix:] for state in states) for mail_id, states in door.states(accepted)}
+    states: dict[str, str] = {}
+    end = time.monotonic() + LINGER
+    asked = list(accepted)
+    while asked:
+        for mail_id, found in door.states(asked):
+            states[mail_id] = ",".join(mail.RecipientState.Name(state)[prefix:] for state in found)
+        asked = [mail_id for mail_id in asked if states[mail_id] in UNFINISHED]
+        if time.monotonic() > end:
+            break
+        time.sleep(0.5)
+    return states
