@@ -61,8 +61,10 @@ class Source:
         self._recipients = (JobRecipient(0, TO),)
 
     def ready(self, handoff: Handoff) -> None:
-        """As if the gateway's COMMIT had come."""
+        """As if the gateway's COMMIT had come; then, as delivery does, the next mail that can be started."""
         self.pool.commit(handoff)
+        if self.unsent:
+            self.start(handoff.route)
 
     def done(self, handoff: Handoff, tried: Tried) -> None:
         """Counts."""
@@ -81,9 +83,9 @@ class Source:
             self.start(route)
 
     def start(self, route: str) -> None:
-        """A mail of its own, as delivery makes one."""
-        self.unsent -= 1
-        self.pool.start(Handoff(Fence(b"", self.unsent), route, FROM, self._recipients, MESSAGE))
+        """A mail of its own, as delivery makes one, if a connection takes it."""
+        if self.pool.start(Handoff(Fence(b"", self.unsent), route, FROM, self._recipients, MESSAGE)):
+            self.unsent -= 1
 
 
 async def ours(port: int, mails: int) -> Round:

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, cast
 
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
@@ -20,18 +20,20 @@ BURST_OCTETS = 4 * 1024 * 1024
 """Of a long body written before others get their turn on the loop, should the socket take it all."""
 LINGER = 5.0
 """Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
+FOLLOW_WITHIN = 0.25
+"""Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Owner(Protocol):
     """What a connection tells: the pool. Synchronous; nothing but `on_closing` is called from within `start`, `commit` or `withdraw`."""
 
-    def on_ready(self, connection: Connection, handoff: Handoff) -> None:
+    def on_ready(self, handoff: Handoff) -> None:
         """354 is here."""
         ...
 
-    def on_done(self, connection: Connection, handoff: Handoff, done: Done) -> None:
-        """Every recipient has its outcome."""
+    def on_done(self, connection: Connection, done: Done) -> None:
+        """Every recipient of `done.transaction`, a Handoff, has its outcome."""
         ...
 
     def on_idle(self, connection: Connection) -> None:
@@ -48,7 +50,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """See the module. Made by the dialer's `adopt`; whoever makes it calls `take_over` at once."""
+    """See the module. Made for a connection that has just been dialled; the transport calls it from then on."""
 
     __slots__ = (
         "_began",
@@ -60,11 +62,11 @@ class Connection(asyncio.Protocol):
         "by_server",
         "closing",
         "conversation",
-        "handoff",
         "remote",
         "since",
         "slot",
         "slots",
+        "took",
     )
 
     def __init__(
@@ -74,7 +76,6 @@ class Connection(asyncio.Protocol):
         self.conversation = conversation
         self.slots = slots
         self.slot = slot
-        self.handoff: Handoff | None = None
         self.closing = False
         self.by_server = True
         """Should it end now, it is not by our wish."""
@@ -85,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self.since = self._began = self._clock()
         """`since`: the last thing written or heard; deadlines count from it."""
+        self.took = float("inf")
+        """Seconds from the last commit to its reply."""
 
     def __repr__(self) -> str:
         return f"<Connection {self.remote.address} {self.conversation.step.name}{' closing' if self.closing else ''}>"
@@ -95,37 +98,53 @@ class Connection(asyncio.Protocol):
         return not self.closing and not self._transport.is_closing()
 
     @property
+    def takes_another(self) -> bool:
+        """A mail may follow the one whose body is out: this server answers bodies soon, and so the mail waits no longer than elsewhere."""
+        return self.took <= FOLLOW_WITHIN and self.conversation.takes_another and self.usable
+
+    @property
     def duration_us(self) -> int:
-        """Since the commit, or since the start where there was none."""
-        return int((self._clock() - self._began) * 1e6)
+        """Since the commit, or since the start where there was none, until the last thing heard."""
+        return int((self.since - self._began) * 1e6)
 
     # ---- what the pool does
 
     def start(self, handoff: Handoff) -> Done | None:
-        """Begins the transaction; Done when this server can't take it, and then the connection is still idle."""
-        self.since = self._began = self._clock()
+        """Begins the transaction, while idle or where it `takes_another`; Done when this server can't take it: nothing has changed then."""
         begun = self.conversation.start(handoff)
         if isinstance(begun, Done):
             return begun
-        self.handoff = handoff
+        if self.conversation.step is Step.COMMANDS:
+            self.since = self._began = self._clock()
         self._transport.write(begun)
         return None
 
-    def commit(self) -> bool:
-        """Lets the end of the body go. False: the conversation is not there (any more)."""
-        if self.conversation.step is not Step.READY:
+    def commit(self, handoff: Handoff) -> bool:
+        """Lets the end of the body go. False: this mail is not READY (any more).
+
+        Where it then `takes_another` the body waits for that, to leave with it in one write: `release` must be called soon.
+        """
+        if self.conversation.ready is not handoff:
             return False
         self.since = self._began = self._clock()
-        self._transport.write(self.conversation.finish())
-        self._pump()
+        first = self.conversation.finish(hold=self.took <= FOLLOW_WITHIN)
+        if first:
+            self._transport.write(first)
+        if not self.takes_another:
+            self._pump()
         return True
 
-    def withdraw(self) -> None:
-        """Gives the transaction up: nothing more is told of it. After `commit` it is too late, and nothing happens."""
-        if self.conversation.step in (Step.COMMANDS, Step.READY):
-            self.handoff = None
-            self.by_server = False
-            self._act(self.conversation.withdraw())
+    def release(self) -> None:
+        """Writes what `commit` held back, if nothing followed it."""
+        self._pump()
+
+    def committed(self, handoff: Handoff) -> bool:
+        """The end of this mail's body was let go, and the reply is not in."""
+        return self.conversation.ending is handoff
+
+    def withdraw(self, handoff: Handoff) -> None:
+        """Gives the mail up: nothing more is told of it. After `commit` it is too late, and nothing happens."""
+        self._act(self.conversation.withdraw(handoff))
 
     def quit(self) -> None:
         """Closes an idle connection politely."""
@@ -192,8 +211,8 @@ class Connection(asyncio.Protocol):
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
-            if event is READY and self.handoff is not None:
-                self._owner.on_ready(self, self.handoff)
+            if event is READY:
+                self._owner.on_ready(cast("Handoff", self.conversation.ready))
             elif event is IDLE:
                 self._owner.on_idle(self)
             elif isinstance(event, Done):
@@ -204,12 +223,14 @@ class Connection(asyncio.Protocol):
                 self._end(event)
 
     def _done(self, done: Done) -> None:
-        handoff, self.handoff = self.handoff, None
-        if handoff is not None:
-            self._owner.on_done(self, handoff, done)
+        self._owner.on_done(self, done)
+        if done.answered:
+            self.took = self.since - self._began
+        self._began = self.since
 
     def _end(self, close: Close) -> None:
         self.closing = True
+        self.by_server = self.by_server and not close.ours
         self.since = self._clock()
         self._owner.on_closing(self, close)
         if close.reset:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from mailgate.route import Route
 from mailgate.verdict import Tried
@@ -19,7 +19,6 @@ from sender.pool.relays import Trouble
 from sender.pool.slots import Counts, Dial, Slot, Slots
 from sender.smtp.conversation import Conversation
 from sender.smtp.events import Close, Done
-from sender.smtp.steps import Step
 
 SWEEP = 1.0
 """Seconds between two looks at deadlines, idle times and resting relays."""
@@ -56,7 +55,8 @@ class Pool:
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
-        self._unfit: list[tuple[Connection, Handoff, Done]] = []
+        self._unfit: list[tuple[Dialled, Done]] = []
+        self._held: list[Connection] = []
         self._hungry: set[str] = set()
         self._changed = asyncio.Event()
         self._draining = False
@@ -139,26 +139,31 @@ class Pool:
             self._feed(handoff.route)
             return False
         unfit = connection.start(handoff)
-        if unfit is not None:
-            if not self._unfit:
-                self._loop.call_soon(self._tell_unfit)
-            self._unfit.append((connection, handoff, unfit))
-        slots.began(slot)
         self._at[handoff] = connection
+        if unfit is None:
+            slots.began(slot)
+        else:
+            self._put_off(slots, slot, unfit)
         return True
 
     def commit(self, handoff: Handoff) -> bool:
         """Lets the end of the body go. False: the mail is no longer there, and `done` has said or will say why."""
         connection = self._at.get(handoff)
-        return connection is not None and connection.commit()
+        if connection is None or not connection.commit(handoff):
+            return False
+        if connection.takes_another:
+            connection.slots.ended(connection.slot)
+            if not self._held:
+                self._loop.call_soon(self._release)
+            self._held.append(connection)
+        return True
 
     def withdraw(self, handoff: Handoff) -> None:
         """Gives up a mail that was not committed: nothing more is heard of it. Of a committed one `done` is still told."""
         connection = self._at.get(handoff)
-        if connection is None or connection.conversation.step in (Step.BODY, Step.ENDED):
-            return
-        del self._at[handoff]
-        connection.withdraw()
+        if connection is not None and not connection.committed(handoff):
+            del self._at[handoff]
+            connection.withdraw(handoff)
 
     # ---- the end
 
@@ -191,14 +196,15 @@ class Pool:
 
     # ---- what connections tell
 
-    def on_ready(self, connection: Connection, handoff: Handoff) -> None:
+    def on_ready(self, handoff: Handoff) -> None:
         """Passed on."""
         self._listener.ready(handoff)
 
-    def on_done(self, connection: Connection, handoff: Handoff, done: Done) -> None:
+    def on_done(self, connection: Connection, done: Done) -> None:
         """Passed on, with where it happened."""
         if not connection.closing:
             connection.slots.done(connection.slot, answered=done.answered)
+        handoff = cast("Handoff", done.transaction)
         if self._at.pop(handoff, None) is not None:
             remote = connection.remote
             self._listener.done(handoff, Tried(done.recipients, remote.host, remote.address, remote.tls, connection.duration_us))
@@ -214,8 +220,7 @@ class Pool:
     def on_closing(self, connection: Connection, close: Close) -> None:
         """It takes no more mail."""
         connection.slots.closing(connection.slot, connection.since)
-        if close.stumbled:
-            connection.slots.stumbled(connection.slot)
+        connection.slots.stumbled(connection.slot, close.stumbled)
 
     def on_closed(self, connection: Connection) -> None:
         """The socket is gone: what its slot is for now, the plan says."""
@@ -286,12 +291,26 @@ class Pool:
         self._follow(slots)
         self._changed.set()
 
+    def _release(self) -> None:
+        """Bodies that no mail has followed within the turn of the loop leave alone."""
+        held, self._held = self._held, []
+        for connection in held:
+            connection.release()
+
+    def _put_off(self, slots: Slots, slot: Slot, unfit: Done) -> None:
+        """A mail that this server can't take: the slot is as it was, and the listener hears of it on the loop's next turn."""
+        slots.not_begun(slot)
+        if not self._unfit:
+            self._loop.call_soon(self._tell_unfit)
+        self._unfit.append((self._connections[slot].remote, unfit))
+
     def _tell_unfit(self) -> None:
         told, self._unfit = self._unfit, []
-        for connection, handoff, done in told:
-            self.on_done(connection, handoff, done)
-            if not connection.closing:
-                self.on_idle(connection)
+        for remote, unfit in told:
+            handoff = cast("Handoff", unfit.transaction)
+            if self._at.pop(handoff, None) is not None:
+                self._listener.done(handoff, Tried(unfit.recipients, remote.host, remote.address, remote.tls))
+                self._listener.idle(handoff.route)
 
     def _all(self) -> Iterator[Slots]:
         yield from self._routes.values()

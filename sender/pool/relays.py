@@ -31,6 +31,7 @@ class _Relay:
     failed_at: float = float("-inf")
     rests_until: float = float("-inf")
     stumbles: int = 0
+    ignored: int = 0
 
 
 class Relays:
@@ -60,6 +61,14 @@ class Relays:
     def stumbled(self, place: int) -> None:
         """A connection broke over its first group of commands."""
         self._relays[place].stumbles += 1
+
+    def ignored(self, place: int) -> None:
+        """A connection broke before it answered the group that had followed a body."""
+        self._relays[place].ignored += 1
+
+    def following(self, place: int) -> bool:
+        """A mail may follow another's body; once it is not so it stays so: it costs a round trip, no more."""
+        return self._relays[place].ignored < STUMBLES
 
     def pipelining(self, place: int) -> bool:
         """Groups of commands may be tried; once it is not so it stays so, until the route is configured anew."""

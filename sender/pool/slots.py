@@ -19,6 +19,7 @@ from enum import IntEnum
 from mailgate.route import Relay, Route
 from mailgate.verdict import Reply
 from sender.pool.relays import Relays, Trouble
+from sender.smtp.events import Stumble
 
 DIALS_AT_ONCE = 8
 """Of one route. TLS handshakes cost the loop a millisecond each, and servers limit the rate of new connections."""
@@ -54,6 +55,8 @@ class Slot:
     dialled_at: float = 0.0
     mails: int = 0
     """That the server answered."""
+    followed: bool = False
+    """A second mail has followed the body of the one under way."""
     rested: bool = False
     """Idle for RESTED at least when it began to close."""
 
@@ -100,6 +103,8 @@ class Slots:
         self._slots = [Slot() for _ in range(route.connections)]
         self._idle: list[Slot] = []
         """The longest idle first; taken from the end, so that what is too much stays idle."""
+        self._ended: dict[Slot, None] = {}
+        """BUSY, the body out, and not followed yet."""
         self._counts = Counts()
 
     def __repr__(self) -> str:
@@ -109,22 +114,45 @@ class Slots:
     # ---- the hot path: no allocation, no loop
 
     def take(self) -> Slot | None:
-        """The idle slot used last, now RESERVED. None: there is none now; more are wanted then."""
-        if not self._idle:
-            self.wanted = min(self.route.connections, max(2 * self.wanted, 1))
-            return None
-        slot = self._idle.pop()
-        slot.state = State.RESERVED
-        return slot
+        """The idle slot used last, now RESERVED; else, with all connections there, one whose mail can be followed by another, still BUSY.
+
+        None: there is none now; more connections are wanted then.
+        """
+        if self._idle:
+            slot = self._idle.pop()
+            slot.state = State.RESERVED
+            return slot
+        if self._ended and self.wanted >= self.route.connections:
+            slot, _ = self._ended.popitem()
+            slot.followed = True
+            return slot
+        self.wanted = min(self.route.connections, max(2 * self.wanted, 1))
+        return None
 
     def began(self, slot: Slot) -> None:
         """A mail is under way on it."""
         slot.state = State.BUSY
 
+    def not_begun(self, slot: Slot) -> None:
+        """The mail for which it was taken can't be sent on it: it is as before `take`."""
+        if slot.state is State.RESERVED:
+            slot.state = State.IDLE
+            self._idle.append(slot)
+        else:
+            slot.followed = False
+            self._ended[slot] = None
+
+    def ended(self, slot: Slot) -> None:
+        """The body of its mail is out, and another mail may follow it."""
+        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and self.relays.following(slot.relay):
+            self._ended[slot] = None
+
     def done(self, slot: Slot, *, answered: bool) -> None:
-        """Its mail is judged, by the server's answers or by its silence; the conversation may still have to tidy up."""
-        slot.state = State.RESETTING
+        """Its mail is judged, by the server's answers or by its silence; one may have followed, or there may be something to tidy up."""
+        slot.state = State.BUSY if slot.followed else State.RESETTING
+        slot.followed = False
         slot.mails += answered
+        self._ended.pop(slot, None)
 
     def freed(self, slot: Slot, now: float) -> bool:
         """It could take the next mail, and is IDLE. False: it must be closed instead, and is CLOSING."""
@@ -167,7 +195,8 @@ class Slots:
         """No mail may take it any more."""
         if slot.state is State.CLOSING:
             return
-        slot.rested = False
+        slot.rested = slot.followed = False
+        self._ended.pop(slot, None)
         if slot.state is State.IDLE:
             slot.rested = now - slot.since >= RESTED
             self._idle.remove(slot)
@@ -188,9 +217,11 @@ class Slots:
         elif by_server and not slot.mails and now - slot.dialled_at < RESTED:
             self.relays.failed(slot.relay, slot.dialled_at, now, jitter)
 
-    def stumbled(self, slot: Slot) -> None:
-        """The connection broke over a group of commands. If it never had one answered, PIPELINING itself may be what its relay can't do."""
-        if not slot.mails:
+    def stumbled(self, slot: Slot, stumble: Stumble) -> None:
+        """What its connection broke over. A group counts against its relay only if no mail was ever answered on that connection."""
+        if stumble is Stumble.FOLLOWING:
+            self.relays.ignored(slot.relay)
+        elif stumble is Stumble.GROUP and not slot.mails:
             self.relays.stumbled(slot.relay)
 
     def pipelining(self, slot: Slot) -> bool:

@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from mailgate.job import JobRecipient
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.capabilities import Capabilities
-from sender.smtp.events import Done
-
-
-class Transaction(Protocol):
-    """What is to be sent: a `sender.pool.handoff.Handoff` is one."""
-
-    @property
-    def return_path(self) -> str:
-        """The address for MAIL FROM; empty: the null sender."""
-        ...
-
-    @property
-    def recipients(self) -> tuple[JobRecipient, ...]:
-        """At least one."""
-        ...
-
-    @property
-    def message(self) -> bytes:
-        """The whole mail, its dots not doubled."""
-        ...
-
-    @property
-    def smtputf8(self) -> bool:
-        """Addresses or headers are beyond ASCII."""
-        ...
+from sender.smtp.events import Done, Transaction
 
 
 def commands_of(transaction: Transaction, offered: Capabilities) -> bytes | Done:
@@ -71,4 +44,6 @@ def _encoded(transaction: Transaction, parameters: str, utf8: bool) -> bytes | D
 
 def _unfit(transaction: Transaction, enhanced: str, text: str, bounce_class: str) -> Done:
     indexes = tuple([recipient.index for recipient in transaction.recipients])
-    return Done((RecipientVerdict(indexes, Outcome.BOUNCED, Reply(Phase.MAIL, 0, enhanced, text, bounce_class)),), answered=False)
+    return Done(
+        transaction, (RecipientVerdict(indexes, Outcome.BOUNCED, Reply(Phase.MAIL, 0, enhanced, text, bounce_class)),), answered=False
+    )

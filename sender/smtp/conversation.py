@@ -7,6 +7,9 @@ A transaction's way (RFC 5321 3.3), in one write where PIPELINING allows it (RFC
                      ├────────▶ RESETTING ─250─▶ IDLE
                      └ every RCPT refused and yet 354: a lone dot ─▶ EMPTIED ─any reply─▶ IDLE   (RFC 2920 3.1)
 
+The group of the next transaction may follow a body at once (RFC 2920 3.1), by `start` while ENDED: the reply to the body then leads to
+COMMANDS instead of IDLE, and a round trip is saved.
+
 From everywhere: a lost connection, 421, a reply that is none, or one that nobody asked for ─▶ CLOSED. The end of the body leaves only
 through `finish` and `more`; until the last piece has been handed out the mail is certainly unsent.
 """
@@ -15,14 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
+from mailgate.verdict import Outcome, Phase, Reply
 from sender.smtp import body
 from sender.smtp.capabilities import Capabilities
-from sender.smtp.commands import Transaction, commands_of
-from sender.smtp.events import IDLE, READY, Close, Done, Event, Send
+from sender.smtp.commands import commands_of
+from sender.smtp.events import IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
 from sender.smtp.replies import ReplyParser, Rubbish, ServerReply
 from sender.smtp.steps import AWAITED, WAITING, Step, Waiting
-from sender.smtp.verdicts import CLOSING, broken, outcome_of, shared, understand
+from sender.smtp.under_way import UnderWay
+from sender.smtp.verdicts import CLOSING, broken, outcome_of, understand
 
 _GO_ON = 354
 _OK, _MORE = 2, 3
@@ -35,70 +39,96 @@ class Conversation:
     """See the module. The caller writes what it is given, in order, and passes in whatever the server says, and its silence."""
 
     __slots__ = (
-        "_answered", "_commands", "_count", "_long", "_mail_refused", "_parser", "_pieces", "_pipelining", "_refused", "_transaction",
-        "_upcoming", "capabilities", "step",
-    )  # fmt: skip
+        "_commands",
+        "_followed",
+        "_following",
+        "_long",
+        "_mail",
+        "_parser",
+        "_pieces",
+        "_upcoming",
+        "capabilities",
+        "pipelining",
+        "step",
+    )
 
     def __init__(self, capabilities: Capabilities, *, pipelining: bool = True) -> None:
         self.capabilities = capabilities
+        self.pipelining = pipelining and capabilities.pipelining
+        """Commands go out in groups."""
         self.step = _IDLE
-        self._pipelining = pipelining and capabilities.pipelining
         self._parser = ReplyParser()
-        self._transaction: Transaction | None = None
-        """None: idle, withdrawn, or already judged."""
-        self._count = 0
-        """Its recipients."""
-        self._answered = 0
-        """Of its commands: MAIL, each RCPT, DATA."""
+        self._mail: UnderWay | None = None
+        """From `start` until the connection is idle again."""
+        self._following: UnderWay | None = None
+        """Its group has followed the body of `_mail`."""
+        self._followed = False
+        """`_mail` followed another, and no reply to it has come yet."""
         self._commands: list[bytes] = []
         """Step by step only: all of them; empty once DATA was sent."""
-        self._mail_refused: ServerReply | None = None
-        self._refused: dict[int, ServerReply] = {}
-        """RCPTs, by their place."""
         self._pieces: Iterator[bytes] | None = None
         self._upcoming = b""
         self._long = False
 
     def __repr__(self) -> str:
-        return f"<Conversation {self.step.name}{', step by step' if not self._pipelining else ''}>"
+        return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
 
     @property
     def waiting(self) -> Waiting:
-        """The deadline that runs now; it begins anew with each thing written or heard."""
+        """The deadline that runs now; it begins anew with each thing heard, and with each written but what follows a body."""
         return WAITING[self.step]
 
     @property
-    def pipelined(self) -> bool:
-        """Commands go out in groups."""
-        return self._pipelining
+    def ready(self) -> Transaction | None:
+        """The one that may be finished; None: none may."""
+        return self._mail.transaction if self.step is _READY and self._mail is not None else None
+
+    @property
+    def ending(self) -> Transaction | None:
+        """The one whose body is under way or unanswered; None: there is none."""
+        return self._mail.transaction if self.step in (_BODY, _ENDED) and self._mail is not None else None
+
+    @property
+    def takes_another(self) -> bool:
+        """Another transaction may follow the body. Not a long one, which the server may have refused midway."""
+        return self.step in (_BODY, _ENDED) and self.pipelining and self._following is None and not self._long
 
     def start(self, transaction: Transaction) -> bytes | Done:
-        """What to write to begin the transaction; Done when `commands_of` finds the server unfit: it was asked nothing and stays idle."""
-        if self.step is not _IDLE:
+        """What to write to begin the transaction, while IDLE or where it `takes_another`; a body that was held comes first.
+
+        Done when `commands_of` finds that it can't be sent here: nothing was begun.
+        """
+        if self.step is not _IDLE and not self.takes_another:
             raise RuntimeError(f"start while {self.step.name}")
         group = commands_of(transaction, self.capabilities)
         if isinstance(group, Done):
             return group
-        self._transaction, self._count, self._answered = transaction, len(transaction.recipients), 0
+        if self.step is not _IDLE:
+            self._following = UnderWay(transaction)
+            return self.more() + group
+        self._mail = UnderWay(transaction)
         self.step = _COMMANDS
-        if self._pipelining:
+        if self.pipelining:
             return group
         self._commands = group.splitlines(keepends=True)
         return self._commands[0]
 
-    def finish(self) -> bytes:
-        """Lets the end of the body go: what to write first, while READY. A long body goes on with `more`."""
-        if self.step is not _READY or self._transaction is None:
+    def finish(self, *, hold: bool = False) -> bytes:
+        """Lets the end of the body go: what to write first, while READY. `more` goes on, when that is on its way.
+
+        `hold`: a body of one piece is left to `more` too, or to the `start` of a transaction that follows it at once, in the same write.
+        """
+        if self.step is not _READY or self._mail is None:
             raise RuntimeError(f"finish while {self.step.name}")
-        message = self._transaction.message
-        if len(message) <= body.PIECE_OCTETS:
+        message = self._mail.transaction.message
+        self._long = len(message) > body.PIECE_OCTETS
+        if not self._long and not hold:
             self.step = _ENDED
             return body.wire(message)
-        self._long = True
-        self._pieces = body.pieces(message)
-        self._upcoming = next(self._pieces)
+        self._pieces = body.pieces(message) if self._long else iter(())
+        self._upcoming = next(self._pieces) if self._long else body.wire(message)
         self.step = _BODY
-        return self.more()
+        return self.more() if self._long else b""
 
     def more(self) -> bytes:
         """The next piece of a long body, when the one before is on its way; empty when there is none."""
@@ -109,16 +139,19 @@ class Conversation:
             self.step, self._pieces = _ENDED, None
         return piece
 
-    def withdraw(self) -> list[Event]:
+    def withdraw(self, transaction: Transaction) -> list[Event]:
         """Gives the transaction up; nothing more is told of it.
 
-        While COMMANDS the replies that are owed are awaited first: then RSET, or closing without a dot after 354. While READY: Close.
-        Later it is too late, and nothing happens.
+        While its commands are under way the replies that are owed are awaited first: then RSET, or closing without a dot after 354. While
+        READY: Close. Later it is too late, and nothing happens.
         """
-        if self.step is _COMMANDS:
-            self._transaction = None
-            return []
-        return self._close("withdrawn after 354") if self.step is _READY else []
+        if self._following is not None and self._following.transaction is transaction:
+            self._following.told = True
+        elif self._mail is not None and self._mail.transaction is transaction and self.step in (_COMMANDS, _READY):
+            self._mail.told = True
+            if self.step is _READY:
+                return self._close("withdrawn after 354", ours=True)
+        return []
 
     def quit(self) -> bytes:
         """Says good-bye while idle; Close follows the server's answer."""
@@ -142,7 +175,8 @@ class Conversation:
         step = self.step
         if step is _READY or step is _IDLE:
             if self._parser.amid:
-                events += self._fail(broken(self._phase, "the server spoke out of turn", "protocol"), "the server spoke out of turn")
+                why = "the server spoke out of turn"
+                events += self._fail(broken(self._phase, why, "protocol"), why)
             else:
                 events.append(READY if step is _READY else IDLE)
         return events
@@ -153,92 +187,95 @@ class Conversation:
 
     def timed_out(self, seconds: float) -> list[Event]:
         """The deadline that `waiting` names has passed."""
-        awaited = AWAITED.get(self.step) or self._phase.name
-        why = f"no reply to {awaited} within {seconds:g} s"
+        why = f"no reply to {AWAITED.get(self.step) or self._phase.name} within {seconds:g} s"
         return self._fail(broken(self._phase, why), why, reset=True)
 
     @property
     def _phase(self) -> Phase:
         """What the server's next reply would be to."""
+        if self._mail is None:
+            return Phase.UNKNOWN
         if self.step is _COMMANDS:
-            return Phase.MAIL if self._answered == 0 else Phase.RCPT if self._answered <= self._count else Phase.DATA
-        return Phase.DATA if self.step is _READY else Phase.BODY if self.step in (_BODY, _ENDED) else Phase.UNKNOWN
+            return self._mail.phase
+        return Phase.DATA if self.step is _READY else Phase.BODY
 
     def _command_answered(self, reply: ServerReply, events: list[Event]) -> None:
-        code, answered = reply.code, self._answered
-        kind = code // 100
-        if code == CLOSING:
-            events += self._fail(understand(self._phase, reply), "the server closes (421)")
-        elif answered > self._count:
-            self._data_answered(reply, events)
+        mail, kind = self._mail, reply.code // 100
+        assert mail is not None  # noqa: S101
+        if reply.code == CLOSING:
+            events += self._fail(understand(mail.phase, reply), "the server closes (421)")
+        elif mail.answered > mail.count:
+            self._data_answered(mail, reply, events)
         elif kind == _MORE:
             self._nonsense(reply, events)
         else:
             if kind != _OK:
-                if answered:
-                    self._refused[answered - 1] = reply
-                else:
-                    self._mail_refused = reply
-            self._answered = answered + 1
+                mail.refuse(reply)
+            mail.answered += 1
+            self._followed = False
             if self._commands:
-                self._step_on(events)
+                self._step_on(mail, events)
 
-    def _step_on(self, events: list[Event]) -> None:
+    def _step_on(self, mail: UnderWay, events: list[Event]) -> None:
         """Step by step: a reply is in, the next command goes out."""
-        if self._transaction is None or self._mail_refused or len(self._refused) == self._count:
-            self._judge(events, Outcome.DEFERRED, None)
-            self._reset(events)
+        if mail.told or mail.mail_refused or mail.nobody:
+            events += mail.tell(Outcome.DEFERRED, None)
+            self._reset(mail, events)
             return
-        events.append(Send(self._commands[self._answered]))
-        if self._answered > self._count:
+        events.append(Send(self._commands[mail.answered]))
+        if mail.answered > mail.count:
             self._commands = []
 
-    def _data_answered(self, reply: ServerReply, events: list[Event]) -> None:
-        nobody = len(self._refused) == self._count
+    def _data_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
         if reply.code == _GO_ON:
-            if nobody:
-                self._judge(events, Outcome.DEFERRED, None)
+            if mail.nobody:
+                events += mail.tell(Outcome.DEFERRED, None)
                 events.append(Send(body.END))
                 self.step = _EMPTIED
-            elif self._mail_refused or self._transaction is None:
-                self._judge(events, Outcome.DEFERRED, None)
-                events += self._close("354 to a mail that is not to be sent")
+            elif mail.mail_refused or mail.told:
+                events += mail.tell(Outcome.DEFERRED, None)
+                events += self._close("354 to a mail that is not to be sent", ours=True)
             else:
                 self.step = _READY
         elif reply.code // 100 in (_OK, _MORE):
             self._nonsense(reply, events)
         else:
             said = understand(Phase.DATA, reply)
-            self._judge(events, outcome_of(Phase.DATA, said), said)
-            self._reset(events)
+            events += mail.tell(outcome_of(Phase.DATA, said), said)
+            self._reset(mail, events)
 
     def _body_answered(self, reply: ServerReply, events: list[Event]) -> None:
-        if reply.code // 100 == _MORE:
+        code, mail = reply.code, self._mail
+        assert mail is not None  # noqa: S101
+        if code // 100 == _MORE:
             self._nonsense(reply, events)
             return
         said = understand(Phase.BODY, reply)
-        self._judge(events, outcome_of(Phase.BODY, said), said)
-        if reply.code == CLOSING:
+        events += mail.tell(outcome_of(Phase.BODY, said), said)
+        if code == CLOSING:
             events += self._close("the server closes (421)")
-        elif self._long and reply.code // 100 != _OK:
+        elif self._long and code // 100 != _OK:
             # It may have refused midway; whether another reply is to come nobody can tell.
-            events += self._close("a long body was refused", reset=True)
+            events += self._close("a long body was refused", reset=True, ours=True)
+        elif self._following is not None:
+            self._mail, self._following, self._followed = self._following, None, True
+            self.step = _COMMANDS
         else:
-            self._clear()
+            self._rest()
 
     def _other_answered(self, reply: ServerReply, events: list[Event]) -> None:
         """Replies that carry no verdict: to RSET, QUIT and the lone dot; and those that nobody asked for."""
-        step, code = self.step, reply.code
-        if step is _BODY and code // 100 > _MORE:
+        step, kind = self.step, reply.code // 100
+        if step is _BODY and kind > _MORE and self._mail is not None:
             said = understand(Phase.BODY, reply)
-            self._judge(events, outcome_of(Phase.BODY, said), said)
-            events += self._close("refused amid the body", reset=True)
+            events += self._mail.tell(outcome_of(Phase.BODY, said), said)
+            events += self._close("refused amid the body", reset=True, ours=True)
         elif step is _QUITTING:
-            events += self._close("good-bye")
-        elif code == CLOSING:
+            events += self._close("good-bye", ours=True)
+        elif reply.code == CLOSING:
             events += self._fail(understand(self._phase, reply), "the server closes (421)")
-        elif (step is _EMPTIED and code // 100 != _MORE) or (step is _RESETTING and code // 100 == _OK):
-            self._clear()
+        elif (step is _EMPTIED and kind != _MORE) or (step is _RESETTING and kind == _OK):
+            self._rest()
         else:
             self._nonsense(reply, events)
 
@@ -247,55 +284,37 @@ class Conversation:
         why = f"a reply that makes no sense here: {said.code} {said.text}"
         events += self._fail(broken(self._phase, why, "protocol"), why)
 
-    def _judge(self, events: list[Event], outcome: Outcome, reply: Reply | None, *, answered: bool = True) -> None:
-        """Tells the outcome, unless the transaction was withdrawn. `reply` is of those that nothing else decided; None: there are none."""
-        transaction, self._transaction = self._transaction, None
-        if transaction is None:
-            return
-        if self._mail_refused:
-            reply = understand(Phase.MAIL, self._mail_refused)
-            outcome = outcome_of(Phase.MAIL, reply)
-        elif self._refused:
-            each: list[tuple[int, Outcome, Reply]] = []
-            for place, recipient in enumerate(transaction.recipients):
-                refusal = self._refused.get(place)
-                said = understand(Phase.RCPT, refusal) if refusal else reply
-                if said is not None:
-                    each.append((recipient.index, outcome_of(Phase.RCPT, said) if refusal else outcome, said))
-            events.append(Done(shared(each), answered))
-            return
-        if reply is not None:
-            events.append(Done((RecipientVerdict(tuple([r.index for r in transaction.recipients]), outcome, reply),), answered))
-
     def _fail(self, reply: Reply, why: str, *, reset: bool = False) -> list[Event]:
         """Nothing more will be heard that could be understood."""
         if self.step is _CLOSED:
             return []
         events: list[Event] = []
-        stumbled = self._pipelining and self.step is _COMMANDS and reply.code != CLOSING
-        reset = reset or self.step in (_BODY, _ENDED)
-        self._judge(events, Outcome.IN_DOUBT if self.step is _ENDED else Outcome.DEFERRED, reply, answered=False)
-        return events + self._close(why, reset=reset, stumbled=stumbled)
+        stumbled = Stumble.NO
+        if self.pipelining and self.step is _COMMANDS and reply.code != CLOSING:
+            stumbled = Stumble.FOLLOWING if self._followed else Stumble.GROUP
+        if self._mail is not None:
+            events += self._mail.tell(Outcome.IN_DOUBT if self.step is _ENDED else Outcome.DEFERRED, reply, answered=False)
+        return events + self._close(why, reset=reset or self.step in (_BODY, _ENDED), stumbled=stumbled)
 
-    def _close(self, why: str, *, reset: bool = False, stumbled: bool = False) -> list[Event]:
-        self._clear()
-        self.step = _CLOSED
-        return [Close(why, reset, stumbled)]
+    def _close(self, why: str, *, reset: bool = False, stumbled: Stumble = Stumble.NO, ours: bool = False) -> list[Event]:
+        events: list[Event] = []
+        if self._following is not None:
+            events += self._following.tell(Outcome.DEFERRED, broken(Phase.MAIL, why), answered=False)
+        self._rest()
+        self.step, self._following = _CLOSED, None
+        return [*events, Close(why, reset, stumbled, ours)]
 
-    def _reset(self, events: list[Event]) -> None:
+    def _reset(self, mail: UnderWay, events: list[Event]) -> None:
         """After a transaction that DATA did not end. None was begun where MAIL was refused."""
-        if self._mail_refused:
-            self._clear()
+        if mail.mail_refused:
+            self._rest()
         else:
             events.append(Send(b"RSET\r\n"))
             self._commands = []
             self.step = _RESETTING
 
-    def _clear(self) -> None:
+    def _rest(self) -> None:
         self.step = _IDLE
-        self._transaction = self._mail_refused = self._pieces = None
-        self._upcoming, self._long = b"", False
-        if self._refused:
-            self._refused = {}
-        if self._commands:
-            self._commands = []
+        self._mail = self._pieces = None
+        self._commands, self._upcoming = [], b""
+        self._long = self._followed = False

@@ -1,10 +1,37 @@
-"""What a conversation tells its caller. Pure values."""
+"""What a conversation is given, and what it tells. Pure values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
 
+from mailgate.job import JobRecipient
 from mailgate.verdict import RecipientVerdict
+
+
+class Transaction(Protocol):
+    """What is to be sent: a `sender.pool.handoff.Handoff` is one."""
+
+    @property
+    def return_path(self) -> str:
+        """The address for MAIL FROM; empty: the null sender."""
+        ...
+
+    @property
+    def recipients(self) -> tuple[JobRecipient, ...]:
+        """At least one."""
+        ...
+
+    @property
+    def message(self) -> bytes:
+        """The whole mail, its dots not doubled."""
+        ...
+
+    @property
+    def smtputf8(self) -> bool:
+        """Addresses or headers are beyond ASCII."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +46,10 @@ class Ready:
     """354 is here and at least one recipient was accepted: `finish` or `withdraw` is awaited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """Every recipient has its outcome. Not told of a withdrawn transaction."""
 
+    transaction: Transaction
     recipients: tuple[RecipientVerdict, ...]
     answered: bool = True
     """The server's replies decided; False: its silence, or its nonsense."""
@@ -33,14 +60,25 @@ class Idle:
     """The next `start` may come."""
 
 
+class Stumble(IntEnum):
+    """What a connection broke over, so that it need not be tried again with this server: some offer PIPELINING and can't do it."""
+
+    NO = 0
+    GROUP = 1
+    """It owed replies to a group of commands."""
+    FOLLOWING = 2
+    """It never answered the group that had followed a body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Close:
     """The connection is of no more use. `reset`: nothing that was written may leave any more, so it must be torn down, not closed."""
 
     why: str
     reset: bool = False
-    stumbled: bool = False
-    """It broke while it owed replies to a group of commands: some servers offer PIPELINING and can't do it."""
+    stumbled: Stumble = Stumble.NO
+    ours: bool = False
+    """The server did nothing for which it should be spared: it was we who had to end it."""
 
 
 Event = Send | Ready | Done | Idle | Close

@@ -10,6 +10,7 @@ MAX_LINE_OCTETS = 2048
 MAX_LINES = 128
 """Of one reply. RFC 5321 sets no limit; an EHLO reply has about a dozen."""
 
+_REMEMBERED = 4096
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 
 
@@ -33,13 +34,17 @@ class ReplyParser:
     The same bytes give the same replies however they are cut. A line may end in LF alone (some servers do); codes are 200 to 599.
     """
 
-    __slots__ = ("_code", "_deaf", "_lines", "_rest")
+    __slots__ = ("_code", "_deaf", "_heard", "_lines", "_meant", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
         self._lines: list[bytes] = []
         self._code = 0
         self._deaf = False
+        self._heard = b""
+        """The last whole group of replies, and
+        (`_meant`) what it meant: servers answer every mail in the same words, but for the last reply."""
+        self._meant: list[ServerReply | Rubbish] = []
 
     @property
     def amid(self) -> bool:
@@ -47,7 +52,16 @@ class ReplyParser:
         return bool(self._rest or self._lines)
 
     def feed(self, data: bytes) -> list[ServerReply | Rubbish]:
-        """The replies that `data` completes; after a Rubbish nothing comes any more."""
+        """The replies that `data` completes, not to be changed; after a Rubbish nothing comes any more."""
+        whole = not (self._rest or self._lines or self._deaf)
+        if whole and data == self._heard:
+            return self._meant
+        replies = self._parse(data)
+        if whole and len(data) <= _REMEMBERED and len(replies) > 1 and not (self._rest or self._lines or self._deaf):
+            self._heard, self._meant = data, replies
+        return replies
+
+    def _parse(self, data: bytes) -> list[ServerReply | Rubbish]:
         replies: list[ServerReply | Rubbish] = []
         if self._deaf:
             return replies

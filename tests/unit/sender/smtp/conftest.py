@@ -12,7 +12,7 @@ from mailgate.verdict import Outcome
 from sender.smtp.events import Done, Event
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mail:
     """What a conversation needs of a Handoff."""
 

@@ -10,7 +10,7 @@ from mailgate.verdict import Outcome, Phase
 from sender.smtp.body import PIECE_OCTETS
 from sender.smtp.capabilities import Capabilities
 from sender.smtp.conversation import Conversation
-from sender.smtp.events import IDLE, READY, Close, Done, Send
+from sender.smtp.events import IDLE, READY, Close, Done, Send, Stumble
 from sender.smtp.steps import Step, Waiting
 
 FULL = Capabilities(pipelining=True, size=True, size_limit=50_000_000, eight_bit_mime=True, smtputf8=True)
@@ -187,9 +187,9 @@ def test_the_null_sender(mail):
 def test_withdrawn_while_ready(mail):
     """After 354 the only way back is to close, without a dot."""
     talk = Conversation(FULL)
-    talk.start(mail())
+    talk.start(sent := mail())
     talk.receive(OK + OK + GO)
-    (close,) = talk.withdraw()
+    (close,) = talk.withdraw(sent)
     assert isinstance(close, Close)
     assert not close.reset
     assert talk.step is Step.CLOSED
@@ -200,9 +200,9 @@ def test_withdrawn_while_ready(mail):
 def test_withdrawn_before_354_waits_for_the_replies_it_is_owed(mail):
     """DATA is under way: nothing happens until its reply; 354 then closes, and no Ready and no Done is told."""
     talk = Conversation(FULL)
-    talk.start(mail())
+    talk.start(sent := mail())
     assert talk.receive(OK) == []
-    assert talk.withdraw() == []
+    assert talk.withdraw(sent) == []
     assert talk.waiting is Waiting.COMMAND
     assert talk.receive(OK) == []
     (close,) = talk.receive(GO)
@@ -212,8 +212,8 @@ def test_withdrawn_before_354_waits_for_the_replies_it_is_owed(mail):
 def test_withdrawn_and_then_refused(mail):
     """Had DATA been refused, RSET keeps the connection."""
     talk = Conversation(FULL)
-    talk.start(mail())
-    talk.withdraw()
+    talk.start(sent := mail())
+    talk.withdraw(sent)
     assert talk.receive(OK + OK + b"451 later\r\n") == [RSET]
     assert talk.receive(OK) == [IDLE]
 
@@ -221,8 +221,8 @@ def test_withdrawn_and_then_refused(mail):
 def test_withdrawn_with_every_recipient_refused_and_yet_354(mail):
     """A lone dot to nobody is harmless and keeps the connection."""
     talk = Conversation(FULL)
-    talk.start(mail())
-    talk.withdraw()
+    talk.start(sent := mail())
+    talk.withdraw(sent)
     assert talk.receive(OK + b"550 no\r\n" + GO) == [Send(b".\r\n")]
     assert talk.receive(b"554 no valid recipients\r\n") == [IDLE]
 
@@ -230,15 +230,15 @@ def test_withdrawn_with_every_recipient_refused_and_yet_354(mail):
 def test_withdrawn_step_by_step(mail):
     """DATA was not sent: RSET as soon as the reply under way is in."""
     talk = Conversation(PLAIN)
-    talk.start(mail(2))
+    talk.start(sent := mail(2))
     talk.receive(OK)
-    talk.withdraw()
+    talk.withdraw(sent)
     assert talk.receive(OK) == [RSET]
     assert talk.receive(OK) == [IDLE]
-    talk.start(mail(1))
+    talk.start(sent := mail(1))
     talk.receive(OK)
     talk.receive(OK)
-    talk.withdraw()
+    talk.withdraw(sent)
     (close,) = talk.receive(GO)
     assert isinstance(close, Close)
 
@@ -246,8 +246,8 @@ def test_withdrawn_step_by_step(mail):
 def test_withdrawn_and_then_silence(mail):
     """The deadline of commands bounds the wait."""
     talk = Conversation(FULL)
-    talk.start(mail())
-    talk.withdraw()
+    talk.start(sent := mail())
+    talk.withdraw(sent)
     assert talk.waiting is Waiting.COMMAND
     (close,) = talk.timed_out(60)
     assert close.reset
@@ -256,10 +256,10 @@ def test_withdrawn_and_then_silence(mail):
 def test_withdrawn_too_late(mail, outcomes):
     """After `finish` nothing can be taken back, and the outcome is told."""
     talk = Conversation(FULL)
-    talk.start(mail())
+    talk.start(sent := mail())
     talk.receive(OK + OK + GO)
     talk.finish()
-    assert talk.withdraw() == []
+    assert talk.withdraw(sent) == []
     assert outcomes(talk.receive(OK)) == {10: (DELIVERED, 250, "")}
 
 
@@ -318,6 +318,119 @@ def test_a_long_body_refused_at_its_end_costs_the_connection(mail, outcomes):
     events = talk.receive(b"552 5.3.4 too large\r\n")
     assert outcomes(events) == {10: (BOUNCED, 552, "too_large")}
     assert isinstance(events[-1], Close)
+
+
+# ---- a mail that follows a body
+
+
+def followed(mail, recipients=1):
+    """A conversation whose first mail is ENDED and followed by a second."""
+    talk = Conversation(FULL)
+    talk.start(first := mail())
+    assert not talk.takes_another
+    talk.receive(OK + OK + GO)
+    assert not talk.takes_another
+    talk.finish()
+    assert talk.takes_another
+    second = mail(recipients)
+    assert talk.start(second).endswith(b"DATA\r\n")
+    assert not talk.takes_another
+    return talk, first, second
+
+
+def test_a_mail_follows_a_body(mail, outcomes):
+    """Its group goes out behind the body; the replies come in order, each to its own; only the last leaves the connection idle."""
+    talk, first, second = followed(mail)
+    assert talk.waiting is Waiting.BODY
+    assert talk.ending is first
+    events = talk.receive(b"250 2.0.0 queued\r\n" + OK)
+    assert [event.transaction for event in events] == [first]
+    assert talk.waiting is Waiting.COMMAND
+    assert talk.receive(OK + GO) == [READY]
+    assert talk.ready is second
+    talk.finish()
+    events = talk.receive(b"451 later\r\n")
+    assert [events[0].transaction, events[1]] == [second, IDLE]
+    assert outcomes(events) == {10: (DEFERRED, 451, "other")}
+
+
+def test_what_cannot_follow(mail):
+    """Behind a long body that the server may refuse midway, without PIPELINING, and behind another that follows: nothing."""
+    long, plain = Conversation(FULL), Conversation(PLAIN)
+    for talk in (long, plain):
+        talk.start(mail(message=LONG if talk is long else b"x\r\n"))
+        for reply in (OK, OK, GO):
+            talk.receive(reply)
+        talk.finish()
+        while talk.more():
+            pass
+        assert talk.step is Step.ENDED
+        assert not talk.takes_another
+    talk, _, _ = followed(mail)
+    with pytest.raises(RuntimeError):
+        talk.start(mail())
+
+
+def test_unfit_to_follow(mail):
+    """It is told at once; the one before is not touched."""
+    talk = Conversation(Capabilities(pipelining=True))
+    talk.start(first := mail())
+    talk.receive(OK + OK + GO)
+    talk.finish()
+    assert isinstance(talk.start(mail(smtputf8=True)), Done)
+    assert talk.takes_another
+    events = talk.receive(OK)
+    assert (events[0].transaction, events[1]) == (first, IDLE)
+
+
+def test_the_first_is_refused_the_second_goes_on(mail, outcomes):
+    """They are two transactions: a refused body is not the next mail's fault."""
+    talk, first, second = followed(mail)
+    events = talk.receive(b"554 5.7.1 spam\r\n" + OK + OK + GO)
+    assert events[0].transaction is first
+    assert events[-1] is READY
+    assert talk.ready is second
+
+
+@pytest.mark.parametrize("end", ["lost", "421", "silence"])
+def test_the_connection_ends_under_both(mail, end):
+    """The first is in doubt, or refused by 421; the second is certainly unsent."""
+    talk, first, second = followed(mail)
+    events = {"lost": lambda: talk.lost("gone"), "421": lambda: talk.receive(b"421 bye\r\n"), "silence": lambda: talk.timed_out(600)}[end]()
+    told = {event.transaction: event.recipients[0] for event in events if isinstance(event, Done)}
+    assert told[first].outcome is (DEFERRED if end == "421" else IN_DOUBT)
+    assert (told[second].outcome, told[second].reply.phase, told[second].reply.code) == (DEFERRED, Phase.MAIL, 0)
+    assert isinstance(events[-1], Close)
+    assert talk.step is Step.CLOSED
+
+
+def test_withdrawn_while_it_follows(mail):
+    """The first has its outcome; the second goes the way of a mail withdrawn amid its commands."""
+    talk, first, second = followed(mail)
+    assert talk.withdraw(second) == []
+    events = talk.receive(OK + OK + OK)
+    assert [event.transaction for event in events] == [first]
+    (close,) = talk.receive(GO)
+    assert close.ours
+
+
+def test_the_first_can_not_be_withdrawn(mail):
+    """Its body is out."""
+    talk, first, _ = followed(mail)
+    assert talk.withdraw(first) == []
+    assert talk.receive(OK)[0].transaction is first
+
+
+def test_a_server_that_forgets_what_follows(mail):
+    """It drops what came behind a body: the silence is told apart from other stumbles, so that it need not be tried again."""
+    talk, _, second = followed(mail)
+    talk.receive(OK)
+    done, close = talk.timed_out(60)
+    assert done.transaction is second
+    assert close.stumbled is Stumble.FOLLOWING
+    talk, _, _ = followed(mail)
+    talk.receive(OK + OK)
+    assert talk.lost("gone")[-1].stumbled is Stumble.GROUP
 
 
 # ---- the rest
