@@ -32,7 +32,7 @@ class Positions:
     def deferred(self, due_ms: int) -> int:
         """The position of a job that is due then: odd, and not in the past."""
         soonest = (self.now() + 1) | 1
-        wanted = due_ms * 1000 + 1
+        wanted = due_ms * 1000 - 1
         if wanted > soonest:
             return wanted
         self._last = soonest

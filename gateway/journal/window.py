@@ -42,7 +42,7 @@ class Window:
     def fresh(self, placed: Placed, floor: int) -> None:
         """A new job is on disk. Positions handed in and not committed lie after `floor`, as does this one."""
         line = self._line(line_key(placed.job), floor)
-        if line.loading and line.late is None and self._fits(line, placed.job):
+        if line.loading and self._fits(line, placed.job):
             line.tail.append(placed)
             self._weigh(placed.job)
         elif not line.loading and (line.beyond is None or line.beyond > placed.position) and self._fits(line, placed.job):

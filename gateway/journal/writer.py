@@ -144,8 +144,10 @@ class Writer:
             return
         try:
             results = self._commit(items)
-        except apsw.FullError as error:
-            full = StorageFull(f"{self._path}: {error}")
+        except (apsw.FullError, apsw.IOError) as error:
+            if not _full(error):
+                raise
+            full = StorageFull(f"{self._path}: there is no room on the disk ({error})")
             spared = [item for item in items if not isinstance(item.work, AcceptWork)]
             spared = spared if len(spared) < len(items) else []
             outcomes += [Outcome(item, error=full) for item in items if item not in spared]
@@ -200,7 +202,9 @@ class Writer:
         start = time.perf_counter()
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.FullError:
+        except (apsw.FullError, apsw.IOError) as error:
+            if not _full(error):
+                raise
             return
         self.wal_pages = 0
         self.checkpoints += 1
@@ -237,6 +241,11 @@ class Writer:
                 lost.append(item)
         self._settle([*outcomes, *(Outcome(item, error=self._refusal) for item in lost)])
         _fail(self._broken, self._refusal)
+
+
+def _full(error: apsw.Error) -> bool:
+    """The disk is full, also where SQLite says I/O: the index of the log is memory shared through a file, which could not grow."""
+    return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
 
 
 def _fail(done: asyncio.Future[Any], error: Exception) -> None:

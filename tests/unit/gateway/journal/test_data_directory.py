@@ -1,0 +1,51 @@
+"""The journal's directory: one process at a time, and a file that is ours."""
+
+from __future__ import annotations
+
+import os
+
+import apsw
+import pytest
+
+from mailgate.errors import SettingsInvalid
+
+
+async def test_a_second_journal_on_the_directory_is_refused(opened, tmp_path):
+    """The error names the directory and the process that holds it; when that one has ended, it goes."""
+    async with opened():
+        with pytest.raises(SettingsInvalid) as refused:
+            await opened().__aenter__()
+        assert str(tmp_path / "data") in str(refused.value)
+        assert f"process id {os.getpid()}" in str(refused.value)
+        assert refused.value.mistakes[0].key == "gateway.data"
+    async with opened() as backend:
+        assert backend.journal.epoch == 2
+
+
+async def test_a_directory_that_cannot_be_used_is_named(opened, tmp_path):
+    """A file stands where the directory should be."""
+    (tmp_path / "data").write_text("not a directory")
+    with pytest.raises(SettingsInvalid, match=str(tmp_path / "data")):
+        await opened().__aenter__()
+
+
+async def test_a_file_that_is_no_journal_is_left_alone(opened, tmp_path):
+    """It is not overwritten, and the lock is free again."""
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "journal.db"
+    file.write_text("a diary\n" * 1000)
+    for _ in range(2):
+        with pytest.raises(SettingsInvalid, match="not a journal"):
+            await opened().__aenter__()
+    assert file.read_text().startswith("a diary")
+
+
+async def test_a_journal_of_a_newer_program_is_refused(opened, tmp_path):
+    """With both formats named."""
+    async with opened():
+        pass
+    connection = apsw.Connection(str(tmp_path / "data" / "journal.db"))
+    connection.pragma("user_version", 99)
+    connection.close()
+    with pytest.raises(SettingsInvalid, match="format 99, this program knows 1"):
+        await opened().__aenter__()
