@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,35 +71,35 @@ class Journal:
         self._path = data_dir / FILE
 
     async def __aenter__(self) -> Journal:
-        self._lock = await asyncio.to_thread(DirectoryLock, self._data_dir)
-        try:
+        async with AsyncExitStack() as stack:
+            lock = await asyncio.to_thread(DirectoryLock, self._data_dir)
+            stack.callback(lock.release)
             connection = await asyncio.to_thread(self._open)
-        except BaseException:
-            self._lock.release()
-            raise
-        positions = Positions(self._now_ms)
-        self._reader = Reader(self._path, self._options.cache_bytes // 4)
-        self.broken = asyncio.get_running_loop().create_future()
-        self._queue = JournalQueue(self._reader, positions, self._options, self.broken)
-        self._writer = Writer(connection, self._path, self._options, self._queue.heard, self.broken)
-        self.ledger = JournalLedger(self._writer, self._reader, positions, self._queue)
-        self.queue = self._queue
-        try:
+            opened = stack.enter_context(ExitStack())
+            opened.callback(connection.close)
+            self.broken = asyncio.get_running_loop().create_future()
+            self._positions = Positions(self._now_ms)
+            reader = Reader(self._path, self._options.cache_bytes // 4)
+            self._queue = JournalQueue(reader, self._positions, self._options, self.broken)
+            self._writer = Writer(connection, self._path, self._options, self._queue.heard, self.broken)
+            opened.pop_all()  # the connection is the writer's from here on
+            stack.push_async_callback(self._writer.close)
+            stack.push_async_callback(reader.close)
             await self._queue.start()
-        except BaseException:
-            await self._close()
-            raise
+            self.ledger = JournalLedger(self._writer, reader, self._positions, self._queue)
+            self.queue = self._queue
+            self._closing = stack.pop_all()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._close()
+        await self._closing.aclose()
 
     def stats(self) -> Iterable[Sample | HistogramSample]:
         """What telemetry reads when it is scraped."""
         writer = self._writer
         yield HistogramSample(names.COMMIT_SECONDS, writer.commits.snapshot())
         yield Sample(names.JOURNAL_ROWS, writer.rows)
-        yield Sample(names.JOURNAL_WAITING, writer.waiting)
+        yield Sample(names.JOURNAL_WAITING, self._positions.under_way)
 
     def figures(self) -> JournalFigures:
         """What is in memory now, and counts since the start, in plain ints."""
@@ -127,10 +128,3 @@ class Journal:
             raise
         self.gateway_id, self.epoch, self.recovering = life.gateway_id, life.epoch, life.recovering
         return connection
-
-    async def _close(self) -> None:
-        try:
-            await self._reader.close()
-            await self._writer.close()
-        finally:
-            self._lock.release()

@@ -47,6 +47,11 @@ class Positions:
         self._floors.popleft()
 
     @property
+    def under_way(self) -> int:
+        """Works that are not committed yet."""
+        return len(self._floors)
+
+    @property
     def floor(self) -> int:
         """Every position at or below it that will ever be on disk is there."""
         return self._floors[0] if self._floors else self.now()

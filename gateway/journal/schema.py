@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -86,6 +87,16 @@ def _prepare(connection: apsw.Connection, path: Path, cache_bytes: int) -> None:
         with connection:
             connection.execute(TABLES)
             connection.pragma("user_version", VERSION)
+        _sync_directory(path.parent)
     elif version != VERSION:
         cure = f"it has the format {version}, this program knows {VERSION}: start the newer program, or name another directory"
         raise SettingsInvalid([Mistake("gateway.data", str(path), cure)])
+
+
+def _sync_directory(directory: Path) -> None:
+    """The names of the new files are durable too."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

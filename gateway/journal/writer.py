@@ -73,11 +73,6 @@ class Writer:
         self._look_at_disk()
         self._thread.start()
 
-    @property
-    def waiting(self) -> int:
-        """Works handed over and not taken up."""
-        return self._in.qsize()
-
     def submit(self, work: Work) -> asyncio.Future[Any]:
         """Hand over work; see the class. The future raises StorageFull, StorageBroken, or what SQLite says of the work itself."""
         done: asyncio.Future[Any] = self._loop.create_future()
