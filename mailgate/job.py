@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mailgate.mail import Address, Attachment, Header, Lane, OnDoubt, Parts, Raw
@@ -64,8 +64,7 @@ class JobRecipient:
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What a job has of its own: who it is from and to, and the headers that differ within a batch."""
 
     mail_id: bytes
@@ -89,7 +88,7 @@ class Content:
     reply_to: tuple[Address, ...] = ()
     headers: tuple[Header, ...] = ()
     attachments: tuple[Attachment, ...] = ()
-    body: Parts | Raw = Parts()
+    body: Parts | Raw = field(default_factory=Parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Lane(IntEnum):
@@ -55,8 +56,7 @@ class EventType(IntEnum):
     RESENT = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A mailbox, with the name to show beside it (may be empty)."""
 
     email: str
@@ -138,8 +138,7 @@ class BatchEntry:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """One concluded or running try, as the ledger keeps it and callers see it. Times in milliseconds since the epoch, or for."""
 
     number: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Phase(IntEnum):
@@ -31,8 +32,7 @@ class Outcome(IntEnum):
     """The connection was lost after the final dot and before its answer: nobody can know (RFC 1047)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A server's reply, or what stands for one (code 0). `text` at most 512 octets; `bounce_class` empty when delivered."""
 
     phase: Phase
@@ -42,8 +42,7 @@ class Reply:
     bounce_class: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientVerdict:
+class RecipientVerdict(NamedTuple):
     """The outcome that these recipients (by index) share."""
 
     indexes: tuple[int, ...]
@@ -51,8 +50,7 @@ class RecipientVerdict:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """The node tried: each remaining recipient has an outcome, once."""
 
     recipients: tuple[RecipientVerdict, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
 from gateway.ledger.fact import Fact
@@ -34,7 +34,7 @@ class Hub(Protocol):
         """Somebody listens."""
         ...
 
-    def publish(self, facts: Sequence[Fact]) -> None:
+    def publish(self, facts: Iterable[Fact]) -> None:
         """Tell them; never fails."""
         ...
 

@@ -132,7 +132,7 @@ class Dispatcher:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
         now_ms = self._clock.now_ms()
         for job in counted.dead:
-            self.settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms), job))
+            self.settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms)))
         self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
         living = counted.free + counted.alone
         self._returns.put([job for job in living if job.fence in begun])
@@ -186,9 +186,9 @@ class Dispatcher:
         now_ms = self._clock.now_ms()
         self.expired += isinstance(verdict, Expired)
         if isinstance(verdict, NotTried) and verdict.hopeless:
-            self.settler.settle(Settled(bury(job, verdict.reason, now_ms), job, member.node_id))
+            self.settler.settle(Settled(bury(job, verdict.reason, now_ms), member.node_id))
         else:
-            self.settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), job, member.node_id))
+            self.settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), member.node_id))
 
     def _answer(self, member: Member, answered: Answered) -> None:
         if answered.adopt:
@@ -221,7 +221,7 @@ class Dispatcher:
         now_ms = self._clock.now_ms() if self._clock.trusted else 0
         for job in jobs:
             if job.expire_ms <= now_ms:
-                self.settler.settle(Settled(expire(job, now_ms), job))
+                self.settler.settle(Settled(expire(job, now_ms)))
         return [job for job in jobs if job.expire_ms > now_ms]
 
     def _unwatched(self, work: Awaitable[None]) -> None:
@@ -268,7 +268,7 @@ class Dispatcher:
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
             for doubt in self._doubts.overdue(now):
                 ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms)
-                self.settler.settle(Settled(ruling, doubt.job))
+                self.settler.settle(Settled(ruling))
             if recovered := self._recovery.over(now):
                 self._ready_again(recovered)
             if now >= next_sweep:
@@ -276,7 +276,7 @@ class Dispatcher:
                 self._more.set()
                 if self._clock.trusted:
                     for job in self._feeder.expired(now_ms):
-                        self.settler.settle(Settled(expire(job, now_ms), job))
+                        self.settler.settle(Settled(expire(job, now_ms)))
                 self._queue.nudge()  # what has expired made room
                 if due := await self._ledger.due(now_ms, 1000):
                     await self._queue.put(due)

@@ -6,8 +6,9 @@ more, or none (RFC 5321 4.2.5 has the client try again per transaction, so what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import Change, Conclusion, Parked
@@ -43,13 +44,28 @@ class Backoff:
         return int(base * (1 + self.jitter * (2 * random - 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What the ledger must record, who must be told, and the job that is ready again at once in memory, if it is."""
+class Ruling(NamedTuple):
+    """What the ledger must record of a job, and the job that is ready again at once in memory, if it is."""
 
+    job: Job
     conclusion: Conclusion
-    facts: tuple[Fact, ...]
     back: Job | None = None
+
+    def facts(self) -> Iterator[Fact]:
+        """Who watches must be told these: one for each recipient and change."""
+        mail_id = mail_of(self.job.id)
+        for change in self.conclusion.changes:
+            for index in change.indexes:
+                yield Fact(
+                    self.job.tenant,
+                    mail_id,
+                    index,
+                    self.job.events + 1,
+                    EVENT_OF[change.state],
+                    change.state,
+                    self.conclusion.at_ms,
+                    change.attempt,
+                )
 
 
 def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff, random: float) -> Ruling:
@@ -81,14 +97,14 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
         return park(job, changes, Parked.IN_DOUBT, doubtful[0][1].text, now_ms)
     again = deferred + doubtful
     if not again:
-        return Ruling(Conclusion(job.fence, now_ms, tuple(changes)), facts_of(job, changes, now_ms))
+        return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
     due_ms = now_ms + backoff.wait(job.attempt, random)
     if due_ms >= job.expire_ms:
         changes += [Change(indexes, RecipientState.EXPIRED, attempt(reply)) for indexes, reply in again]
-        return Ruling(Conclusion(job.fence, now_ms, tuple(changes)), facts_of(job, changes, now_ms))
+        return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
     changes += [Change(indexes, RecipientState.DEFERRED, attempt(reply), due_ms) for indexes, reply in again]
     remaining = go_on(job, (index for indexes, _ in again for index in indexes))
-    return Ruling(Conclusion(job.fence, now_ms, tuple(changes), remaining, due_ms), facts_of(job, changes, now_ms))
+    return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining, due_ms))
 
 
 def decide_doubt(job: Job, node_id: str, begun_ms: int, now_ms: int) -> Ruling:
@@ -103,7 +119,7 @@ def resend(job: Job, attempt: AttemptRecord | None, now_ms: int) -> Ruling:
     """Send again, at once, under a new attempt."""
     changes = [Change(job.recipients, RecipientState.QUEUED, attempt)]
     remaining = go_on(job, job.recipients)
-    return Ruling(Conclusion(job.fence, now_ms, tuple(changes), remaining), facts_of(job, changes, now_ms), back=remaining)
+    return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining), back=remaining)
 
 
 def resolve(job: Job, indexes: tuple[int, ...], state: RecipientState, now_ms: int) -> Ruling:
@@ -111,13 +127,13 @@ def resolve(job: Job, indexes: tuple[int, ...], state: RecipientState, now_ms: i
     changes = [Change(indexes, state)]
     rest = tuple(index for index in job.recipients if index not in indexes)
     remaining = replace(go_on(job, rest), events=job.events) if rest else None
-    return Ruling(Conclusion(job.fence, now_ms, tuple(changes), remaining), facts_of(job, changes, now_ms), back=remaining)
+    return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining), back=remaining)
 
 
 def expire(job: Job, now_ms: int) -> Ruling:
     """Its ttl has passed while it waited."""
     changes = [Change(job.recipients, RecipientState.EXPIRED)]
-    return Ruling(Conclusion(job.fence, now_ms, tuple(changes)), facts_of(job, changes, now_ms))
+    return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
 
 
 def bury(job: Job, reason: str, now_ms: int) -> Ruling:
@@ -128,14 +144,14 @@ def bury(job: Job, reason: str, now_ms: int) -> Ruling:
 
 def postpone(job: Job, due_ms: int, now_ms: int) -> Ruling:
     """A node would not try it: no attempt, no event; again at that time."""
-    return Ruling(Conclusion(job.fence, now_ms, (), job, due_ms), ())
+    return Ruling(job, Conclusion(job.fence, now_ms, (), job, due_ms))
 
 
 def park(job: Job, changes: list[Change], parked: Parked, reason: str, now_ms: int) -> Ruling:
     """Nothing more is tried; the recipients whose state is not final stay in the job, under the same attempt."""
     kept = [index for change in changes if change.state in (RecipientState.IN_DOUBT, RecipientState.DEFERRED) for index in change.indexes]
     remaining = replace(go_on(job, kept or job.recipients), attempt=job.attempt)
-    return Ruling(Conclusion(job.fence, now_ms, tuple(changes), remaining, parked=parked, reason=reason), facts_of(job, changes, now_ms))
+    return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining, parked=parked, reason=reason))
 
 
 def go_on(job: Job, recipients: Iterable[int]) -> Job:
@@ -167,14 +183,4 @@ def attempt_record(job: Job, reply: Reply, node_id: str, now_ms: int, tried: Tri
         text=reply.text,
         bounce_class=reply.bounce_class,
         tls=tried.tls,
-    )
-
-
-def facts_of(job: Job, changes: list[Change], now_ms: int) -> tuple[Fact, ...]:
-    """One fact a recipient and change."""
-    mail_id = mail_of(job.id)
-    return tuple(
-        Fact(job.tenant, mail_id, index, job.events + 1, EVENT_OF[change.state], change.state, now_ms, change.attempt)
-        for change in changes
-        for index in change.indexes
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.member import Member
@@ -27,12 +27,10 @@ PAUSE = 1.0
 """Seconds until a batch that found the disk full is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A ruling, the job it is about, and the node that must be told when it is durable ("" for none)."""
+class Settled(NamedTuple):
+    """A ruling, and the node that must be told when it is durable ("" for none)."""
 
     ruling: Ruling
-    job: Job
     node_id: str = ""
     durable: asyncio.Future[None] | None = None
     """Done when it is recorded, for who waits."""
@@ -86,12 +84,12 @@ class Settler:
 
     def unsent(self, node_id: str, job: Job) -> None:
         """The node's word ends a doubt: the parked job was certainly not sent, so it goes again."""
-        self.settle(Settled(resend(job, None, self._clock.now_ms()), job, node_id))
+        self.settle(Settled(resend(job, None, self._clock.now_ms()), node_id))
 
     def tried(self, node_id: str, job: Job, verdict: Tried) -> None:
         """The node tried the job."""
         ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random())
-        self.settle(Settled(ruling, job, node_id))
+        self.settle(Settled(ruling, node_id))
 
     def settle(self, settled: Settled) -> None:
         """Record this ruling with the next batch."""
@@ -119,7 +117,7 @@ class Settler:
                 break
             except StorageFull:
                 await asyncio.sleep(PAUSE)
-        if gone := [settled.job for settled in batch if settled.ruling.conclusion.remaining is None]:
+        if gone := [settled.ruling.job for settled in batch if settled.ruling.conclusion.remaining is None]:
             await self._queue.settle(gone)
         for settled in batch:
             self._under_way.pop(settled.ruling.conclusion.fence, None)
@@ -130,7 +128,7 @@ class Settler:
             if settled.durable is not None and not settled.durable.done():
                 settled.durable.set_result(None)
         self._count(batch)
-        self._publish([fact for settled in batch for fact in settled.ruling.facts])
+        self._publish(fact for settled in batch for fact in settled.ruling.facts())
 
     def _acknowledge(self, batch: list[Settled]) -> None:
         by_node: dict[str, list[Fence]] = {}
@@ -146,14 +144,14 @@ class Settler:
         for settled in batch:
             delivered = 0
             for change in settled.ruling.conclusion.changes:
-                self.outcomes[settled.job.lane, change.state] += len(change.indexes)
+                self.outcomes[settled.ruling.job.lane, change.state] += len(change.indexes)
                 if change.state is RecipientState.DELIVERED:
                     delivered += len(change.indexes)
                 elif change.attempt is not None:
                     name = change.attempt.bounce_class or "other"
                     self.classes[name] = self.classes.get(name, 0) + len(change.indexes)
             if delivered:
-                waited = (settled.ruling.conclusion.at_ms - settled.job.accept_ms) / 1000
-                self.delivered[settled.job.lane].observe(waited, delivered)
+                waited = (settled.ruling.conclusion.at_ms - settled.ruling.job.accept_ms) / 1000
+                self.delivered[settled.ruling.job.lane].observe(waited, delivered)
                 if (member := self._members.get(settled.node_id)) is not None:
                     member.delivered += delivered

@@ -130,7 +130,7 @@ class Hub:
         """Somebody listens: worth making facts for."""
         return bool(self._listeners)
 
-    def publish(self, facts: Sequence[Fact]) -> None:
+    def publish(self, facts: Iterable[Fact]) -> None:
         """Tell these, which are durable."""
         listeners = self._listeners
         if not listeners:

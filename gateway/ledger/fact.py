@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mailgate.mail import AttemptRecord, EventType, RecipientState
@@ -22,5 +22,5 @@ class Fact:
     attempt: AttemptRecord | None = None
 
 
-Publish = Callable[[Sequence[Fact]], None]
-"""Tell whoever watches. Synchronous, never fails, costs next to nothing when nobody does."""
+Publish = Callable[[Iterable[Fact]], None]
+"""Tell whoever watches. Synchronous, never fails; when nobody does it does not even look at them, so that a generator costs nothing."""

@@ -132,7 +132,7 @@ class MemoryLedger:
         if mail is None or mail.record.tenant != tenant:
             return None
         shown = await self.recipients(mail_id, -1, len(mail.recipients))
-        return MailView(replace(mail.record, emails=()), Counter(recipient.state for recipient in shown))
+        return MailView(mail.record._replace(emails=()), Counter(recipient.state for recipient in shown))
 
     async def recipients(self, mail_id: bytes, after: int, limit: int) -> Sequence[Recipient]:
         """See the port."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailgate.job import Fence, Job
 from mailgate.mail import AttemptRecord, Lane, OnDoubt, Recipient, RecipientState
 
 
-@dataclass(frozen=True, slots=True)
-class MailRecord:
+class MailRecord(NamedTuple):
     """What the ledger keeps of a mail, beside its jobs. `emails[i]` is the recipient with index i. Times: ms since the epoch."""
 
     id: bytes
@@ -32,16 +31,14 @@ class MailRecord:
     emails: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A mail and its jobs, to become durable together."""
 
     mail: MailRecord
     jobs: tuple[Job, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """COMMIT wants to leave for this attempt: the row that only one may insert."""
 
     job: Job
@@ -67,8 +64,7 @@ class Parked(IntEnum):
     DEAD = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """The new state that these recipients of a job share. `attempt` None: no attempt brought it."""
 
     indexes: tuple[int, ...]
@@ -77,8 +73,7 @@ class Change:
     next_attempt_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(NamedTuple):
     """What an attempt came to. A fence that is not the job's current one (or a job that is gone) makes it change nothing.
 
     Cases:

@@ -75,7 +75,7 @@ class GrpcNodeLink:
     def commit(self, fences: Sequence[Fence]) -> None:
         """Their bodies may end."""
         self._outgoing.commit(fences)
-        self._pace.now()
+        self._pace.now(len(fences))
 
     def withdraw(self, fences: Sequence[Fence]) -> None:
         """Drop these."""

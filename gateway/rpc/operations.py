@@ -45,7 +45,7 @@ class Operators:
         if doubt.job.fence in self._dispatcher.settler:
             raise WrongState(f"{format_job(job_id)} is being decided right now")
         durable = asyncio.get_running_loop().create_future()
-        self._dispatcher.settler.settle(Settled(ruling, doubt.job, durable=durable))
+        self._dispatcher.settler.settle(Settled(ruling, durable=durable))
         await durable
 
     async def _ruling(self, doubt: DoubtView, resolution: Resolution) -> Ruling:

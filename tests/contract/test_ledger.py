@@ -27,7 +27,7 @@ async def test_an_accepted_mail_is_there_with_all_it_has(backend: Backend):
     await backend.ledger.accept([mail])
     view = await backend.ledger.mail("acme", mail.mail.id)
     assert view is not None
-    assert view.mail == replace(mail.mail, emails=())
+    assert view.mail == mail.mail._replace(emails=())
     assert view.counts == {Q: 5}
     recipients = await backend.ledger.recipients(mail.mail.id, -1, 100)
     assert [(r.index, r.email, r.state, r.attempts, r.update_ms) for r in recipients] == [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from dataclasses import replace
 
 import pytest
 
@@ -42,9 +41,9 @@ async def test_bad_work_fails_alone(opened, clock, bad):
         case "twice":
             works, error = [[good], [other], [good]], WrongState
         case "surrogate":
-            works, error = [[good], [other], [replace(evil, mail=replace(evil.mail, emails=("\udc80@example.com",)))]], UnicodeEncodeError
+            works, error = [[good], [other], [evil._replace(mail=evil.mail._replace(emails=("\udc80@example.com",)))]], UnicodeEncodeError
         case _:
-            works, error = [[good], [other], [replace(evil, mail=replace(evil.mail, expire_ms=1 << 70))]], OverflowError
+            works, error = [[good], [other], [evil._replace(mail=evil.mail._replace(expire_ms=1 << 70))]], OverflowError
     async with opened() as backend:
         first, second, third = await asyncio.gather(*map(backend.ledger.accept, works), return_exceptions=True)
         assert (first, second) == (None, None)

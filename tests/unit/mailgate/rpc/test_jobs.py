@@ -81,9 +81,7 @@ def test_a_job_with_rotten_octets_is_a_job_or_is_refused(data):
 )
 def test_what_no_mail_can_have_made_is_refused(change, why):
     """Decodable is not enough."""
-    from dataclasses import replace
-
-    data = encode_envelope(replace(ENVELOPE, **change)) + encode_content(CONTENT)
+    data = encode_envelope(ENVELOPE._replace(**change)) + encode_content(CONTENT)
     with pytest.raises(JobUnreadable, match=why):
         decode_body(data)
 
