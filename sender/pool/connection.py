@@ -11,7 +11,8 @@ from typing import Protocol, cast
 
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
-from sender.pool.slots import Slot, Slots
+from sender.pool.plan import Slot
+from sender.pool.slots import Slots
 from sender.smtp.conversation import Conversation
 from sender.smtp.events import IDLE, READY, Close, Done, Event, Send
 from sender.smtp.steps import Step, Waiting
@@ -22,6 +23,7 @@ LINGER = 5.0
 """Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
 FOLLOW_WITHIN = 0.25
 """Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
+_COMMANDS = Step.COMMANDS
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -62,6 +64,7 @@ class Connection(asyncio.Protocol):
         "by_server",
         "closing",
         "conversation",
+        "holds",
         "remote",
         "since",
         "slot",
@@ -86,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self.since = self._began = self._clock()
         """`since`: the last thing written or heard; deadlines count from it."""
+        self.holds = False
+        """The last commit left the body to whatever follows it, or to `release`."""
         self.took = float("inf")
         """Seconds from the last commit to its reply."""
 
@@ -100,7 +105,7 @@ class Connection(asyncio.Protocol):
     @property
     def takes_another(self) -> bool:
         """A mail may follow the one whose body is out: this server answers bodies soon, and so the mail waits no longer than elsewhere."""
-        return self.took <= FOLLOW_WITHIN and self.conversation.takes_another and self.usable
+        return self.took <= FOLLOW_WITHIN and self.conversation.takes_another and not self.closing and not self._transport.is_closing()
 
     @property
     def duration_us(self) -> int:
@@ -114,7 +119,7 @@ class Connection(asyncio.Protocol):
         begun = self.conversation.start(handoff)
         if isinstance(begun, Done):
             return begun
-        if self.conversation.step is Step.COMMANDS:
+        if self.conversation.step is _COMMANDS:
             self.since = self._began = self._clock()
         self._transport.write(begun)
         return None
@@ -122,7 +127,7 @@ class Connection(asyncio.Protocol):
     def commit(self, handoff: Handoff) -> bool:
         """Lets the end of the body go. False: this mail is not READY (any more).
 
-        Where it then `takes_another` the body waits for that, to leave with it in one write: `release` must be called soon.
+        Where it then `takes_another` it `holds` the body, to leave with that in one write: `release` must be called soon.
         """
         if self.conversation.ready is not handoff:
             return False
@@ -130,7 +135,8 @@ class Connection(asyncio.Protocol):
         first = self.conversation.finish(hold=self.took <= FOLLOW_WITHIN)
         if first:
             self._transport.write(first)
-        if not self.takes_another:
+        self.holds = self.takes_another
+        if not self.holds:
             self._pump()
         return True
 

@@ -15,8 +15,9 @@ from mailgate.verdict import Tried
 from sender.pool.connection import Connection
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
+from sender.pool.plan import Counts, Dial, Slot
 from sender.pool.relays import Trouble
-from sender.pool.slots import Counts, Dial, Slot, Slots
+from sender.pool.slots import Slots
 from sender.smtp.conversation import Conversation
 from sender.smtp.events import Close, Done
 
@@ -151,7 +152,7 @@ class Pool:
         connection = self._at.get(handoff)
         if connection is None or not connection.commit(handoff):
             return False
-        if connection.takes_another:
+        if connection.holds:
             connection.slots.ended(connection.slot)
             if not self._held:
                 self._loop.call_soon(self._release)

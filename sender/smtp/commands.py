@@ -31,11 +31,10 @@ def commands_of(transaction: Transaction, offered: Capabilities) -> bytes | Done
 
 
 def _encoded(transaction: Transaction, parameters: str, utf8: bool) -> bytes | Done:
-    lines = [f"MAIL FROM:<{transaction.return_path}>{parameters}\r\n"]
-    lines += [f"RCPT TO:<{recipient.email}>\r\n" for recipient in transaction.recipients]
-    lines.append("DATA\r\n")
-    text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+    to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients])
+    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}>\r\nDATA\r\n"
+    lines = len(transaction.recipients) + 2
+    if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         return _unfit(transaction, "5.1.3", "an address has a control character", "unknown_user")
     if not utf8 and (transaction.smtputf8 or not text.isascii()):
         return _unfit(transaction, "5.6.7", "the mail needs SMTPUTF8, which the server does not offer", "unsupported")

@@ -10,7 +10,8 @@ MAX_LINE_OCTETS = 2048
 MAX_LINES = 128
 """Of one reply. RFC 5321 sets no limit; an EHLO reply has about a dozen."""
 
-_REMEMBERED = 4096
+_REMEMBERED = 3
+"""Replies: to MAIL, to the last RCPT, and to DATA."""
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 
 
@@ -42,8 +43,8 @@ class ReplyParser:
         self._code = 0
         self._deaf = False
         self._heard = b""
-        """The last whole group of replies, and
-        (`_meant`) what it meant: servers answer every mail in the same words, but for the last reply."""
+        """The last few replies of one line each, and
+        (`_meant`) what they meant: servers answer the same commands in the same words."""
         self._meant: list[ServerReply | Rubbish] = []
 
     @property
@@ -53,13 +54,25 @@ class ReplyParser:
 
     def feed(self, data: bytes) -> list[ServerReply | Rubbish]:
         """The replies that `data` completes, not to be changed; after a Rubbish nothing comes any more."""
-        whole = not (self._rest or self._lines or self._deaf)
-        if whole and data == self._heard:
-            return self._meant
+        if self._rest or self._lines or self._deaf:
+            return self._parse(data)
+        if self._heard and data.endswith(self._heard):
+            before = data[: -len(self._heard)]
+            if not before:
+                return self._meant
+            if before.endswith(b"\n"):
+                replies = self._parse(before)
+                return replies + (self._meant if self._clean else self._parse(self._heard))
         replies = self._parse(data)
-        if whole and len(data) <= _REMEMBERED and len(replies) > 1 and not (self._rest or self._lines or self._deaf):
-            self._heard, self._meant = data, replies
+        if len(replies) >= _REMEMBERED and self._clean and data.count(b"\n") == len(replies):
+            self._heard = b"\n".join(data.rsplit(b"\n", _REMEMBERED + 1)[-_REMEMBERED - 1 :])
+            self._meant = replies[-_REMEMBERED:]
         return replies
+
+    @property
+    def _clean(self) -> bool:
+        """Between two replies, and not deaf."""
+        return not (self._rest or self._lines or self._deaf)
 
     def _parse(self, data: bytes) -> list[ServerReply | Rubbish]:
         replies: list[ServerReply | Rubbish] = []

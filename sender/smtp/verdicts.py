@@ -35,6 +35,10 @@ _SYNTAX_FIRST, _SYNTAX_LAST = 500, 504
 _EXCEEDED = 552
 
 _ENHANCED = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)", re.M)
+_KNOWN: dict[bytes, str] = {}
+"""Enhanced codes that were seen: servers use few."""
+_KNOWN_MOST = 1000
+_ZERO = ord("0")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 # RFC 3463 and the IANA registry of enhanced status codes: subject.detail. What is ambiguous in practice (7.0, 7.1) is left to the text.
@@ -86,14 +90,26 @@ _BY_CODE_ELSEWHERE = {552: "too_large", 550: "policy", 553: "policy", 554: "poli
 def understand(phase: Phase, said: ServerReply) -> Reply:
     """A server's reply as verdicts carry it: the enhanced code apart, the text in one line of at most TEXT_OCTETS, the class found."""
     code, raw = said
-    enhanced = ""
-    if found := _ENHANCED.match(raw):
-        enhanced = found[1].decode("ascii")
-        raw = _ENHANCED.sub(b"", raw) if b"\n" in raw else raw[found.end() :]
-        if ord(enhanced[0]) - ord("0") != code // 100:
-            enhanced = ""  # a 5.x.x under a 4yz means nothing: the reply's class rules (RFC 2034 4)
+    head, _, rest = raw.partition(b" ")
+    if head in _KNOWN and b"\n" not in raw:
+        enhanced, raw = _KNOWN[head], rest
+    else:
+        enhanced, raw = _split(raw)
+    if enhanced and ord(enhanced[0]) - _ZERO != code // 100:
+        enhanced = ""  # a 5.x.x under a 4yz means nothing: the reply's class rules (RFC 2034 4)
     text = plain(raw)
-    return Reply(phase, code, enhanced, text, "" if code // 100 == 2 else _classify(phase, code, enhanced, text))  # noqa: PLR2004 - RFC 5321 4.2.1
+    return Reply(phase, code, enhanced, text, "" if code < 300 else _classify(phase, code, enhanced, text))  # noqa: PLR2004 - RFC 5321 4.2.1
+
+
+def _split(raw: bytes) -> tuple[str, bytes]:
+    """The enhanced code of a reply's text, and the text of all its lines without it."""
+    found = _ENHANCED.match(raw)
+    if found is None:
+        return "", raw
+    enhanced = found[1].decode("ascii")
+    if len(_KNOWN) < _KNOWN_MOST:
+        _KNOWN[found[1]] = enhanced
+    return enhanced, _ENHANCED.sub(b"", raw)
 
 
 def plain(raw: bytes) -> str:
@@ -112,7 +128,7 @@ def outcome_of(phase: Phase, reply: Reply) -> Outcome:
 
     552 to RCPT defers unless it names a full mailbox or a size: it is how old servers say "too many recipients" (RFC 5321 4.5.3.1.10).
     """
-    if phase is Phase.RCPT and reply.code == _EXCEEDED and reply.enhanced_code in ("", "5.5.3"):
+    if reply.code == _EXCEEDED and phase is Phase.RCPT and reply.enhanced_code in ("", "5.5.3"):
         return Outcome.DEFERRED
     return _OUTCOMES[reply.code // 100]
 

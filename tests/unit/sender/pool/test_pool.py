@@ -88,6 +88,116 @@ async def test_known_at_once_is_told_later(peer, running, route, handoff, until)
         assert len(server.sessions) == 1
 
 
+# ---- mails that follow
+
+
+def following(listener):
+    """As delivery does: after its commits it starts what waits."""
+
+    def ready(handoff):
+        listener.calls.append(("ready", handoff))
+        listener.committed[handoff] = listener.pool.commit(handoff)
+        listener.idle("")
+
+    listener.ready = ready
+
+
+async def test_a_mail_follows_in_one_write(peer, running, route, handoff, until):
+    """On a connection that has shown that it answers bodies soon: the next group is in the server's buffer when the body is."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        behind = []
+        genuine = server.answer
+
+        def answer(name):
+            if name == ".":
+                behind.append(bytes(server.sessions[0].reader._buffer[:5]))
+            return genuine(name)
+
+        server.answer = answer
+        following(listener)
+        await until(lambda: listener.pool.warm("r"))
+        mails = [handoff(b"Subject: %d\r\n" % i) for i in range(6)]
+        listener.send(*mails)
+        await until(lambda: len(listener.outcomes) == 6)
+        assert behind == [b"", b"MAIL ", b"MAIL ", b"MAIL ", b"MAIL ", b""]
+        assert server.mails == [mail.message for mail in mails]
+        assert all(outcome(listener, mail) is DELIVERED for mail in mails)
+        assert listener.pool.stats()["r"].mails == 6
+
+
+async def test_not_behind_a_slow_server(peer, running, route, handoff, until, monkeypatch):
+    """A mail would wait there while another connection may become free."""
+    monkeypatch.setattr("sender.pool.connection.FOLLOW_WITHIN", 0.0)
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        await until(lambda: listener.pool.warm("r"))
+        listener.send(first := handoff())
+        await until(lambda: first in listener.outcomes)
+        server.answers["."] = SILENCE
+        listener.send(second := handoff())
+        await until(lambda: listener.was_ready(second))
+        assert not listener.start(handoff())
+
+
+async def test_a_body_that_nothing_follows_leaves_at_once(peer, running, route, handoff, until):
+    """It is held for a turn of the loop, no more."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        for _ in range(3):
+            listener.send(mail := handoff())
+            await until(lambda mail=mail: mail in listener.outcomes, 0.5)
+        assert len(server.mails) == 3
+
+
+async def test_lost_under_two_mails(peer, running, route, handoff, until):
+    """The one whose body is out is in doubt, the one that followed it is deferred, and can be withdrawn or committed no more."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        listener.send(first := handoff())
+        await until(lambda: first in listener.outcomes)
+        following(listener)
+        server.answers["."] = SILENCE
+        second, third = handoff(), handoff()
+        listener.send(second, third)
+        await until(lambda: len(server.mails) == 2)
+        assert listener.queue == []
+        server.sessions[0].writer.close()
+        await until(lambda: third in listener.outcomes)
+        assert (outcome(listener, second), outcome(listener, third)) == (IN_DOUBT, DEFERRED)
+        listener.pool.withdraw(third)
+        assert not listener.pool.commit(third)
+
+
+async def test_withdrawn_while_it_follows(peer, running, route, handoff, until):
+    """Nothing is heard of it, the one before is delivered, and no dot is sent for it."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        listener.send(first := handoff())
+        await until(lambda: first in listener.outcomes)
+        following(listener)
+        server.read_pause = 0.1
+        second, third = handoff(), handoff(b"never\r\n")
+        listener.send(second, third)
+        await until(lambda: not listener.queue)
+        listener.pool.withdraw(third)
+        assert second not in listener.outcomes
+        await until(lambda: second in listener.outcomes)
+        assert outcome(listener, second) is DELIVERED
+        await until(lambda: server.sessions[0].ended)
+        assert third not in listener.outcomes
+        assert b"never\r\n" not in server.mails
+        await until(lambda: listener.pool.warm("r") == 1)
+
+
+async def test_unfit_to_follow(peer, running, route, handoff, until):
+    """It is told on the next turn; the mail before it and the connection are not touched."""
+    async with peer(EHLO=b"250-x\r\n250 PIPELINING\r\n") as server, running(route(server.relay, connections=1)) as listener:
+        listener.send(first := handoff())
+        await until(lambda: first in listener.outcomes)
+        following(listener)
+        mails = [handoff(), handoff(smtputf8=True), handoff()]
+        listener.send(*mails)
+        await until(lambda: len(listener.outcomes) == 4)
+        assert [outcome(listener, mail) for mail in mails] == [DELIVERED, BOUNCED, DELIVERED]
+        assert len(server.sessions) == 1
+
+
 # ---- withdrawals
 
 

@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
-from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slot, Slots, State
+from sender.pool.plan import Slot, State
+from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slots
+from sender.smtp.events import Stumble
 
 FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
 
@@ -69,6 +71,84 @@ def test_the_one_used_last_is_used_next():
     slot = slots.take()
     slots.began(slot)
     slots.freed(slot, 1.0)
+    assert slots.take() is slot
+
+
+def ended(slots: Slots) -> Slot:
+    """A slot whose mail's body is out."""
+    slot = slots.take()
+    slots.began(slot)
+    slots.ended(slot)
+    return slot
+
+
+def test_a_mail_follows_where_nothing_is_idle():
+    """Once, and only while the one before is unanswered; idle slots come first."""
+    slots = Slots(route(2))
+    warmed(slots)
+    slot = ended(slots)
+    other = slots.take()
+    assert other is not slot
+    slots.began(other)
+    assert slots.take() is slot
+    slots.began(slot)
+    assert slots.take() is None
+    slots.done(slot, answered=True)
+    assert slot.state is State.BUSY, "the mail that followed is still on it"
+    slots.done(slot, answered=True)
+    assert slots.freed(slot, 0.0)
+    assert slots.stats().mails == 2
+    slot = ended(slots)
+    slots.done(slot, answered=True)
+    slots.freed(slot, 0.0)
+    assert slots.take() is slot
+    assert slot.state is State.RESERVED
+    assert slots.take() is None
+
+
+def test_no_mail_follows_while_connections_are_missing():
+    """More of them are dialled instead."""
+    slots = Slots(route(20, idle_timeout=timedelta(seconds=1)))
+    for slot in warmed(slots):
+        slots.closing(slot, 10.0)
+        slots.closed(slot, 10.0, 0.5, by_server=True)
+    warmed(slots, 10.0)
+    ended(slots)
+    ended(slots)
+    assert slots.take() is None
+    assert len(slots.plan(10.0).dial) == 2
+
+
+def test_the_last_mail_of_a_connection_is_not_followed():
+    """`max_mails_per_connection` holds; so does a relay's record of ignoring what follows, and a slot that closes."""
+    slots = Slots(route(1, max_mails_per_connection=2))
+    warmed(slots)
+    assert ended(slots)
+    slot = slots.take()
+    assert slot.state is State.BUSY
+    slots.done(slot, answered=True)
+    slots.ended(slot)
+    assert slots.take() is None
+    slots = Slots(route(1))
+    (slot,) = warmed(slots)
+    for _ in range(3):
+        slots.stumbled(slot, Stumble.FOLLOWING)
+    ended(slots)
+    assert slots.take() is None
+    slots = Slots(route(1))
+    warmed(slots)
+    slots.closing(ended(slots), 0.0)
+    assert slots.take() is None
+
+
+def test_not_begun():
+    """The mail was unfit for the server: idle is idle again, and what could be followed still can."""
+    slots = Slots(route(1))
+    (slot,) = warmed(slots)
+    slots.not_begun(slots.take())
+    assert slot.state is State.IDLE
+    ended(slots)
+    slots.not_begun(slots.take())
     assert slots.take() is slot
 
 
@@ -218,6 +298,7 @@ class Histories(RuleBasedStateMachine):
         self.open: list = []
         self.held: list = []
         self.closing: list = []
+        self.followed: list = []
 
     def plan(self) -> None:
         plan = self.slots.plan(self.now)
@@ -253,17 +334,30 @@ class Histories(RuleBasedStateMachine):
         slot = self.slots.take()
         if slot is not None:
             assert slot in self.open
-            assert slot not in self.held
             assert slot not in self.closing
+            assert (slot in self.held) == (slot.state is State.BUSY)
+            assert slot not in self.followed
+            if slot in self.held:
+                self.followed.append(slot)
+            else:
+                self.held.append(slot)
             self.slots.began(slot)
-            self.held.append(slot)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def body_is_out(self):
+        if self.held[-1] not in self.followed:
+            self.slots.ended(self.held[-1])
 
     @precondition(lambda self: self.held)
     @rule(answered=st.booleans())
     def mail_ends(self, answered):
         slot = self.held.pop()
         self.slots.done(slot, answered=answered)
-        if not self.slots.freed(slot, self.now):
+        if slot in self.followed:
+            self.followed.remove(slot)
+            self.held.insert(0, slot)
+        elif not self.slots.freed(slot, self.now):
             self.closing.append(slot)
 
     @precondition(lambda self: self.open)
@@ -273,7 +367,7 @@ class Histories(RuleBasedStateMachine):
         if told:
             self.slots.closing(slot, self.now)
         self.slots.closed(slot, self.now, 0.5, by_server=by_server)
-        for place in (self.open, self.held, self.closing):
+        for place in (self.open, self.held, self.closing, self.followed):
             if slot in place:
                 place.remove(slot)
         self.plan()

@@ -122,3 +122,18 @@ def test_amid_says_that_a_reply_has_begun() -> None:
     assert parser.amid
     parser.feed(b"421 y\r\n")
     assert not parser.amid
+
+
+_GROUP = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 go\r\n"
+
+
+@given(
+    st.lists(
+        st.sampled_from([_GROUP, b"250 2.0.0 queued\r\n", b"250-a\r\n", b"250 b\r\n", b"25", b"0 c\r\n", _GROUP[5:], b"x\r\n"]), max_size=12
+    )
+)
+def test_what_is_remembered_means_the_same(chunks: list[bytes]) -> None:
+    """Words heard before are not understood otherwise, whatever stands before them."""
+    parser, fresh = ReplyParser(), ReplyParser()
+    heard = [reply for chunk in [_GROUP, *chunks] for reply in parser.feed(chunk)]
+    assert heard == [reply for octet in _GROUP + b"".join(chunks) for reply in fresh.feed(bytes([octet]))]

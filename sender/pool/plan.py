@@ -1,0 +1,67 @@
+"""A slot for one connection and where it stands; what is to be done with slots, and their counts. Pure values; the rules are slots.py's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from mailgate.route import Relay
+
+
+class State(IntEnum):
+    """Where a slot stands."""
+
+    EMPTY = 0
+    DIALING = 1
+    IDLE = 2
+    RESERVED = 3
+    BUSY = 4
+    RESETTING = 5
+    CLOSING = 6
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """Room for one connection. The pool's shell reads it; only Slots writes it."""
+
+    state: State = State.EMPTY
+    relay: int = 0
+    """Place of its relay in the route."""
+    since: float = 0.0
+    """When the dial began; when it became idle."""
+    dialled_at: float = 0.0
+    mails: int = 0
+    """That the server answered."""
+    followed: bool = False
+    """A second mail has followed the body of the one under way."""
+    rested: bool = False
+    """Idle for RESTED at least when it began to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Dial this relay for this slot."""
+
+    slot: Slot
+    relay: Relay
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the shell must now do. The slots of `close` are CLOSING already: no mail can take them."""
+
+    dial: tuple[Dial, ...] = ()
+    close: tuple[Slot, ...] = ()
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start. `dialled` is always `closed` plus the connections that are open."""
+
+    dialled: int = 0
+    closed: int = 0
+    failed: int = 0
+    mails: int = 0
+    slots: dict[str, int] = field(default_factory=dict)
+    """Slots by the name of their state."""
