@@ -79,7 +79,7 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     by_outcome: dict[Outcome, list[tuple[tuple[int, ...], Reply]]] = {outcome: [] for outcome in Outcome}
     missing = set(job.recipients)
     for verdict in tried.recipients:
-        if indexes := tuple(index for index in verdict.indexes if index in missing):
+        if indexes := tuple(index for index in dict.fromkeys(verdict.indexes) if index in missing):
             missing.difference_update(indexes)
             by_outcome[verdict.outcome].append((indexes, verdict.reply))
     if missing:
