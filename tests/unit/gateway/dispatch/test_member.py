@@ -1,0 +1,57 @@
+"""A node's health by ticks of 250 ms."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.dispatch.link import Load
+from gateway.dispatch.member import Member, NodeState
+from gateway.registry.port import NodeRecord
+
+
+@pytest.fixture
+def member() -> Member:
+    made = Member(NodeRecord("a", b"b" * 16, "h:1", "1"), 1000)
+    made.joined(b"b" * 16, "1")
+    return made
+
+
+def test_suspect_at_two_misses_and_back_after_two_good_ticks(member: Member):
+    """One missed report is a pause of somebody's loop."""
+    member.tick(heard=False)
+    assert member.takes_jobs
+    member.tick(heard=False)
+    assert member.state is NodeState.SUSPECT
+    assert not member.takes_jobs
+    member.tick(heard=True)
+    assert not member.takes_jobs
+    member.tick(heard=True)
+    assert member.takes_jobs
+    assert member.reason == ""
+
+
+def test_misses_must_be_in_a_row(member: Member):
+    """Every other report missing is a slow node, not a silent one."""
+    for _ in range(10):
+        member.tick(heard=False)
+        member.tick(heard=True)
+    assert member.state is NodeState.READY
+
+
+def test_a_draining_node_stays_so(member: Member):
+    """Good ticks do not bring it back; a new life of the stream does."""
+    member.report(Load(1, True, 3, 0, 0, {}))
+    for _ in range(4):
+        member.tick(heard=True)
+    assert member.state is NodeState.DRAINING
+    member.left("gone")
+    assert (member.state, member.reason) == (NodeState.OUT, "gone")
+    member.joined(b"c" * 16, "2")
+    assert member.takes_jobs
+
+
+def test_weight_counts_warm_connections(member: Member):
+    """A node that has none yet still counts, lest nobody ever warms it."""
+    assert member.weight == 1.0
+    member.report(Load(1, False, 20, 0, 0, {}))
+    assert member.weight == 20
