@@ -284,7 +284,7 @@ class Delivery:
                 if not line:
                     continue
                 trouble = self.pool.trouble(route)
-                if trouble is not None:
+                if trouble is not None and trouble.since <= now - UNREACHABLE_AFTER:
                     for work in line.overdue(now - UNREACHABLE_AFTER):
                         self._finish(work, unreachable(work, trouble))
                 for work in line.overdue(now - PATIENCE):
