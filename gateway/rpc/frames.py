@@ -30,7 +30,6 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
-        self._dropped: set[Fence] = set()
         self._routes: list[Route] = []
         self._commits: list[Fence] = []
         self._withdraws: list[Fence] = []
@@ -63,8 +62,9 @@ class Outgoing:
     def withdraw(self, fences: Iterable[Fence]) -> None:
         """In the next frame, and an offer that is still here is not sent."""
         fences = set(fences)
-        waiting = {job.fence for job in self._jobs} if self._jobs else set()
-        self._dropped |= fences & waiting
+        waiting = {job.fence for job in self._jobs if job.fence in fences}
+        if waiting:
+            self._jobs = deque(job for job in self._jobs if job.fence not in waiting)
         self._withdraws += fences - waiting
 
     def next_frame(self, heard: int) -> node_pb2.DeliverRequest:
@@ -81,9 +81,6 @@ class Outgoing:
         size = 0
         while self._jobs and (size == 0 or size + self._jobs[0].size <= FRAME_OCTETS):
             job = self._jobs.popleft()
-            if job.fence in self._dropped:
-                self._dropped.discard(job.fence)
-                continue
             size += job.size
             put_offer(frame, job)
         return frame
