@@ -1,0 +1,128 @@
+"""Frames of the gateway's side: what goes first, what is never sent, and what a node's frame of another release does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.dispatch.link import Known
+from gateway.rpc.frames import FRAME_OCTETS, Outgoing, heard_from_proto
+from mailgate.api.node.v1 import node_pb2
+from mailgate.job import Fence
+from mailgate.mail import Lane
+from mailgate.route import Relay, Route, TlsMode
+from mailgate.rpc.jobs import put_fence, verdict_to_proto
+from mailgate.verdict import Expired
+from sender.rpc.frames import route_from_proto
+from tests.unit.gateway.dispatch.world import after, make_job
+
+
+def fences(field) -> list[Fence]:
+    return [Fence(each.job_id, each.attempt) for each in field]
+
+
+def offers(frame) -> list[Fence]:
+    return fences(offer.fence for offer in frame.jobs)
+
+
+def test_small_things_never_wait_behind_bodies():
+    """COMMIT and the like are all in the next frame, which is capped; a larger job travels alone."""
+    out = Outgoing()
+    half = [make_job(n, octets=FRAME_OCTETS // 2) for n in range(1, 4)]
+    huge = make_job(9, octets=3 * FRAME_OCTETS)
+    for job in (*half, huge, make_job(10)):
+        out.offer(job)
+    out.commit([Fence(b"c", 1)])
+    out.settled([Fence(b"s", 1)])
+    out.lookup([Fence(b"l", 1)])
+    out.withdraw([Fence(b"w", 1)])
+    frame = out.next_frame(7)
+    assert (fences(frame.commits), fences(frame.settled), fences(frame.lookups), fences(frame.withdraws)) == (
+        [Fence(b"c", 1)],
+        [Fence(b"s", 1)],
+        [Fence(b"l", 1)],
+        [Fence(b"w", 1)],
+    )
+    assert frame.heard == 7
+    assert offers(frame) == [half[0].fence, half[1].fence]
+    assert [offers(out.next_frame(0)) for _ in range(3)] == [[half[2].fence], [huge.fence], [make_job(10).fence]]
+    assert not out
+
+
+@given(st.lists(st.tuples(st.sampled_from(["offer", "withdraw", "frame"]), st.integers(1, 4)), max_size=40))
+def test_a_withdrawn_offer_is_not_sent(steps: list[tuple[str, int]]):
+    """In whatever order an attempt is offered, withdrawn and offered again: the node is told what is needed, and nothing else."""
+    out = Outgoing()
+    at_gateway: dict[int, bool] = {}
+    at_node: set[int] = set()
+
+    def write() -> None:
+        frame = out.next_frame(0)
+        for fence in fences(frame.withdraws):
+            at_node.discard(fence.job_id[15])
+        for fence in offers(frame):
+            assert fence.job_id[15] not in at_node, "offered twice"
+            at_node.add(fence.job_id[15])
+
+    for action, n in steps:
+        if action == "offer" and not at_gateway.get(n):
+            out.offer(make_job(n))
+            at_gateway[n] = True
+        elif action == "withdraw" and at_gateway.get(n):
+            out.withdraw([make_job(n).fence])
+            at_gateway[n] = False
+        elif action == "frame":
+            write()
+            assert at_node == {n for n, there in at_gateway.items() if there}
+    write()
+    assert at_node == {n for n, there in at_gateway.items() if there}
+
+
+def test_an_offer_carries_what_the_node_needs():
+    """Bytes once encoded, and the remaining recipients only where some are settled."""
+    out = Outgoing()
+    whole = make_job(1, recipients=3, lane=Lane.BULK, key="site")
+    part = after(make_job(2), recipients=(1, 4), partial=True, attempt=7)
+    out.offer(whole)
+    out.offer(part)
+    first, second = out.next_frame(0).jobs
+    assert (first.job, first.lane, first.route, first.site_key) == (whole.envelope + whole.content, 2, "out", "site")
+    assert list(first.remaining) == []
+    assert (list(second.remaining), second.fence.attempt) == ([1, 4], 7)
+
+
+def test_a_route_survives_the_link():
+    """Each field that a node needs; `domains` and `policy` are the gateway's own."""
+    seconds = [timedelta(seconds=n) for n in range(1, 5)]
+    relays = (Relay("mx1", 2525), Relay("mx2", 465))
+    route = Route("r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, 3)
+    out = Outgoing()
+    out.route(route)
+    (message,) = out.next_frame(0).routes
+    read = route_from_proto(message)
+    assert replace(read, domains=route.domains, policy=route.policy) == route
+
+
+def test_a_verdict_of_another_release_is_left_out():
+    """The frame survives; the attempt ends as a doubt. In an inventory it counts as under way."""
+    frame = node_pb2.DeliverResponse()
+    frame.verdicts.append(verdict_to_proto(Fence(b"a", 1), Expired()))
+    put_fence(frame.verdicts.add(kind=77).fence, Fence(b"b", 1))
+    answer = frame.found.add(state=Known.DONE.value)
+    put_fence(answer.fence, Fence(b"c", 1))
+    answer.verdict.kind = 77
+    put_fence(frame.found.add(state=99).fence, Fence(b"d", 1))
+    heard = heard_from_proto(frame)
+    assert heard.verdicts == ((Fence(b"a", 1), Expired()),)
+    assert [(found.fence.job_id, found.known) for found in heard.found] == [(b"c", Known.COMMITTED), (b"d", Known.UNKNOWN)]
+
+
+def test_credit_of_an_unknown_lane_is_passed_over():
+    """Whatever a later release adds."""
+    frame = node_pb2.DeliverResponse()
+    frame.load.credits.add(lane=1, site_key="a", jobs=5)
+    frame.load.credits.add(lane=9, site_key="a", jobs=5)
+    assert heard_from_proto(frame).load.credit == {(Lane.TRANSACTIONAL, "a"): 5}

@@ -1,0 +1,383 @@
+"""The link over real gRPC: GrpcNodeLink, NodeServicer, Delivery and the pool, down to a scripted SMTP server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from gateway.dispatch.link import Heard, Known
+from gateway.registry.port import NodeRecord
+from gateway.rpc import node_link
+from gateway.rpc.node_link import GrpcNodeLink, Identity
+from mailgate.job import Job
+from mailgate.mail import Lane, OnDoubt
+from mailgate.route import Relay, Route, TlsMode
+from mailgate.rpc.jobs import decode_body
+from mailgate.rpc.server import Door
+from mailgate.telemetry.options import TelemetryOptions
+from mailgate.telemetry.traces import Tracer
+from mailgate.verdict import Expired, NotTried, Outcome, Tried
+from sender.delivery import deliver
+from sender.delivery.deliver import Delivery
+from sender.pool.pool import Pool
+from sender.rpc.node_service import NodeServicer
+from tests.simulation.machine import real_job
+
+BOOT = b"b" * 16
+
+
+class Smtp:
+    """A server that behaves; `gate` holds up its answer to the dot."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.port = 0
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None] | None] = set()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Smtp]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            self.gate.set()
+            for writer in self._writers:
+                writer.close()
+            await asyncio.gather(*self._tasks, *(writer.wait_closed() for writer in self._writers), return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        self._tasks.add(asyncio.current_task())
+        try:
+            writer.write(b"220 smtp\r\n")
+            while line := await reader.readline():
+                verb = line[:4].upper().strip()
+                if verb == b"EHLO":
+                    writer.write(b"250-smtp\r\n250 PIPELINING\r\n")
+                elif verb == b"DATA":
+                    writer.write(b"354 go on\r\n")
+                    body = await reader.readuntil(b"\r\n.\r\n")
+                    self.bodies.append(body)
+                    await self.gate.wait()
+                    writer.write(b"250 taken\r\n")
+                elif verb == b"QUIT":
+                    writer.write(b"221 bye\r\n")
+                    break
+                else:
+                    writer.write(b"250 ok\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(5):
+        while not what():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Listening:
+    """What a gateway hears on one life of a stream."""
+
+    def __init__(self) -> None:
+        self.frames: list[Heard] = []
+        self._more = asyncio.Event()
+
+    def heard(self, frame: Heard) -> None:
+        self.frames.append(frame)
+        self._more.set()
+
+    async def until(self, what) -> object:
+        """The first value that `what` finds in a frame."""
+        async with asyncio.timeout(5):
+            while True:
+                for frame in self.frames:
+                    if found := what(frame):
+                        return found
+                self._more.clear()
+                await self._more.wait()
+
+    async def ready(self, job: Job) -> None:
+        await self.until(lambda frame: job.fence in frame.ready)
+
+    async def verdict(self, job: Job) -> object:
+        return await self.until(lambda frame: dict(frame.verdicts).get(job.fence))
+
+
+class Node:
+    """A node's door, with all behind it; and how gateways dial it."""
+
+    def __init__(self, smtp: Smtp) -> None:
+        self.routes = {
+            "out": Route("out", (Relay("127.0.0.1", smtp.port),), tls=TlsMode.NONE, connections=2, idle_timeout=timedelta(seconds=30))
+        }
+        self.address = ""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Node]:
+        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"))
+        async with Pool(self.delivery, {}, "node.test") as pool:
+            self.delivery.use(pool)
+            self.servicer = NodeServicer(self.delivery, "n1", BOOT)
+            door = Door([])
+            self.servicer.join(door)
+            self.address = await door.bind("127.0.0.1:0")
+            await door.start()
+            try:
+                yield self
+            finally:
+                await self.servicer.close()
+                await door.stop(timedelta(seconds=0.2))
+                await self.delivery.close()
+
+    @asynccontextmanager
+    async def link(self, *, gateway: str = "g", epoch: int = 1, node_id: str = "n1") -> AsyncIterator[tuple[GrpcNodeLink, Listening]]:
+        """A life of a stream, joined; leaving it breaks the stream."""
+        link = GrpcNodeLink(NodeRecord(node_id, BOOT, self.address, "1"), Identity(gateway, epoch), self.routes)
+        listener = Listening()
+        task = asyncio.get_running_loop().create_task(link.run(listener))
+        try:
+            await listener.until(lambda frame: frame.load and frame.load.credit)
+            yield link, listener
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[Smtp]:
+    async with Smtp().serving() as smtp:
+        yield smtp
+
+
+@pytest.fixture
+async def node(smtp: Smtp) -> AsyncIterator[Node]:
+    async with Node(smtp).serving() as node:
+        yield node
+
+
+def make_job(number: int = 1) -> Job:
+    return real_job(number, OnDoubt.HOLD)
+
+
+async def test_a_mail_goes_its_way(node: Node, smtp: Smtp):
+    """Hello, routes, credit, offer, READY, COMMIT, verdict, settled: nothing is left at the node."""
+    async with node.link() as (link, heard):
+        hello = heard.frames[0].hello
+        assert (hello.node_id, hello.boot_id, hello.inventory) == ("n1", BOOT, ())
+        load = next(frame.load for frame in heard.frames if frame.load and frame.load.credit)
+        assert load.credit[Lane.TRANSACTIONAL, "out"] >= 2
+        job = make_job()
+        link.offer(job)
+        await heard.ready(job)
+        assert smtp.bodies == []
+        link.commit([job.fence])
+        verdict = await heard.verdict(job)
+        assert isinstance(verdict, Tried)
+        assert verdict.recipients[0].outcome is Outcome.DELIVERED
+        assert b"Message-ID: <1@example.com>" in smtp.bodies[0]
+        assert node.delivery.unsettled == 1
+        link.settled([job.fence])
+        await until(lambda: not node.delivery.unsettled)
+        assert min(link.frames) > 0
+
+
+async def test_a_broken_stream_drops_the_uncommitted(node: Node, smtp: Smtp):
+    """The server never gets the end of the body; the next stream's inventory knows nothing of it, and a lookup neither."""
+    job = make_job()
+    async with node.link() as (link, heard):
+        link.offer(job)
+        await heard.ready(job)
+    async with node.link() as (link, heard):
+        assert heard.frames[0].hello.inventory == ()
+        link.lookup([job.fence])
+        answer = await heard.until(lambda frame: frame.found)
+        assert answer[0].known is Known.UNKNOWN
+        link.offer(job)
+        await heard.ready(job)
+        link.commit([job.fence])
+        await heard.verdict(job)
+    assert len(smtp.bodies) == 1
+
+
+async def test_committed_goes_on_without_the_stream(node: Node, smtp: Smtp):
+    """COMMITTED in the next inventory, its verdict on that stream; DONE in the one after, until it is settled."""
+    smtp.gate.clear()
+    job = make_job()
+    async with node.link() as (link, heard):
+        link.offer(job)
+        await heard.ready(job)
+        link.commit([job.fence])
+        await until(lambda: bool(smtp.bodies))
+    async with node.link() as (link, heard):
+        (answer,) = heard.frames[0].hello.inventory
+        assert (answer.fence, answer.known) == (job.fence, Known.COMMITTED)
+        smtp.gate.set()
+        await heard.verdict(job)
+    async with node.link() as (link, heard):
+        (answer,) = heard.frames[0].hello.inventory
+        assert (answer.fence, answer.known) == (job.fence, Known.DONE)
+        assert answer.verdict.recipients[0].outcome is Outcome.DELIVERED
+        link.settled([job.fence])
+        await until(lambda: not node.delivery.unsettled)
+    async with node.link() as (link, heard):
+        assert heard.frames[0].hello.inventory == ()
+
+
+async def test_a_late_commit_is_expired(node: Node, smtp: Smtp, monkeypatch):
+    """The node was stopped between READY and COMMIT."""
+    job = make_job()
+    async with node.link() as (link, heard):
+        link.offer(job)
+        await heard.ready(job)
+        now = deliver.boottime()
+        monkeypatch.setattr(deliver, "boottime", lambda: now + 1)
+        link.commit([job.fence])
+        assert await heard.verdict(job) == Expired()
+    assert smtp.bodies == []
+
+
+async def test_withdrawn(node: Node, smtp: Smtp):
+    """Whether it was sent already or still waits to be written."""
+    first, second = make_job(1), make_job(2)
+    async with node.link() as (link, heard):
+        link.offer(first)
+        await heard.ready(first)
+        link.withdraw([first.fence])
+        await heard.until(lambda frame: first.fence in frame.withdrawn)
+        heard.frames.clear()
+        link.offer(second)
+        link.withdraw([second.fence])
+        link.offer(first)
+        await heard.ready(first)
+        link.commit([first.fence])
+        await heard.verdict(first)
+        assert node.delivery.in_hand == 0
+    assert len(smtp.bodies) == 1
+
+
+async def test_a_new_stream_of_a_gateway_ends_its_old_one(node: Node):
+    """And drops what that had uncommitted; another gateway's stream is not touched."""
+    async with node.link(gateway="other") as (_, other), node.link(epoch=1) as (old, heard):
+        job = make_job()
+        old.offer(job)
+        await heard.ready(job)
+        async with node.link(epoch=2) as (new, _):
+            old.commit([job.fence])
+            await asyncio.sleep(0.1)
+            assert node.delivery.in_hand == 0
+            assert node.servicer.streams == 2
+            count = len(other.frames)
+            await asyncio.sleep(0.6)
+            assert len(other.frames) > count
+            assert new.frames[0] > 1
+
+
+async def test_an_earlier_life_of_a_gateway_is_refused(node: Node):
+    """It was hung while its successor took over."""
+    async with node.link(epoch=5):
+        link = GrpcNodeLink(NodeRecord("n1", BOOT, node.address, "1"), Identity("g", 4), node.routes)
+        assert "a later life of this gateway" in await link.run(Listening())
+
+
+async def test_another_node_at_the_address(node: Node):
+    """An address that was taken over by somebody else gets no mail."""
+    link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), node.routes)
+    heard = Listening()
+    assert "is not 'n2'" in await link.run(heard)
+    assert heard.frames == []
+
+
+async def test_nobody_at_the_address():
+    """The reason is told, at once."""
+    link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), Identity("g", 1), {})
+    async with asyncio.timeout(3):
+        assert "UNAVAILABLE" in await link.run(Listening())
+
+
+async def test_somebody_who_never_says_hello(monkeypatch):
+    """A dead process behind a live socket does not hold up the next try."""
+    monkeypatch.setattr(node_link, "CONNECT", 0.3)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    link = GrpcNodeLink(NodeRecord("n1", BOOT, f"127.0.0.1:{port}", "1"), Identity("g", 1), {})
+    assert "no hello" in await link.run(Listening())
+    server.close()
+    await gone.wait()
+
+
+async def test_an_unreadable_job_and_an_unknown_route(node: Node):
+    """Each is refused by itself, and the stream goes on."""
+    bad = Job(**{name: getattr(make_job(1), name) for name in Job.__slots__} | {"envelope": b"\xff\xff", "content": b""})
+    strange = Job(**{name: getattr(make_job(2), name) for name in Job.__slots__} | {"route": "nowhere"})
+    good = make_job(3)
+    async with node.link() as (link, heard):
+        for job in (bad, strange, good):
+            link.offer(job)
+        refused = await heard.verdict(bad)
+        assert isinstance(refused, NotTried)
+        assert refused.hopeless
+        unknown = await heard.verdict(strange)
+        assert isinstance(unknown, NotTried)
+        assert not unknown.hopeless
+        await heard.ready(good)
+
+
+async def test_the_first_frame_must_be_a_hello(node: Node):
+    """Anything else is refused with a word, and costs the node nothing."""
+    from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+
+    async with grpc.aio.insecure_channel(node.address) as channel:
+        stub = node_service_pb2_grpc.NodeServiceStub(channel)
+        call = stub.Deliver()
+        await call.write(node_pb2.DeliverRequest(heard=1))
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+        hello = node_pb2.GatewayHello(gateway_id="g", epoch=1, protocol_min=7, protocol_max=9)
+        call = stub.Deliver()
+        await call.write(node_pb2.DeliverRequest(hello=hello))
+        assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "protocol" in await call.details()
+    assert node.servicer.streams == 0
+
+
+async def test_a_hundred_mails_on_two_connections(node: Node, smtp: Smtp):
+    """Within credit, all at once, each once."""
+    jobs = {job.fence: job for job in (make_job(n) for n in range(1, 101))}
+    waiting = list(jobs.values())
+    in_hand = done = 0
+    async with node.link() as (link, heard):
+        room = next(frame.load for frame in heard.frames if frame.load and frame.load.credit).credit[Lane.TRANSACTIONAL, "out"]
+        seen = 0
+        async with asyncio.timeout(20):
+            while done < len(jobs):
+                while waiting and in_hand < room:
+                    link.offer(waiting.pop())
+                    in_hand += 1
+                await asyncio.sleep(0.002)
+                for frame in heard.frames[seen:]:
+                    link.commit(frame.ready)
+                    link.settled([fence for fence, _ in frame.verdicts])
+                    in_hand -= len(frame.verdicts)
+                    done += len(frame.verdicts)
+                seen = len(heard.frames)
+    assert len(smtp.bodies) == len(set(smtp.bodies)) == 100
