@@ -111,7 +111,7 @@ class Journal:
             refused=writer.refused,
             checkpoints=writer.checkpoints,
             wal_pages=writer.wal_pages,
-            free_bytes=writer.free_bytes,
+            free_bytes=writer.disk.free_bytes,
             ready_jobs=queue.ready_jobs,
             ready_bytes=queue.ready_octets,
             lines=queue.lines,

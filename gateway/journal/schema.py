@@ -76,7 +76,7 @@ def open_reader(path: Path, cache_bytes: int) -> apsw.Connection:
 
 
 def _prepare(connection: apsw.Connection, path: Path, cache_bytes: int) -> None:
-    connection.set_busy_timeout(10_000)
+    connection.set_busy_timeout(10)  # only a checkpoint that shortens the log ever waits: for a reader
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("cache_size", -(cache_bytes // 1024))

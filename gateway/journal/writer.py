@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from gateway.journal.disk import Disk
 from gateway.journal.life import end_life
 from gateway.journal.options import JournalOptions
 from gateway.journal.work import AcceptWork, Rank, Work, stages
@@ -21,8 +21,10 @@ from gateway.journal.writes import Writes
 from mailgate.errors import StorageBroken, StorageFull, WrongState
 from mailgate.telemetry.histogram import Histogram
 
-FREE_SECONDS = 0.1
-"""How long a look at the free octets of the file system holds."""
+FOLDING_REST = 0.1
+"""Seconds until the next try when a reader kept the log from being folded."""
+FRAME_BYTES = 4096 + 24
+"""A page in the log, with its header."""
 BAD_WORK = (apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.TooBigError)
 """Errors of SQLite that say something about the work, not about the storage."""
 
@@ -64,13 +66,12 @@ class Writer:
         self._thread = Thread(target=self._run, name="journal-writer", daemon=True)
         self._refusal: StorageBroken | None = None
         self._closing = False
-        self._free_until = 0.0
+        self._folding_rests = 0.0
         self._broken = broken
-        self.free_bytes = 0
+        self.disk = Disk(path.parent, options.reserve_bytes)
         self.groups = self.works = self.rows = self.refused = self.wal_pages = self.checkpoints = 0
         self.commits, self.foldings = Histogram(), Histogram()
         connection.set_wal_hook(self._note_wal)
-        self._look_at_disk()
         self._thread.start()
 
     def submit(self, work: Work) -> asyncio.Future[Any]:
@@ -95,6 +96,7 @@ class Writer:
             group, following = self._gather(first)
             outcomes: list[Outcome] = []
             try:
+                self.disk.look()
                 self._do(self._affordable(group, outcomes), outcomes)
                 self._tell(self._settle, outcomes)
                 group, outcomes = [], []
@@ -126,11 +128,9 @@ class Writer:
         """The group without new mail, if the disk is full but for the reserve."""
         if not any(isinstance(item.work, AcceptWork) for item in group):
             return list(group)
-        self._look_at_disk()
-        if self.free_bytes >= self._options.reserve_bytes:
+        if (refusal := self.disk.refusal(self._connection)) is None:
             return list(group)
-        error = f"{self._path.parent} has {self.free_bytes:,} octets free, the reserve for verdicts is {self._options.reserve_bytes:,}"
-        outcomes += [Outcome(item, error=StorageFull(error)) for item in group if isinstance(item.work, AcceptWork)]
+        outcomes += [Outcome(item, error=StorageFull(refusal)) for item in group if isinstance(item.work, AcceptWork)]
         return [item for item in group if not isinstance(item.work, AcceptWork)]
 
     def _do(self, items: Sequence[Item], outcomes: list[Outcome]) -> None:
@@ -192,24 +192,23 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Fold the log into the database. Done here and not by SQLite, which would hide a failed fsync."""
-        if self.wal_pages < self._options.checkpoint_pages:
-            return
+        scarce = self.disk.scarce(self.wal_pages * FRAME_BYTES)
         start = time.perf_counter()
+        if start < self._folding_rests or (self.wal_pages < self._options.checkpoint_pages and not scarce):
+            return
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE if scarce else apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:  # somebody reads
+            self._folding_rests = start + FOLDING_REST
+            return
         except (apsw.FullError, apsw.IOError) as error:
             if not _full(error):
                 raise
             return
+        self.disk.look_again()
         self.wal_pages = 0
         self.checkpoints += 1
         self.foldings.observe(time.perf_counter() - start)
-
-    def _look_at_disk(self) -> None:
-        now = time.monotonic()
-        if now >= self._free_until:
-            disk = os.statvfs(self._path.parent)
-            self.free_bytes, self._free_until = disk.f_bavail * disk.f_frsize, now + FREE_SECONDS
 
     def _tell(self, what: Callable[..., None], *args: object) -> None:
         try:

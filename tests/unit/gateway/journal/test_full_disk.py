@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.journal.options import JournalOptions
@@ -55,6 +56,17 @@ async def accept_until_full(backend: JournalBackend, clock) -> tuple[list, Stora
     raise AssertionError("the disk never filled")
 
 
+@asynccontextmanager
+async def reading(disk: Path) -> AsyncIterator[None]:
+    """Somebody reads all the while."""
+    connection = apsw.Connection(str(disk / "data" / "journal.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.execute("begin; select * from meta").fetchall()
+    try:
+        yield
+    finally:
+        connection.close()
+
+
 async def accept_again(backend: JournalBackend, clock) -> None:
     """A look at the free octets holds for a tenth of a second."""
     async with asyncio.timeout(SOON):
@@ -82,6 +94,18 @@ async def test_new_mail_is_refused_below_the_reserve(disk, clock):
         assert not backend.journal.broken.done()
 
 
+async def test_a_disk_that_mail_filled_takes_mail_again(disk, clock):
+    """When what filled it is delivered: the log gives its room back, and pages that the database has to spare count as room."""
+    async with backend_on(disk, clock, 5 * MIB, checkpoint_pages=20_000) as backend:
+        for _ in range(3):
+            jobs, _ = await accept_until_full(backend, clock)
+            assert len(jobs) > 500
+            for start in range(0, len(jobs), 50):
+                await backend.ledger.record([delivered(job, clock()) for job in jobs[start : start + 50]])
+            assert await backend.ledger.forget(clock() + 1, 100_000) >= len(jobs)
+        await accept_again(backend, clock)
+
+
 async def test_a_disk_without_any_room_fails_work_and_nothing_else(disk, clock):
     """SQLite itself says full: the work is refused, what was promised is there, and the journal goes on when there is room."""
     async with backend_on(disk, clock, 0) as backend:
@@ -104,10 +128,13 @@ async def test_a_disk_without_any_room_fails_work_and_nothing_else(disk, clock):
         assert len(await backend.ledger.find([job.id for job in jobs_of(fresh)])) == 20
 
 
-@pytest.mark.parametrize("disk", [16_424, 16_440, 16_448, 16_464, 16_480], indirect=True)
+@pytest.mark.parametrize("disk", [16_448, 16_464], indirect=True)
 async def test_a_log_whose_index_cannot_grow_is_a_full_disk(disk, clock):
-    """The index takes another 32 KiB at 4,062 pages of the log, and SQLite calls it an I/O error when there is no room for them."""
-    async with backend_on(disk, clock, 0, checkpoint_pages=1_000_000) as backend:
+    """The index takes another 32 KiB at 4,062 pages of the log, and SQLite calls it an I/O error when there is no room for them.
+
+    A reader that does not end keeps the log from being folded.
+    """
+    async with backend_on(disk, clock, 0, checkpoint_pages=1_000_000) as backend, reading(disk):
         jobs, _ = await accept_until_full(backend, clock)
         with pytest.raises(StorageFull):
             await backend.ledger.accept(many(50, clock(), content=os.urandom(5000)))
