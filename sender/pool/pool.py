@@ -12,6 +12,7 @@ from typing import Self, cast
 
 from mailgate.route import Route
 from mailgate.verdict import Tried
+from sender.pool.batch import Batch
 from sender.pool.connection import Connection
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
@@ -56,19 +57,18 @@ class Pool:
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
-        self._unfit: list[tuple[Dialled, Done]] = []
-        self._held: list[Connection] = []
-        self._hungry: set[str] = set()
         self._changed = asyncio.Event()
         self._draining = False
 
     def __repr__(self) -> str:
-        state = " draining" if self._draining else ""
-        return f"<Pool{state} {' '.join(map(repr, (*self._routes.values(), *self._retired)))} mails={len(self._at)}>"
+        return f"<Pool{' draining' if self._draining else ''} {' '.join(map(repr, self._all()))} mails={len(self._at)}>"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._tasks = asyncio.TaskGroup()
+        self._unfit = Batch(self._loop.call_soon, self._tell_unfit)
+        self._held = Batch(self._loop.call_soon, self._release)
+        self._hungry = Batch(self._loop.call_soon, self._feed)
         started = self._loop.create_future()
         self._keeper = self._loop.create_task(self._keep(started), name="pool")
         await started
@@ -107,13 +107,11 @@ class Pool:
 
     def warm(self, route: str) -> int:
         """Connections open and usable."""
-        slots = self._routes.get(route)
-        return 0 if slots is None else slots.warm
+        return self._routes[route].warm if route in self._routes else 0
 
     def busy(self, route: str) -> int:
         """Connections with a mail on them."""
-        slots = self._routes.get(route)
-        return 0 if slots is None else slots.busy
+        return self._routes[route].busy if route in self._routes else 0
 
     def trouble(self, route: str) -> Trouble | None:
         """Why there is no usable connection. None: there is one, or the first dial is still under way."""
@@ -137,14 +135,15 @@ class Pool:
                 break
             slots.closing(slot, self._clock())
         else:
-            self._feed(handoff.route)
+            self._hungry.add(slots)
             return False
         unfit = connection.start(handoff)
         self._at[handoff] = connection
         if unfit is None:
             slots.began(slot)
         else:
-            self._put_off(slots, slot, unfit)
+            slots.not_begun(slot)
+            self._unfit.add((connection.remote, unfit))
         return True
 
     def commit(self, handoff: Handoff) -> bool:
@@ -154,9 +153,7 @@ class Pool:
             return False
         if connection.holds:
             connection.slots.ended(connection.slot)
-            if not self._held:
-                self._loop.call_soon(self._release)
-            self._held.append(connection)
+            self._held.add(connection)
         return True
 
     def withdraw(self, handoff: Handoff) -> None:
@@ -257,17 +254,10 @@ class Pool:
         for dial in plan.dial:
             self._tasks.create_task(self._dial(slots, dial), name=f"dial {dial.relay.host}")
 
-    def _feed(self, route: str) -> None:
-        """A mail found no idle connection: looks at the plan, once a turn of the loop."""
-        if not self._hungry:
-            self._loop.call_soon(self._feed_all)
-        self._hungry.add(route)
-
-    def _feed_all(self) -> None:
-        hungry, self._hungry = self._hungry, set()
-        for name in hungry:
-            if (slots := self._routes.get(name)) is not None:
-                self._follow(slots)
+    def _feed(self, hungry: list[Slots]) -> None:
+        """Mails found no idle connection: what the plan says to that."""
+        for slots in dict.fromkeys(hungry):
+            self._follow(slots)
 
     async def _dial(self, slots: Slots, dial: Dial) -> None:
         route, slot = slots.route, dial.slot
@@ -292,21 +282,13 @@ class Pool:
         self._follow(slots)
         self._changed.set()
 
-    def _release(self) -> None:
+    def _release(self, held: list[Connection]) -> None:
         """Bodies that no mail has followed within the turn of the loop leave alone."""
-        held, self._held = self._held, []
         for connection in held:
             connection.release()
 
-    def _put_off(self, slots: Slots, slot: Slot, unfit: Done) -> None:
-        """A mail that this server can't take: the slot is as it was, and the listener hears of it on the loop's next turn."""
-        slots.not_begun(slot)
-        if not self._unfit:
-            self._loop.call_soon(self._tell_unfit)
-        self._unfit.append((self._connections[slot].remote, unfit))
-
-    def _tell_unfit(self) -> None:
-        told, self._unfit = self._unfit, []
+    def _tell_unfit(self, told: list[tuple[Dialled, Done]]) -> None:
+        """Mails that their server can't take: nothing was begun, and their slots are as they were."""
         for remote, unfit in told:
             handoff = cast("Handoff", unfit.transaction)
             if self._at.pop(handoff, None) is not None:

@@ -11,6 +11,28 @@ PIECE_OCTETS = 256 * 1024
 END = b".\r\n"
 
 
+class Leaving:
+    """A body on its way out, in the order of `next`. Once it is `out` nobody can call it back."""
+
+    __slots__ = ("_pieces", "_upcoming", "long")
+
+    def __init__(self, message: bytes) -> None:
+        self.long = len(message) > PIECE_OCTETS
+        """In several pieces."""
+        self._pieces = pieces(message) if self.long else iter(())
+        self._upcoming = next(self._pieces) if self.long else wire(message)
+
+    @property
+    def out(self) -> bool:
+        """The last piece, with the final dot, has been handed out."""
+        return not self._upcoming
+
+    def next(self) -> bytes:
+        """The next piece; empty when all are out."""
+        piece, self._upcoming = self._upcoming, next(self._pieces, b"") if self.long else b""
+        return piece
+
+
 def wire(message: bytes) -> bytes:
     """The whole body with its final dot. Bare CR and bare LF become CRLF: left alone, they are what smuggling is made of."""
     if not message:

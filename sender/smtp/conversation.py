@@ -16,8 +16,6 @@ through `finish` and `more`; until the last piece has been handed out the mail i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mailgate.verdict import Outcome, Phase, Reply
 from sender.smtp import body
 from sender.smtp.capabilities import Capabilities
@@ -41,19 +39,7 @@ _RESETTING, _EMPTIED, _QUITTING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QU
 class Conversation:
     """See the module. The caller writes what it is given, in order, and passes in whatever the server says, and its silence."""
 
-    __slots__ = (
-        "_commands",
-        "_followed",
-        "_following",
-        "_long",
-        "_mail",
-        "_parser",
-        "_pieces",
-        "_upcoming",
-        "capabilities",
-        "pipelining",
-        "step",
-    )
+    __slots__ = ("_commands", "_followed", "_following", "_leaving", "_mail", "_parser", "capabilities", "pipelining", "step")
 
     def __init__(self, capabilities: Capabilities, *, pipelining: bool = True) -> None:
         self.capabilities = capabilities
@@ -69,9 +55,7 @@ class Conversation:
         """`_mail` followed another, and no reply to it has come yet."""
         self._commands: list[bytes] = []
         """Step by step only: all of them; empty once DATA was sent."""
-        self._pieces: Iterator[bytes] | None = None
-        self._upcoming = b""
-        self._long = False
+        self._leaving: body.Leaving | None = None
 
     def __repr__(self) -> str:
         return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
@@ -94,7 +78,7 @@ class Conversation:
     @property
     def takes_another(self) -> bool:
         """Another transaction may follow the body. Not a long one, which the server may have refused midway."""
-        return self.step in _OUT and self.pipelining and self._following is None and not self._long
+        return self.step in _OUT and self.pipelining and self._following is None and self._leaving is not None and not self._leaving.long
 
     def start(self, transaction: Transaction) -> bytes | Done:
         """What to write to begin the transaction, while IDLE or where it `takes_another`; a body that was held comes first.
@@ -123,27 +107,17 @@ class Conversation:
         """
         if self.step is not _READY or self._mail is None:
             raise RuntimeError(f"finish while {self.step.name}")
-        message = self._mail.transaction.message
-        if len(message) > body.PIECE_OCTETS:
-            self._long = True
-            self._pieces = body.pieces(message)
-            self._upcoming = next(self._pieces)
-            self.step = _BODY
-            return self.more()
-        if hold:
-            self._upcoming = body.wire(message)
-            self.step = _BODY
-            return b""
-        self.step = _ENDED
-        return body.wire(message)
+        self._leaving = body.Leaving(self._mail.transaction.message)
+        self.step = _BODY
+        return b"" if hold and not self._leaving.long else self.more()
 
     def more(self) -> bytes:
-        """The next piece of a long body, when the one before is on its way; empty when there is none."""
-        if self.step is not _BODY:
+        """The next piece of a body, when the one before is on its way; empty when there is none."""
+        if self.step is not _BODY or self._leaving is None:
             return b""
-        piece, self._upcoming = self._upcoming, next(self._pieces, b"") if self._pieces is not None else b""
-        if not self._upcoming:
-            self.step, self._pieces = _ENDED, None
+        piece = self._leaving.next()
+        if self._leaving.out:
+            self.step = _ENDED
         return piece
 
     def withdraw(self, transaction: Transaction) -> list[Event]:
@@ -173,20 +147,17 @@ class Conversation:
         for reply in self._parser.feed(data):
             step = self.step
             if isinstance(reply, Rubbish):
-                events += self._fail(broken(self._phase, reply.why, "protocol"), reply.why)
+                events += self._rubbish(reply.why)
             elif step is _COMMANDS:
                 self._command_answered(reply, events)
             elif step is _ENDED:
                 self._body_answered(reply, events)
             elif step is not _CLOSED:
                 self._other_answered(reply, events)
-        step = self.step
-        if step is _READY or step is _IDLE:
+        if self.step is _READY or self.step is _IDLE:
             if self._parser.amid:
-                why = "the server spoke out of turn"
-                events += self._fail(broken(self._phase, why, "protocol"), why)
-            else:
-                events.append(READY if step is _READY else IDLE)
+                return events + self._rubbish("the server spoke out of turn")
+            events.append(READY if self.step is _READY else IDLE)
         return events
 
     def lost(self, why: str) -> list[Event]:
@@ -212,17 +183,14 @@ class Conversation:
         assert mail is not None  # noqa: S101
         if mail.answered > mail.count:
             self._data_answered(mail, reply, events)
-        elif code // 100 == _OK:
-            mail.answered += 1
-            self._followed = False
-            if self._commands:
-                self._step_on(mail, events)
         elif code == CLOSING:
             events += self._fail(understand(mail.phase, reply), "the server closes (421)")
         elif code // 100 == _MORE:
             self._nonsense(reply, events)
         else:
-            mail.refuse(reply)
+            if code // 100 != _OK:
+                mail.refuse(reply)
+            mail.answered += 1
             self._followed = False
             if self._commands:
                 self._step_on(mail, events)
@@ -232,16 +200,14 @@ class Conversation:
         if mail.told or mail.mail_refused or mail.nobody:
             events += mail.tell(Outcome.DEFERRED, None)
             self._reset(mail, events)
-            return
-        events.append(Send(self._commands[mail.answered]))
-        if mail.answered > mail.count:
-            self._commands = []
+        else:
+            events.append(Send(self._commands[mail.answered]))
+            self._commands = [] if mail.answered > mail.count else self._commands
 
     def _data_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
         if reply.code == _GO_ON:
             if mail.nobody:
-                events += mail.tell(Outcome.DEFERRED, None)
-                events.append(Send(body.END))
+                events += [*mail.tell(Outcome.DEFERRED, None), Send(body.END)]
                 self.step = _EMPTIED
             elif mail.mail_refused or mail.told:
                 events += mail.tell(Outcome.DEFERRED, None)
@@ -267,11 +233,12 @@ class Conversation:
         events += mail.tell(outcome_of(_IN_BODY, said), said)
         if code == CLOSING:
             events += self._close("the server closes (421)")
-        elif self._long and code // 100 != _OK:
+        elif code // 100 != _OK and self._leaving is not None and self._leaving.long:
             # It may have refused midway; whether another reply is to come nobody can tell.
             events += self._close("a long body was refused", reset=True, ours=True)
         elif self._following is not None:
             self._mail, self._following, self._followed = self._following, None, True
+            self._leaving = None
             self.step = _COMMANDS
         else:
             self._rest()
@@ -281,8 +248,7 @@ class Conversation:
         step, kind = self.step, reply.code // 100
         if step is _BODY and kind > _MORE and self._mail is not None:
             said = understand(Phase.BODY, reply)
-            events += self._mail.tell(outcome_of(Phase.BODY, said), said)
-            events += self._close("refused amid the body", reset=True, ours=True)
+            events += [*self._mail.tell(outcome_of(Phase.BODY, said), said), *self._close("refused amid the body", reset=True, ours=True)]
         elif step is _QUITTING:
             events += self._close("good-bye", ours=True)
         elif reply.code == CLOSING:
@@ -294,17 +260,19 @@ class Conversation:
 
     def _nonsense(self, reply: ServerReply, events: list[Event]) -> None:
         said = understand(self._phase, reply)
-        why = f"a reply that makes no sense here: {said.code} {said.text}"
-        events += self._fail(broken(self._phase, why, "protocol"), why)
+        events += self._rubbish(f"a reply that makes no sense here: {said.code} {said.text}")
+
+    def _rubbish(self, why: str) -> list[Event]:
+        return self._fail(broken(self._phase, why, "protocol"), why)
 
     def _fail(self, reply: Reply, why: str, *, reset: bool = False) -> list[Event]:
         """Nothing more will be heard that could be understood."""
         if self.step is _CLOSED:
             return []
         events: list[Event] = []
-        stumbled = Stumble.NO
-        if self.pipelining and self.step is _COMMANDS and reply.code != CLOSING:
-            stumbled = Stumble.FOLLOWING if self._followed else Stumble.GROUP
+        stumbled = Stumble.FOLLOWING if self._followed else Stumble.GROUP
+        if not self.pipelining or self.step is not _COMMANDS or reply.code == CLOSING:
+            stumbled = Stumble.NO
         if self._mail is not None:
             events += self._mail.tell(Outcome.IN_DOUBT if self.step is _ENDED else Outcome.DEFERRED, reply, answered=False)
         return events + self._close(why, reset=reset or self.step in _OUT, stumbled=stumbled)
@@ -328,6 +296,5 @@ class Conversation:
 
     def _rest(self) -> None:
         self.step = _IDLE
-        self._mail = self._pieces = None
-        self._commands, self._upcoming = [], b""
-        self._long = self._followed = False
+        self._mail = self._leaving = None
+        self._commands, self._followed = [], False

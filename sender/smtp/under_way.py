@@ -42,7 +42,6 @@ class UnderWay:
             self.refused = {self.answered - 1: reply}
         else:
             self.refused[self.answered - 1] = reply
-        self.answered += 1
 
     def tell(self, outcome: Outcome, reply: Reply | None, *, answered: bool = True) -> list[Done]:
         """The outcome of all. `outcome` and `reply` are of those that were not refused; None: all were. Empty: nothing is to be told."""
