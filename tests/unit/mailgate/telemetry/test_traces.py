@@ -1,8 +1,7 @@
-"""Spans of what is sampled arrive at a real collector as one trace; what is not sampled costs next to nothing."""
+"""Spans of what is sampled arrive at a real collector as one trace; what is not sampled leaves no trace."""
 
 import builtins
 import time
-import timeit
 
 import grpc
 import pytest
@@ -159,21 +158,6 @@ def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_otel)
     with pytest.raises(SettingsInvalid, match=r"telemetry\.otlp_endpoint = \"http://c:4317\".*pip install 'mailgate\[otlp\]'"):
         Tracer(TelemetryOptions(otlp_endpoint="http://c:4317"), "gateway")
-
-
-async def test_what_is_not_sampled_costs_next_to_nothing(collector):
-    """≤ 1 µs on a quiet machine, for a mail without traceparent and for a span after the fact; three times that is allowed here."""
-    options = TelemetryOptions(otlp_endpoint=collector.options.otlp_endpoint, sample_ratio=0.001)
-    async with Tracer(options, "gateway", random=lambda: 0.5) as tracer:
-
-        def both():
-            with tracer.begin("SendMail"):
-                pass
-            tracer.span("x", UNSAMPLED, 1, 2)
-
-        best = min(timeit.repeat(both, number=10_000, repeat=7)) / 20_000
-    assert best < 3e-6
-    assert collector.requests == []
 
 
 def test_a_moment_of_the_monotonic_clock_has_a_time_of_day():
