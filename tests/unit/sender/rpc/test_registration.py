@@ -1,0 +1,155 @@
+"""Registration over real gRPC: a node keeps itself registered with one gateway of its list, and says goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from gateway.registry.memory import MemoryRegistry
+from gateway.registry.port import NodeRecord
+from gateway.rpc.registry_service import RegistryServicer
+from mailgate.api.node.v1 import node_registry_service_pb2 as pb
+from mailgate.api.node.v1 import node_registry_service_pb2_grpc
+from mailgate.rpc.channel import open_channel
+from mailgate.rpc.server import Door
+from mailgate.rpc.statuses import statuses
+from sender.rpc.registration import Registration, Self
+
+BOOT, OTHER = b"b" * 16, b"o" * 16
+
+
+class Gateway:
+    """A gateway's door with a registry. `alive`: the boot ids whose own stream is healthy."""
+
+    def __init__(self) -> None:
+        self.registry = MemoryRegistry(lease=0.3)
+        self.alive: set[bytes] = set()
+        self.address = ""
+        self.servicer: RegistryServicer | None = None
+
+    @asynccontextmanager
+    async def serving(self, address: str = "127.0.0.1:0") -> AsyncIterator[Gateway]:
+        servicer = self.servicer = RegistryServicer(self.registry, lambda record: record.boot_id in self.alive)
+        door = Door([], [statuses()])
+        node_registry_service_pb2_grpc.add_NodeRegistryServiceServicer_to_server(servicer, door.server)
+        self.address = await door.bind(address)
+        await door.start()
+        try:
+            yield self
+        finally:
+            await servicer.close()
+            await door.stop(timedelta(0))
+
+    async def holds(self, node_id: str, boot: bytes | None = BOOT) -> NodeRecord | None:
+        """Wait until the entry is this boot's; None: until there is none."""
+        async with asyncio.timeout(5):
+            while True:
+                record = await self.registry.find(node_id)
+                if (record.boot_id if record else None) == boot:
+                    return record
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def registered(*gateways: str, boot: bytes = BOOT) -> AsyncIterator[Registration]:
+    registration = Registration(Self("n1", boot, "127.0.0.1:9"), gateways, "", None, lambda: 0.0)
+    task = asyncio.get_running_loop().create_task(registration.run())
+    try:
+        yield registration
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway().serving() as gateway:
+        yield gateway
+
+
+async def test_an_entry_lives_as_long_as_its_stream_and_a_lease(gateway: Gateway):
+    """Broken without a word, it stays for the lease."""
+    async with registered(gateway.address) as registration:
+        record = await gateway.holds("n1")
+        assert record.address == "127.0.0.1:9"
+        assert registration.registered_with == gateway.address
+        await asyncio.sleep(0.5)
+        assert await gateway.registry.find("n1") == record
+    await asyncio.sleep(0.05)
+    assert await gateway.registry.find("n1") == record
+    await gateway.holds("n1", None)
+
+
+async def test_goodbye_removes_it_at_once(gateway: Gateway):
+    """A node that leaves gets no new jobs, and `leave` returns when the gateway knows."""
+    async with registered(gateway.address) as registration:
+        await gateway.holds("n1")
+        await registration.leave()
+        assert await gateway.registry.find("n1") is None
+
+
+async def test_it_moves_on_to_the_next_gateway():
+    """The one that it is registered with goes: another of the list has it soon, and again."""
+    first, second = Gateway(), Gateway()
+    async with second.serving(), first.serving(), registered(first.address, second.address) as registration:
+        await first.holds("n1")
+        assert await second.registry.find("n1") is None
+        async with asyncio.timeout(5):
+            await asyncio.gather(second.holds("n1"), end(first))
+        assert registration.registered_with == second.address
+
+
+async def end(gateway: Gateway) -> None:
+    """It closes its registrations, as it does when it stops."""
+    assert gateway.servicer is not None
+    await gateway.servicer.close()
+
+
+async def test_a_restarted_node_takes_its_name_over(gateway: Gateway):
+    """Another boot id: allowed while the recorded one's own stream is not healthy; its late release changes nothing."""
+    async with registered(gateway.address):
+        await gateway.holds("n1")
+        async with registered(gateway.address, boot=OTHER):
+            record = await gateway.holds("n1", OTHER)
+    async with registered(gateway.address, boot=OTHER):
+        again = await gateway.holds("n1", OTHER)
+        await asyncio.sleep(0.5)
+        assert (await gateway.registry.find("n1")).registration >= again.registration > 0
+        assert record.registration <= again.registration
+
+
+async def test_a_name_that_is_taken(gateway: Gateway):
+    """The node of that name is alive and somebody else: the newcomer is refused with the cure."""
+    async with registered(gateway.address):
+        held = await gateway.holds("n1")
+        gateway.alive.add(BOOT)
+        async with open_channel(gateway.address) as channel:
+            call = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register()
+            await call.write(pb.RegisterRequest(node_id="n1", boot_id=OTHER, address="127.0.0.1:10"))
+            assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
+            assert "set sender.id" in await call.details()
+        assert await gateway.registry.find("n1") == held
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.RegisterRequest(node_id="", boot_id=BOOT, address="h:1"), "node_id"),
+        (pb.RegisterRequest(node_id="x" * 129, boot_id=BOOT, address="h:1"), "node_id"),
+        (pb.RegisterRequest(node_id="a\nb", boot_id=BOOT, address="h:1"), "node_id"),
+        (pb.RegisterRequest(node_id="n", boot_id=b"short", address="h:1"), "boot_id"),
+        (pb.RegisterRequest(node_id="n", boot_id=BOOT, address="no port"), "address"),
+    ],
+)
+async def test_a_bad_registration(gateway: Gateway, request_: pb.RegisterRequest, field: str):
+    """Each field is named, with the cure."""
+    async with open_channel(gateway.address) as channel:
+        call = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register()
+        await call.write(request_)
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert field in await call.details()
