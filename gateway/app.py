@@ -30,7 +30,7 @@ from gateway.rpc.operations import Operators
 from gateway.rpc.registry_service import RegistryServicer
 from gateway.rpc.shell import LoopShell
 from gateway.settings import GatewaySettings
-from mailgate.lifecycle import Stop
+from mailgate.lifecycle import Stop, settle_heap
 from mailgate.rpc.jobs import encode_content, encode_envelope
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
@@ -127,6 +127,7 @@ class Gateway:
             await self._door.start()
             await self._door.serving(True)
             log.info("gateway_started", address=address, gateway=self._backends.gateway_id, epoch=self._backends.epoch)
+            settle_heap()
             await stop.graceful.wait()
             await self._leave(stop)
             for room in rooms:

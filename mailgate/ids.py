@@ -11,11 +11,7 @@ RANDOM_OCTETS = 10
 
 def new_id(unix_ms: int, random: bytes) -> bytes:
     """A UUIDv7 of 16 octets from milliseconds since the epoch and RANDOM_OCTETS random octets."""
-    return (
-        unix_ms.to_bytes(6, "big")
-        + bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F))
-        + random[3:RANDOM_OCTETS]
-    )
+    return unix_ms.to_bytes(6, "big") + bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F)) + random[3:RANDOM_OCTETS]
 
 
 def format_id(value: bytes) -> str:

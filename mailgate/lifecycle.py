@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -107,6 +108,16 @@ def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Ca
         sys.stderr.write(f"{role}: {error}\n")
         return EXIT_FAILED
     return 0
+
+
+def settle_heap() -> None:
+    """When all is imported and wired: what lives as long as the process is never looked at again, and the collector looks less often.
+
+    Values of the hot path die by their reference counts; at Python's threshold of 700 the collector took 3 % of the gateway's time (perf).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def mistakes_text(error: SettingsInvalid) -> str:

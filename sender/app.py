@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from mailgate.lifecycle import Stop
+from mailgate.lifecycle import Stop, settle_heap
 from mailgate.rpc.address import join_address, split_address
 from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.jobs import decode_body
@@ -66,13 +66,16 @@ async def run(settings: SenderSettings, stop: Stop) -> None:
 
         me = Self(node_id, boot_id, options.advertise or address)
         registration = Registration(me, options.gateways, token, options.gateway_tls, random.random)
+        metrics.register(registration.stats)
         async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(pool.watch(), name="pool")
             registering = tasks.create_task(registration.run(), name="registration")
             sweeping = tasks.create_task(delivery.sweep(), name="sweep")
+            settle_heap()
             await stop.graceful.wait()
             await leave(door, servicer, registration, delivery, pool, stop, options.drain_timeout)
-            registering.cancel()
-            sweeping.cancel()
+            for task in (watching, registering, sweeping):
+                task.cancel()
     log.info("node_stopped", node=node_id)
 
 

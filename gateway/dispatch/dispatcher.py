@@ -21,7 +21,7 @@ from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.recovery import Recovery
-from gateway.dispatch.retry import Backoff, bury, decide_doubt, expire, postpone
+from gateway.dispatch.retry import Backoff, bury, bury_lost, decide_doubt, expire, postpone
 from gateway.dispatch.returns import Returns
 from gateway.dispatch.settler import Settled, Settler
 from gateway.dispatch.whereabouts import Whereabouts
@@ -132,7 +132,7 @@ class Dispatcher:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
         now_ms = self._clock.now_ms()
         for job in counted.dead:
-            self.settler.settle(Settled(bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms)))
+            self.settler.settle(Settled(bury_lost(job, now_ms)))
         self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
         living = counted.free + counted.alone
         self._returns.put([job for job in living if job.fence in begun])
@@ -267,7 +267,7 @@ class Dispatcher:
             await asyncio.sleep(TICK)
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
             for doubt in self._doubts.overdue(now):
-                ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms)
+                ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms, self._options.losses_dead)
                 self.settler.settle(Settled(ruling))
             if recovered := self._recovery.over(now):
                 self._ready_again(recovered)

@@ -107,12 +107,17 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining, due_ms))
 
 
-def decide_doubt(job: Job, node_id: str, begun_ms: int, now_ms: int) -> Ruling:
-    """The node that had it committed is gone, and nobody can know: as the mail's `on_doubt` says."""
+def decide_doubt(job: Job, node_id: str, begun_ms: int, now_ms: int, losses_dead: int) -> Ruling:
+    """The node that had it committed is gone, and nobody can know: as the mail's `on_doubt` says.
+
+    What is resent counts the loss too: a mail that kills its node after COMMIT must not walk through the fleet either.
+    `losses_dead`: the loss with which it is given up.
+    """
     attempt = attempt_record(job, UNKNOWN_END, node_id, now_ms, Tried((), duration_us=max(0, now_ms - begun_ms) * 1000))
     if job.on_doubt is OnDoubt.HOLD:
         return park(job, [Change(job.recipients, RecipientState.IN_DOUBT, attempt)], Parked.IN_DOUBT, UNKNOWN_END.text, now_ms)
-    return resend(job, attempt, now_ms)
+    lost = replace(job, losses=job.losses + 1)
+    return resend(lost, attempt, now_ms) if lost.losses < losses_dead else bury_lost(lost, now_ms)
 
 
 def resend(job: Job, attempt: AttemptRecord | None, now_ms: int) -> Ruling:
@@ -140,6 +145,11 @@ def bury(job: Job, reason: str, now_ms: int) -> Ruling:
     """Give it up: DEAD. It stays in the ledger, with its content."""
     attempt = attempt_record(job, Reply(Phase.UNKNOWN, text=reason, bounce_class="dead"), "", now_ms, Tried(()))
     return park(job, [Change(job.recipients, RecipientState.DEAD, attempt)], Parked.DEAD, reason, now_ms)
+
+
+def bury_lost(job: Job, now_ms: int) -> Ruling:
+    """One loss too many."""
+    return bury(job, f"{job.losses} nodes were lost with this job in hand (NODE_LOST)", now_ms)
 
 
 def postpone(job: Job, due_ms: int, now_ms: int) -> Ruling:

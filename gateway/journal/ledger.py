@@ -15,7 +15,7 @@ from gateway.journal.work import AcceptWork, BeginWork, ForgetWork, LossesWork, 
 from gateway.journal.writer import Writer
 from gateway.ledger.port import Accepted, Begin, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
 from mailgate.job import Fence, Job
-from mailgate.mail import Recipient
+from mailgate.mail import OnDoubt, Recipient
 
 COUNT_SHARE = 20
 """Counting walks over every waiting job: an answer is kept for this many times what it cost, so that it takes 5 % of a thread at most."""
@@ -38,7 +38,7 @@ class JournalLedger:
 
     def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
         """See the port."""
-        return self._submit(BeginWork(begins))
+        return self._submit(BeginWork(begins), urgent=any(each.job.on_doubt is OnDoubt.HOLD for each in begins))
 
     def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
         """See the port."""
@@ -50,7 +50,7 @@ class JournalLedger:
         positions = [None if each.due_ms is None else self._positions.deferred(each.due_ms) for each in conclusions]
         work = RecordWork(conclusions, positions)
         self._queue.recording(work)
-        return self._writer.submit(work)
+        return self._writer.submit(work, urgent=False)
 
     def note_losses(self, losses: Mapping[bytes, int]) -> Awaitable[None]:
         """See the port."""
@@ -113,6 +113,6 @@ class JournalLedger:
         mails = await self._reader.ask(queries.forgettable, before_ms, limit)
         return int(await self._submit(ForgetWork(mails))) if mails else 0
 
-    def _submit(self, work: Work) -> Awaitable[Any]:
+    def _submit(self, work: Work, *, urgent: bool = True) -> Awaitable[Any]:
         self._positions.submitting()
-        return self._writer.submit(work)
+        return self._writer.submit(work, urgent=urgent)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from gateway.journal.disk import Disk
+from gateway.journal.gathering import Gathering
 from gateway.journal.life import end_life
 from gateway.journal.options import JournalOptions
 from gateway.journal.work import AcceptWork, Rank, Work, stages
@@ -30,11 +31,17 @@ BAD_WORK = (apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.TooB
 
 
 class Item(NamedTuple):
-    """Work, the ids of its jobs, and who waits for it."""
+    """Work, the ids of its jobs, its future, and whether somebody waits for it."""
 
     work: Work
     jobs: Sequence[bytes]
     done: asyncio.Future[Any]
+    urgent: bool
+
+    @property
+    def octets(self) -> int:
+        """Of its bodies."""
+        return self.work.octets
 
 
 class Outcome(NamedTuple):
@@ -62,10 +69,10 @@ class Writer:
         self._connection, self._path, self._options, self._heard = connection, path, options, heard
         self._loop = asyncio.get_running_loop()
         self._in: SimpleQueue[Item | None] = SimpleQueue()
+        self._gathering = Gathering(self._in, options.group_rows, options.group_bytes)
         self._writes = Writes(connection)
         self._thread = Thread(target=self._run, name="journal-writer", daemon=True)
         self._refusal: StorageBroken | None = None
-        self._closing = False
         self._folding_rests = 0.0
         self._broken = broken
         self.disk = Disk(path.parent, options.reserve_bytes)
@@ -74,14 +81,17 @@ class Writer:
         connection.set_wal_hook(self._note_wal)
         self._thread.start()
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
-        """Hand over work; see the class. The future raises StorageFull, StorageBroken, or what SQLite says of the work itself."""
+    def submit(self, work: Work, *, urgent: bool = True) -> asyncio.Future[Any]:
+        """Hand over work; see the class. Not `urgent`: it may wait for company (gathering.py).
+
+        The future raises StorageFull, StorageBroken, or what SQLite says of the work itself.
+        """
         done: asyncio.Future[Any] = self._loop.create_future()
         if self._refusal is not None:
             _fail(done, self._refusal)
             self._loop.call_soon(self._heard, work, False)
         else:
-            self._in.put(Item(work, tuple(work.jobs), done))
+            self._in.put(Item(work, tuple(work.jobs), done, urgent))
         return done
 
     async def close(self) -> None:
@@ -93,36 +103,23 @@ class Writer:
     def _run(self) -> None:
         first = self._in.get()
         while first is not None:
-            group, following = self._gather(first)
+            group, following = self._gathering.group(first)
             outcomes: list[Outcome] = []
             try:
                 self.disk.look()
                 self._do(self._affordable(group, outcomes), outcomes)
+                self._gathering.committed(group)
                 self._tell(self._settle, outcomes)
                 group, outcomes = [], []
                 self._checkpoint()
             except Exception as error:  # whatever it is: nothing may be written after it
                 self._tell(self._break, group, outcomes, error)
                 break
-            first = following if following is not None or self._closing else self._in.get()
+            first = following if following is not None or self._gathering.closing else self._in.get()
         else:
             with suppress(apsw.Error):  # the next start will be more careful than it must, no more
                 end_life(self._connection)
         self._connection.close()
-
-    def _gather(self, first: Item) -> tuple[list[Item], Item | None]:
-        """What is there, up to a group; and the item that was one too many."""
-        group, rows, octets = [first], len(first.jobs), first.work.octets
-        while not self._in.empty():
-            item = self._in.get()
-            if item is None:
-                self._closing = True
-                break
-            rows, octets = rows + len(item.jobs), octets + item.work.octets
-            if rows > self._options.group_rows or octets > self._options.group_bytes:
-                return group, item
-            group.append(item)
-        return group, None
 
     def _affordable(self, group: Sequence[Item], outcomes: list[Outcome]) -> list[Item]:
         """The group without new mail, if the disk is full but for the reserve."""
@@ -217,13 +214,13 @@ class Writer:
             return
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        for (_, _, done), result, error in outcomes:
+        for (_, _, done, _), result, error in outcomes:
             if error is not None:
                 self.refused += 1
                 _fail(done, error)
             elif not done.done():
                 done.set_result(result)
-        for (work, _, _), _, error in outcomes:
+        for (work, _, _, _), _, error in outcomes:
             self._heard(work, error is None)
 
     def _break(self, group: Sequence[Item], outcomes: Sequence[Outcome], error: Exception) -> None:

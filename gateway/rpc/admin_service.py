@@ -11,7 +11,7 @@ from mailgate.api.admin.v1 import admin_service_pb2 as pb
 from mailgate.api.admin.v1 import admin_service_pb2_grpc
 from mailgate.errors import Invalid
 from mailgate.ids import format_id, format_job, mail_of, parse_job
-from mailgate.rpc.mails import duration, timestamp
+from mailgate.rpc.times import duration, timestamp
 
 if TYPE_CHECKING:
     from mailgate.rpc.around import Context

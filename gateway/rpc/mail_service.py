@@ -21,15 +21,14 @@ from mailgate.rpc.large import open_batch, open_send
 from mailgate.rpc.lazy import LazyRequests, large
 from mailgate.rpc.mails import (
     counts_to_proto,
-    duration_ms,
     entry_from_proto,
     event_to_proto,
     fill_receipt,
     mail_from_proto,
     recipient_to_proto,
-    timestamp,
 )
 from mailgate.rpc.status import to_status
+from mailgate.rpc.times import duration_ms, timestamp
 from mailgate.telemetry import names
 from mailgate.telemetry.traces import Tracer
 

@@ -20,7 +20,7 @@ from mailgate.client.views import Doubt, MailStatus, Node, Queue, Resolution
 from mailgate.errors import MailgateError, Unanswered
 from mailgate.ids import format_id, parse_id
 from mailgate.mail import BatchEntry, Event, Mail, Receipt, Recipient
-from mailgate.rpc import mails
+from mailgate.rpc import mails, times
 from mailgate.rpc.channel import bearer, open_channel
 from mailgate.rpc.status import from_rpc_error, from_status
 from mailgate.rpc.tls import TlsOptions
@@ -85,7 +85,7 @@ class GatewayClient:
         """Hand in one mail; it is durable when this returns. With `wait` (seconds) the receipt says what became of the first attempts."""
         request = mail_service_pb2.SendMailRequest(mail=mails.mail_to_proto(mail), validate_only=validate_only)
         if wait is not None:
-            request.wait.CopyFrom(mails.duration(wait))
+            request.wait.CopyFrom(times.duration(wait))
             within = max(within, wait + WAIT_MARGIN)
         answer = await _answer(self._mails.SendMail(request, timeout=within, metadata=self._metadata))
         return mails.receipt_from_proto(answer.receipt)

@@ -9,7 +9,8 @@ from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.client.views import Doubt, MailStatus, Node, NodeState, Queue, Waiting
 from mailgate.ids import parse_id
 from mailgate.mail import Lane, OnDoubt
-from mailgate.rpc.mails import counts_from_proto, milliseconds, recipient_from_proto
+from mailgate.rpc.mails import counts_from_proto, recipient_from_proto
+from mailgate.rpc.times import milliseconds
 
 
 def status(message: mail_service_pb2.GetMailResponse) -> MailStatus:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2
 from mailgate.errors import Invalid
 from mailgate.ids import event_id, format_id, parse_id
@@ -27,6 +24,7 @@ from mailgate.mail import (
     Recipient,
     RecipientState,
 )
+from mailgate.rpc.times import duration, duration_ms, milliseconds, timestamp
 
 
 def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
@@ -215,27 +213,6 @@ def counts_to_proto(counts: Mapping[RecipientState, int]) -> list[mail_service_p
 def counts_from_proto(messages: Iterable[mail_service_pb2.StateCount]) -> dict[RecipientState, int]:
     """For a client."""
     return {RecipientState(message.state): message.count for message in messages}
-
-
-def timestamp(ms: int) -> Timestamp:
-    """From milliseconds since the epoch."""
-    return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
-
-
-def milliseconds(message: Timestamp) -> int:
-    """Since the epoch; 0 for one that is not set."""
-    return message.seconds * 1000 + message.nanos // 1_000_000
-
-
-def duration(seconds: float) -> Duration:
-    """From seconds."""
-    nanos = round(seconds * 1e9)
-    return Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
-
-
-def duration_ms(message: Duration) -> int:
-    """Whole milliseconds, towards zero."""
-    return message.seconds * 1000 + int(message.nanos / 1_000_000)
 
 
 def _address(address: Address) -> mail_pb2.Address:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 
-PACE = 0.003
+PACE = 0.005
 """Seconds between frames that carry little."""
-ENOUGH = 16
-"""Urgent words that make a frame worth its cost: 6 µs each."""
-GATHER = 0.003
+ENOUGH = 8
+"""Urgent words that make a frame worth its cost: 12 µs each."""
+GATHER = 0.005
 """Seconds that an offer or a verdict waits for company."""
 
 

@@ -26,8 +26,9 @@ from sender.pool.pool import Pool
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
-UNREACHABLE_AFTER = 1.0
-"""Seconds that a job waits while no relay of its route can be reached, before it gets that for its verdict."""
+UNREACHABLE_AFTER = 3.0
+"""Seconds that a job waits while no relay of its route can be reached, before it gets that for its verdict. A relay rests less after its
+first failed dial, so that a blink costs no attempt."""
 PATIENCE = 30.0
 """Seconds that a job waits here for a connection, before the gateway gets it back."""
 TRIES = 2
@@ -132,8 +133,9 @@ class Delivery:
             self._pump(route)
 
     def commit(self, stream: Stream, fences: Iterable[Fence]) -> None:
-        """Write the end of these bodies, if their READY is not too long ago."""
+        """Write the end of these bodies, if their READY is not too long ago; the next mails may follow in the same write."""
         latest = boottime() - COMMIT_VALID
+        touched = set()
         for fence in fences:
             work = self._works.get(fence)
             if work is None or work.stream is not stream or work.ready_at is None or work.committed or work.handoff is None:
@@ -146,6 +148,9 @@ class Delivery:
                 work.committed = True
                 self._keep.commit(fence)
                 self.pool.commit(work.handoff)
+                touched.add(work.offer.route)
+        for route in touched:
+            self._pump(route)
 
     def withdraw(self, stream: Stream, fences: Iterable[Fence]) -> None:
         """Drop these, unless they are committed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -13,7 +13,9 @@ from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
 from mailgate.rpc.channel import bearer, open_channel
 from mailgate.rpc.tls import TlsOptions
+from mailgate.telemetry import names
 from mailgate.telemetry.logs import get_logger
+from mailgate.telemetry.sample import Sample
 
 ANSWER = 5.0
 """Seconds that a gateway has to answer, before the next one is asked."""
@@ -42,6 +44,10 @@ class Registration:
         self._leaving = asyncio.Event()
         self._left = asyncio.Event()
         self.registered_with = ""
+
+    def stats(self) -> Iterable[Sample]:
+        """For telemetry."""
+        yield Sample(names.REGISTERED, int(bool(self.registered_with)))
 
     async def run(self) -> None:
         """Register, again and again."""

@@ -103,7 +103,7 @@ def test_resolve_decides_some_and_sends_the_rest():
 def test_a_doubt_that_nobody_can_end(on_doubt: OnDoubt, state: RecipientState):
     """RESEND goes again at once, HOLD is parked; the attempt is kept with what is known of it."""
     job = make_job(on_doubt=on_doubt, recipients=2)
-    ruling = decide_doubt(job, "node", job.accept_ms, job.accept_ms + 2000)
+    ruling = decide_doubt(job, "node", job.accept_ms, job.accept_ms + 2000, 3)
     assert states(ruling) == {0: state, 1: state}
     (change,) = ruling.conclusion.changes
     assert (change.attempt.node_id, change.attempt.bounce_class, change.attempt.duration_ms) == ("node", "node_lost", 2000)
@@ -142,7 +142,7 @@ def test_every_ruling_is_whole(remaining: set[int], outcomes, on_doubt: OnDoubt,
     job = replace(make_job(on_doubt=on_doubt, ttl_ms=ttl_ms, attempt=attempt, events=attempt), recipients=tuple(sorted(remaining)))
     for ruling in (
         conclude(job, said(*outcomes), "n", job.accept_ms, BACKOFF, random),
-        decide_doubt(job, "n", 0, 0),
+        decide_doubt(job, "n", 0, 0, 3),
         expire(job, 0),
         bury(job, "why", 0),
         resend(job, None, 0),
