@@ -1,8 +1,8 @@
 """What goes into one commit: all that is there, and for a moment what may yet come.
 
 A commit costs the thread and the loop some 400 µs between them whatever it carries (fsync, and the GIL that each statement must win back),
-so under load commits are paced: when the last one had several callers, the next waits until PACE after it, and nobody who waits alone is
-ever held up. Work that nobody waits for, such as a verdict's record, does not start a commit by itself until PATIENCE is over.
+so under load commits are paced: when the last one had several callers, the next waits PACE after it for each of them, and nobody who waits
+alone is ever held up. Work that nobody waits for, such as a verdict's record, does not start a commit by itself until PATIENCE is over.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
-PACE = 0.004
-"""Seconds between commits that several callers wait for. PostgreSQL knows the same as commit_delay and commit_siblings."""
+PACE, LONGEST = 0.001, 0.010
+"""Seconds between commits, for each caller that waited for the last, at most. PostgreSQL knows the same as commit_delay."""
 PATIENCE = 0.008
 """Seconds that work nobody waits for waits for company."""
 CROWD = 2
@@ -73,5 +73,5 @@ class Gathering(Generic[W]):
 
     def committed(self, group: Sequence[W]) -> None:
         """The group is on disk: when may the next follow?"""
-        crowded = sum(work.urgent for work in group) >= CROWD
-        self._not_before = self._clock() + PACE if crowded else 0.0
+        callers = sum(work.urgent for work in group)
+        self._not_before = self._clock() + min(LONGEST, PACE * callers) if callers >= CROWD else 0.0
