@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Route
-from mailgate.telemetry import names
-from mailgate.telemetry.traces import Role, Tracer
+from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.credit import credits_of
 from sender.delivery.judge import is_dead_connection, unreachable
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.make import Decode, is_large, make
 from sender.delivery.tally import Tally
+from sender.delivery.trace import trace
 from sender.delivery.work import Line, Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
@@ -206,8 +206,8 @@ class Delivery:
             self._pump(handoff.route)
             return
         self.tally.tried(handoff.route, tried)
-        if handoff.traceparent and self._tracer.wants(handoff.traceparent):
-            self._trace(handoff, tried)
+        if handoff.traceparent:
+            trace(self._tracer, handoff, tried, time.time_ns())
         self._finish(work, tried)
 
     def idle(self, route: str) -> None:
@@ -272,11 +272,6 @@ class Delivery:
         verdict = NotTried(reason)
         self._keep.done(fence, verdict)
         stream.verdict(fence, verdict)
-
-    def _trace(self, handoff: Handoff, tried: Tried) -> None:
-        end = time.time_ns()
-        attributes = {names.MAIL_ID: handoff.fence.job_id[:16].hex(), names.SERVER_ADDRESS: tried.remote_host}
-        self._tracer.span(names.SPAN_TRANSACTION, handoff.traceparent, end - tried.duration_us * 1000, end, attributes, role=Role.CLIENT)
 
     # ------------------------------------------------------------------ time
 

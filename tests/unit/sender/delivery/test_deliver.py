@@ -11,7 +11,7 @@ from mailgate.mail import Lane
 from mailgate.verdict import Expired, NotTried, Outcome, Phase, Reply, Tried
 from sender.compose.message import LARGE
 from sender.delivery import deliver
-from sender.delivery.deliver import PATIENCE
+from sender.delivery.deliver import PATIENCE, UNREACHABLE_AFTER
 from sender.delivery.keep import Known
 from sender.pool.relays import Trouble
 from tests.unit.sender.delivery.conftest import Bench, dead, make_offer, tried
@@ -320,12 +320,12 @@ class TestSweep:
         await asyncio.gather(task, return_exceptions=True)
 
     async def test_an_unreachable_relay_is_the_verdict(self, bench: Bench):
-        """After a second: DEFERRED with what the last dial came to, and where."""
+        """After UNREACHABLE_AFTER: DEFERRED with what the last dial came to, and where."""
         bench.pool.idle = 0
         fence = bench.offer(recipients=2)
         reply = Reply(Phase.CONNECT, 0, text="connection refused", bounce_class="connect")
         bench.pool.in_trouble = Trouble(reply, "mx", "192.0.2.1", since=bench.clocks.now)
-        bench.pass_(0.9)
+        bench.pass_(UNREACHABLE_AFTER - 0.1)
         await self.sweep(bench)
         assert bench.stream.verdicts == []
         bench.pass_(0.2)
@@ -346,7 +346,7 @@ class TestSweep:
         bench.pass_(0.3)
         await self.sweep(bench)
         assert bench.stream.verdicts == []
-        bench.pass_(0.8)
+        bench.pass_(UNREACHABLE_AFTER - 0.2)
         await self.sweep(bench)
         assert len(bench.stream.verdicts) == 1
 
