@@ -71,7 +71,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
                 validate_only=request.validate_only,
                 wait=self._wait(request),
                 deadline=deadline,
-                traceparent=span.traceparent if span.sampled else "",
+                traceparent=span.onward,
             )
             if span.sampled:
                 span.set({names.MAIL_ID: format_id(receipt.mail_id)} if receipt.mail_id else {})
@@ -89,9 +89,8 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         if not request.HasField("shared"):
             raise Invalid.field("shared", "there is none: give what the mails have in common")
         with self._tracer.begin(f"{SERVICE}/BatchSendMail", traceparent()) as span:
-            batch_id, results = await self._admission.send_batch(
-                caller().tenant, shared, entries, deadline=deadline, traceparent=span.traceparent if span.sampled else ""
-            )
+            tenant = caller().tenant
+            batch_id, results = await self._admission.send_batch(tenant, shared, entries, deadline=deadline, traceparent=span.onward)
             if span.sampled:
                 span.set({names.BATCH_ID: format_id(batch_id)})
         response = pb.BatchSendMailResponse(batch_id=format_id(batch_id))

@@ -49,13 +49,18 @@ class Span:
 
     def __init__(self, traceparent: str, span: otel.Span | None = None) -> None:
         self.traceparent = traceparent
-        """What those who go on with the work name as their parent; empty: nobody traces this."""
+        """What the call's own spans name as their parent, also when it is not sampled; empty: nobody traces this."""
         self._span = span
 
     @property
     def sampled(self) -> bool:
         """Whether attributes are worth computing."""
         return self._span is not None
+
+    @property
+    def onward(self) -> str:
+        """The parent of what goes on after the call, in whatever process; empty where neither we nor the caller sample the trace."""
+        return self.traceparent if is_sampled(self.traceparent) else ""
 
     def set(self, attributes: Attributes) -> None:
         """Add attributes, by their names in names.py."""
@@ -112,7 +117,7 @@ class Tracer:
             return self._start(name, None, attributes, role, None)
         parent = parse(traceparent)
         if not decide(parent, self._ratio, self._random() if parent is None else 0.0) or self._tracer is None:
-            return Span(traceparent) if parent is not None else _UNTRACED
+            return Span(format_traceparent(parent)) if parent is not None else _UNTRACED
         return self._start(name, parent, attributes, role, None)
 
     def span(

@@ -17,6 +17,8 @@ from mailgate.mail import AttemptRecord, EventType, RecipientState
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.status import from_rpc_error, from_status
 
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 def mail(*to, **more):
     fields = {"parts": mail_pb2.Parts(subject="Hi", text="Hello")} if "raw" not in more else {}
@@ -108,6 +110,27 @@ async def test_a_batch_answers_for_each_entry(gateway, as_):
     assert error.violations[0].field == "entries[1].to[0].email"
     assert len(await waiting_jobs(gateway)) == 2
     assert parse_id(answer.batch_id, "batch_id")
+
+
+@pytest.mark.parametrize(
+    ("header", "passed_on"),
+    [
+        (SAMPLED, SAMPLED),
+        ("01" + SAMPLED[2:] + "-of-a-later-version", SAMPLED),
+        (SAMPLED[:-1] + "0", ""),
+        ("rubbish", ""),
+        ("", ""),
+    ],
+)
+async def test_a_callers_trace_goes_on_with_the_job(gateway, as_, header, passed_on):
+    """A gateway that exports no spans does not cut a sampled trace; what nobody samples makes no job larger."""
+    call = as_("both")
+    call["metadata"] += (("traceparent", header),)
+    await gateway.mail.SendMail(send("a@example.org"), **call)
+    await gateway.mail.BatchSendMail(batch(entry("b@example.org")), **call)
+    jobs = await waiting_jobs(gateway)
+    assert len(jobs) == 2
+    assert {decode_body(job.envelope + job.content).envelope.traceparent for job in jobs} == {passed_on}
 
 
 # -------------------------------------------------------------------------------------------------------------- bad input
