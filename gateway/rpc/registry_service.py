@@ -15,7 +15,7 @@ from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
 from mailgate.errors import Invalid, SettingsInvalid, Violation, WrongState
 from mailgate.rpc.address import split_address
-from mailgate.rpc.streams import next_request
+from mailgate.rpc.streams import first_request, next_request
 from mailgate.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_ID = 128
 BOOT_ID_OCTETS = 16
+FIRST = 5.0
+"""Seconds that a node has to say who it is; an open stream without a name is nobody's."""
 
 log = get_logger(__name__)
 
@@ -39,7 +41,7 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
 
     async def Register(self, _requests: AsyncIterator[pb.RegisterRequest], context: Context) -> None:
         """See the proto."""
-        first = await next_request(context)
+        first = await first_request(context, FIRST)
         if first is None:
             return
         record = read_record(first)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar, cast
 
 import grpc
+
+from mailgate.errors import DeadlinePassed
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -14,3 +17,16 @@ async def next_request(context: grpc.aio.ServicerContext[Request, Response]) -> 
     """The next message of the peer; None: it has half-closed. Never put a time limit around it: that cancels the call (grpc #43360)."""
     message: Any = await context.read()
     return None if message is grpc.aio.EOF else cast(Request, message)
+
+
+async def first_request(context: grpc.aio.ServicerContext[Request, Response], seconds: float) -> Request | None:
+    """The first message of the peer, which has so long to send it. Passing the limit must end the call, as the error does.
+
+    Raises:
+        DeadlinePassed: it did not come.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await next_request(context)
+    except TimeoutError:
+        raise DeadlinePassed(f"the first message did not come within {seconds:g} s: send it as soon as the stream is open") from None

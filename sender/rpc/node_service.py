@@ -16,7 +16,7 @@ from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Fence
 from mailgate.rpc.pace import Pace
 from mailgate.rpc.server import Door
-from mailgate.rpc.streams import next_request
+from mailgate.rpc.streams import first_request, next_request
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
 from sender.delivery.deliver import Delivery
@@ -120,7 +120,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             await asyncio.wait(self._open, timeout=1.0)
 
     async def _greet(self, context: Context) -> GatewayStream:
-        frame = await next_request(context)
+        frame = await first_request(context, HELLO)
         if frame is None or not frame.HasField("hello"):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first frame must be a hello")
         said = frame.hello

@@ -14,9 +14,11 @@ from gateway.dispatch.link import Heard, Known
 from gateway.registry.port import NodeRecord
 from gateway.rpc import node_link
 from gateway.rpc.node_link import GrpcNodeLink, Identity
+from mailgate.api.node.v1 import node_service_pb2_grpc
 from mailgate.job import Job
 from mailgate.mail import Lane, OnDoubt
 from mailgate.route import Relay, Route, TlsMode
+from mailgate.rpc.channel import open_channel
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.server import Door
 from mailgate.telemetry.options import TelemetryOptions
@@ -25,6 +27,7 @@ from mailgate.verdict import Expired, NotTried, Outcome, Tried
 from sender.delivery import deliver
 from sender.delivery.deliver import Delivery
 from sender.pool.pool import Pool
+from sender.rpc import node_service
 from sender.rpc.node_service import NodeServicer
 from tests.simulation.machine import real_job
 
@@ -381,3 +384,13 @@ async def test_a_hundred_mails_on_two_connections(node: Node, smtp: Smtp):
                     done += len(frame.verdicts)
                 seen = len(heard.frames)
     assert len(smtp.bodies) == len(set(smtp.bodies)) == 100
+
+
+async def test_a_gateway_without_a_hello_is_let_go(node: Node, monkeypatch: pytest.MonkeyPatch):
+    """Its stream would otherwise be open for ever, and nobody's."""
+    monkeypatch.setattr(node_service, "HELLO", 0.2)
+    async with open_channel(node.address) as channel:
+        silent = node_service_pb2_grpc.NodeServiceStub(channel).Deliver(timeout=30)
+        async with asyncio.timeout(5):
+            assert await silent.code() is not grpc.StatusCode.OK
+    assert node.servicer.streams == 0

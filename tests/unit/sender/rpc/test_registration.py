@@ -12,6 +12,7 @@ import pytest
 
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import NodeRecord
+from gateway.rpc import registry_service
 from gateway.rpc.registry_service import RegistryServicer
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
@@ -153,3 +154,12 @@ async def test_a_bad_registration(gateway: Gateway, request_: pb.RegisterRequest
         await call.write(request_)
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert field in await call.details()
+
+
+async def test_a_node_that_does_not_say_who_it_is_is_let_go(gateway: Gateway, monkeypatch: pytest.MonkeyPatch):
+    """Its stream would otherwise be open for ever."""
+    monkeypatch.setattr(registry_service, "FIRST", 0.2)
+    async with open_channel(gateway.address) as channel:
+        silent = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register(timeout=30)
+        async with asyncio.timeout(5):
+            assert await silent.code() is not grpc.StatusCode.OK
