@@ -22,7 +22,7 @@ class Fleet:
     """One gateway and some nodes on one data folder. Entered: started, with every node ready. Left: killed.
 
     `settings` are further tables or keys of the settings file, such as `{"journal": {"reserve_bytes": 4096}}`; `route` further keys of the
-    one route, to `relay` on 127.0.0.1; `sender_env` further variables of the nodes.
+    one route, to `relay` on 127.0.0.1; `sender_env` further variables of the nodes, `sender_module` what runs as one.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Fleet:
         route: Values | None = None,
         settings: Mapping[str, Values] | None = None,
         sender_env: Mapping[str, str] | None = None,
+        sender_module: str = "sender",
         data: Path | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ class Fleet:
         self.senders = [
             Process(
                 f"node-{letter}",
-                [sys.executable, "-m", "sender", "--config", self.settings],
+                [sys.executable, "-m", sender_module, "--config", self.settings],
                 folder / f"node-{letter}.log",
                 cwd=root,
                 env={

@@ -97,7 +97,7 @@ class Outcome:
         )
 
 
-def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sender_env: dict[str, str] | None = None) -> Outcome:
+def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sender_module: str = "sender") -> Outcome:
     """The whole of it; everything that was started has ended when it returns.
 
     Raises:
@@ -108,7 +108,7 @@ def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sen
     deaths: list[Death] = []
     in_flight: list[int] = []
     with Witness(folder, delay=ANSWER) as witness:
-        fleet = Fleet(folder, witness.port, route={"connections": CONNECTIONS}, settings=settings, sender_env=sender_env)
+        fleet = Fleet(folder, witness.port, route={"connections": CONNECTIONS}, settings=settings, sender_module=sender_module)
         with fleet, fleet.door() as door:
             loads = [Load(folder, plan) for plan in plans(fleet.address, folder, hold=hold)]
             try:

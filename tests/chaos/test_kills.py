@@ -32,6 +32,6 @@ def test_nothing_is_lost_or_doubled(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_without_commit_the_same_harness_finds_doubles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The control: nodes that end a body before COMMIT double mail, and it shows."""
-    outcome = run(tmp_path, SCENARIOS[1], hold=True, kills=3, sender_env={"MAILGATE_SENDER__UNSAFE_WITHOUT_COMMIT": "true"})
+    outcome = run(tmp_path, SCENARIOS[1], hold=True, kills=3, sender_module="tests.chaos.node_without_commit")
     show(capsys, outcome)
     assert outcome.account.doubled
