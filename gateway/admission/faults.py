@@ -41,11 +41,6 @@ class Faults:
         """The error that tells of them; only when there are some."""
         return TooLarge(self._found) if self._only_large else Invalid(self._found)
 
-    def raise_if_any(self) -> None:
-        """Raises Invalid or TooLarge when something was found."""
-        if self._found:
-            raise self.error()
-
     def _keep(self, field: str, description: str) -> None:
         if not self.full:
             self._found.append(Violation(field, description))

@@ -63,11 +63,6 @@ class Tenant:
         """Whether a mail of this tenant may have this domain (lower case, A-labels) in From and in its return path."""
         return self._any or domain in self._exact or domain.endswith(self._parents)
 
-    @property
-    def unrestricted(self) -> bool:
-        """It may send from any domain."""
-        return self._any
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -40,8 +40,6 @@ class Claims:
         self._ledger, self._members, self._settler, self._committer, self._take_back = ledger, members, settler, committer, take_back
         self._batch: list[tuple[str, Answer]] = []
         self._more = asyncio.Event()
-        self.stale = 0
-        self.resolved = 0
 
     def claim(self, node_id: str, answers: Sequence[Answer]) -> None:
         """The node's word on these."""
@@ -98,13 +96,11 @@ class Claims:
     def _resolve(self, node_id: str, job: Job, verdict: JobVerdict | None) -> None:
         if verdict is None:  # under way: the verdict will come
             return
-        self.resolved += 1
         if isinstance(verdict, Tried):
             self._settler.tried(node_id, job, verdict)
         else:
             self._settler.unsent(node_id, job)
 
     def _forget(self, member: Member | None, answer: Answer) -> None:
-        self.stale += 1
         if answer.known is Known.DONE and member is not None and member.link is not None:
             member.link.settled([answer.fence])

@@ -99,8 +99,3 @@ class Doubts:
         for doubt in over:
             del self._doubts[doubt.job.fence]
         return over
-
-    @property
-    def next_deadline(self) -> float | None:
-        """When `overdue` has something next, monotonic seconds."""
-        return min((doubt.deadline for doubt in self._doubts.values()), default=None)

@@ -51,11 +51,6 @@ class Hand:
         """How many are under way."""
         return len(self._committed)
 
-    @property
-    def uncommitted(self) -> int:
-        """How many the node could be made to drop."""
-        return len(self._offered) + len(self._begun)
-
     def grant(self, credit: Credit) -> None:
         """Replace the credit; less than what is in hand means no room, not a recall."""
         self._credit = credit

@@ -55,7 +55,10 @@ def listing(
     ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
-    """List the doubts, the oldest mail first."""
+    """List the doubts, the oldest mail first.
+
+    Example: mailgate doubts list --json
+    """
     _list(target.find(address, key, data, tls, ca), json)
 
 
@@ -72,7 +75,10 @@ def resolve(
     ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
-    """Decide one: exactly one of --resend, --delivered and --bounced."""
+    """Decide one: exactly one of --resend, --delivered and --bounced.
+
+    Example: mailgate doubts resolve 0192f0c1-7a3b-7c1d-9e2f-3a4b5c6d7e8f.0 --resend
+    """
     chosen = [name for name, given in (("RESEND", resend), ("DELIVERED", delivered), ("BOUNCED", bounced)) if given]
     if len(chosen) != 1:
         raise exits.Usage("doubts resolve: give exactly one of --resend, --delivered and --bounced")

@@ -17,9 +17,6 @@ from mailgate.rpc.channel import Options, transport_options
 from mailgate.rpc.health import Health
 from mailgate.rpc.tls import TlsOptions, server_credentials
 
-OPEN_METHODS = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
-"""Asked without a key: they say which services there are and whether they serve, nothing else."""
-
 KEEPALIVE_MS = 20_000
 """A client that is gone without a word is noticed, and its waits and streams end."""
 

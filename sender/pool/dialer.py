@@ -81,6 +81,8 @@ class Dialer:
         except Exception as error:
             late = isinstance(error, TimeoutError) and limit.expired()
             reply = broken(call.phase, f"no answer within {seconds:g} s") if late else _understood(call.phase, error)
+            if not call.address:  # nobody was there: the address that was meant is all there is to tell
+                reply = reply._replace(text=f"{relay.host}:{relay.port}: {reply.text}")
             raise DialFailed(reply, relay, call.address) from error
 
     async def _context(self, route: Route) -> ssl.SSLContext | None:
@@ -196,4 +198,5 @@ def _understood(phase: Phase, error: Exception) -> Reply:
         return broken(Phase.TLS, str(cause), "tls")
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return broken(phase, error.message, "protocol")
-    return broken(phase, str(cause) or type(cause).__name__, by_phase.get(phase, "connect"))
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return broken(phase, words or type(cause).__name__, by_phase.get(phase, "connect"))
