@@ -36,9 +36,7 @@ def up(
     inbox_smtp_port: Annotated[
         int, typer.Option("--inbox-smtp-port", min=0, max=65535, help="Where the inbox takes mail.")
     ] = DEFAULT.inbox_smtp,
-    relay: Annotated[
-        str, typer.Option("--relay", metavar="URL", help="Send through this server instead of the inbox.")
-    ] = "",
+    relay: Annotated[str, typer.Option("--relay", metavar="URL", help="Send through this server instead of the inbox.")] = "",
     config: Annotated[
         str,
         typer.Option("--config", metavar="FILE", help="Further settings (TOML); its sections gateway, tls and sender are not looked at."),

@@ -1,0 +1,44 @@
+"""What `--help` promises: an example for every command, and texts that are printed whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import typer
+
+from mailgate.cli.__main__ import build
+
+PROCESSES = {"gateway", "sender", "inbox serve"}
+
+
+def commands(group: typer.core.TyperGroup, path: str = "") -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Every command that does something, by the words that run it."""
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+ALL = dict(commands(typer.main.get_command(build())))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_has_an_example(name: str) -> None:
+    """Of itself."""
+    assert re.search(rf"Examples?:\s+(\S+=\S+ )?mailgate {name}\b", ALL[name].help or "")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_has_json_unless_it_becomes_a_process(name: str) -> None:
+    """As the README says."""
+    assert ("--json" in {option for each in ALL[name].params for option in each.opts}) == (name not in PROCESSES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_taken_for_markup(name: str) -> None:
+    """A word in square brackets would be swallowed where the help is printed with colours."""
+    texts = [ALL[name].help or "", *(str(getattr(each, "help", "") or "") for each in ALL[name].params)]
+    assert not [text for text in texts if re.search(r"\[[a-z/]", text)]
