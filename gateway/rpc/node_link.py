@@ -114,6 +114,8 @@ class GrpcNodeLink:
 
     async def _read(self, call: Call, listener: Listener, joined: asyncio.Event) -> None:
         while (frame := await call.read()) is not grpc.aio.EOF:
+            if frame is None:  # what gRPC makes of bytes that are no message
+                raise Ended(f"the node at {self._record.address} sent bytes that are no frame")
             self._frames_in += 1
             heard = heard_from_proto(cast(node_pb2.DeliverResponse, frame))
             if not joined.is_set():

@@ -21,6 +21,11 @@ Kind = node_pb2.JobVerdict
 LARGE = 256 * 1024
 """Octets beyond which a body is cut out of its message rather than copied through it."""
 
+MAX_CODE = 999
+"""Of an SMTP reply; what a node says beyond it is no code, and would not fit the field that callers read."""
+MAX_DURATION_US = 24 * 3600 * 10**6
+"""No attempt lasts longer: a larger number would put its start before the epoch."""
+
 _FILES, _PARTS, _RAW = (node_pb2.JobBody.DESCRIPTOR.fields_by_name[name].number for name in ("attachments", "parts", "raw"))
 _FILE_DATA = mail_pb2.Attachment.DESCRIPTOR.fields_by_name["data"].number
 _TEXTS = tuple(mail_pb2.Parts.DESCRIPTOR.fields_by_name[name].number for name in ("subject", "text", "html"))
@@ -184,7 +189,8 @@ def verdict_from_proto(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict]
             recipients = tuple([_outcome(each) for each in message.recipients])
         except ValueError as unknown:
             raise JobUnreadable(f"a verdict has a number of another release: {unknown}") from None
-        return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, message.duration_us)
+        duration_us = min(message.duration_us, MAX_DURATION_US)
+        return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, duration_us)
     if message.kind == Kind.KIND_REFUSED:
         return fence, NotTried(message.refusal, message.hopeless)
     if message.kind == Kind.KIND_EXPIRED:
@@ -211,7 +217,7 @@ def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
     return RecipientVerdict(
         tuple(message.indexes),
         Outcome(message.outcome),
-        Reply(Phase(reply.phase), reply.code, reply.enhanced_code, reply.text, reply.bounce_class),
+        Reply(Phase(reply.phase), reply.code if reply.code <= MAX_CODE else 0, reply.enhanced_code, reply.text, reply.bounce_class),
     )
 
 

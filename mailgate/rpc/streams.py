@@ -6,16 +6,24 @@ import asyncio
 from typing import Any, TypeVar, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from mailgate.errors import DeadlinePassed
+from mailgate.errors import DeadlinePassed, Invalid
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
 async def next_request(context: grpc.aio.ServicerContext[Request, Response]) -> Request | None:
-    """The next message of the peer; None: it has half-closed. Never put a time limit around it: that cancels the call (grpc #43360)."""
-    message: Any = await context.read()
+    """The next message of the peer; None: it has half-closed. Never put a time limit around it: that cancels the call (grpc #43360).
+
+    Raises:
+        Invalid: what came is no message of this call.
+    """
+    try:
+        message: Any = await context.read()
+    except DecodeError:
+        raise Invalid.field("message", "the bytes are no message of this call: is the peer of another release?") from None
     return None if message is grpc.aio.EOF else cast(Request, message)
 
 

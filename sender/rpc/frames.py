@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from mailgate import __version__
 from mailgate.api.node.v1 import node_pb2
+from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Relay, Route, TlsMode
@@ -21,6 +22,7 @@ PROTOCOL = 1
 FRAME_VERDICTS = 1000
 """Verdicts in a frame: some 100 KiB."""
 LANES = frozenset(int(lane) for lane in Lane)
+TLS_MODES = frozenset(int(mode.value) for mode in TlsMode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ def fence_from_proto(message: node_pb2.Fence) -> Fence:
 
 
 def route_from_proto(message: node_pb2.RouteConfig) -> Route:
-    """A route as the gateway has it. Raises ValueError for a TLS mode of another release."""
+    """A route as the gateway has it. Raises Invalid for a TLS mode of another release."""
+    if message.tls not in TLS_MODES:
+        raise Invalid.field("routes.tls", f"the route {message.name!r} has the unknown TLS mode {message.tls}")
     return Route(
         name=message.name,
         version=message.version,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate.errors import MailgateError
 from mailgate.job import Fence
 from mailgate.rpc.pace import Pace
 from mailgate.rpc.server import Door
@@ -102,7 +103,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._read, self._write, self._watch):
                     tasks.create_task(part(stream, context))
-        except* (Ended, asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.UsageError) as group:
+        except* (Ended, asyncio.InvalidStateError, grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError) as group:
             reason = str(group.exceptions[0])
         finally:
             self._open.discard(task)
@@ -138,11 +139,14 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         return stream
 
     async def _read(self, stream: GatewayStream, context: Context) -> None:
-        while (frame := await next_request(context)) is not None:
-            if stream.closed.is_set():
-                raise Ended("a newer stream of this gateway has begun")
-            stream.heard = asyncio.get_running_loop().time()
-            self._act(stream, frame)
+        try:
+            while (frame := await next_request(context)) is not None:
+                if stream.closed.is_set():
+                    raise Ended("a newer stream of this gateway has begun")
+                stream.heard = asyncio.get_running_loop().time()
+                self._act(stream, frame)
+        except MailgateError as error:
+            raise Ended(f"the gateway sent what cannot be read: {error}") from None
         raise Ended("the gateway closed the stream")
 
     def _act(self, stream: GatewayStream, frame: node_pb2.DeliverRequest) -> None:

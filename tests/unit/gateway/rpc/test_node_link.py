@@ -14,7 +14,7 @@ from gateway.dispatch.link import Heard, Known
 from gateway.registry.port import NodeRecord
 from gateway.rpc import node_link
 from gateway.rpc.node_link import GrpcNodeLink, Identity
-from mailgate.api.node.v1 import node_service_pb2_grpc
+from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Job
 from mailgate.mail import Lane, OnDoubt
 from mailgate.route import Relay, Route, TlsMode
@@ -394,3 +394,38 @@ async def test_a_gateway_without_a_hello_is_let_go(node: Node, monkeypatch: pyte
         async with asyncio.timeout(5):
             assert await silent.code() is not grpc.StatusCode.OK
     assert node.servicer.streams == 0
+
+
+async def test_bytes_that_are_no_frame_end_the_stream():
+    """A node of another make costs its own stream, not the gateway."""
+
+    async def deliver(_requests, context):
+        await context.write(node_pb2.DeliverResponse(hello=node_pb2.NodeHello(node_id="n1", boot_id=BOOT)).SerializeToString())
+        await context.write(b"\xff\xff\xff")
+        await context.read()
+
+    door = Door([])
+    handlers = {"Deliver": grpc.stream_stream_rpc_method_handler(deliver)}
+    door.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("mailgate.api.node.v1.NodeService", handlers),))
+    address = await door.bind("127.0.0.1:0")
+    await door.start()
+    async with asyncio.timeout(5):
+        assert "are no frame" in await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), {}).run(Listening())
+    await door.stop(timedelta(0))
+
+
+async def test_what_a_node_cannot_read_ends_the_stream_with_a_word(node: Node):
+    """A gateway of another make, or another release: no traceback in the node's log, and its other streams go on."""
+    hello = node_pb2.DeliverRequest(hello=node_pb2.GatewayHello(gateway_id="h", epoch=1, protocol_min=1, protocol_max=1))
+    strange = node_pb2.DeliverRequest(routes=[node_pb2.RouteConfig(name="r", tls=77)])  # type: ignore[arg-type]
+    async with node.link() as (link, heard), grpc.aio.insecure_channel(node.address) as channel:
+        for second in (b"\xff\xff\xff", strange.SerializeToString()):
+            call = channel.stream_stream("/mailgate.api.node.v1.NodeService/Deliver")(timeout=10)
+            await call.write(hello.SerializeToString())
+            await call.write(second)
+            while await call.read() is not grpc.aio.EOF:
+                pass
+            assert await call.code() is grpc.StatusCode.OK
+        job = make_job()
+        link.offer(job)
+        await heard.ready(job)

@@ -124,3 +124,14 @@ def test_a_verdict_of_another_release_is_refused():
         verdict_from_proto(strange)
     with pytest.raises(JobUnreadable, match="unknown kind"):
         verdict_from_proto(node_pb2.JobVerdict(kind=77))  # type: ignore[arg-type]
+
+
+def test_numbers_that_no_answer_can_hold_are_cut():
+    """Recorded as they came they would make a mail that nobody can be shown."""
+    strange = verdict_to_proto(
+        FENCE, Tried((RecipientVerdict((0,), Outcome.DELIVERED, Reply(Phase.BODY, 2**32 - 1)),), duration_us=2**64 - 1)
+    )
+    _, verdict = verdict_from_proto(strange)
+    assert isinstance(verdict, Tried)
+    assert verdict.recipients[0].reply.code == 0
+    assert verdict.duration_us == 24 * 3600 * 10**6

@@ -5,6 +5,7 @@ from datetime import timedelta
 import grpc
 import pytest
 
+from mailgate.api.node.v1 import node_registry_service_pb2
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.server import Door
 from mailgate.rpc.statuses import statuses
@@ -57,3 +58,23 @@ async def test_a_peer_that_says_nothing_is_let_go(stream):
     call = stream(timeout=10)
     assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert "did not come within 0.3 s" in await call.details()
+
+
+async def test_bytes_that_are_no_message_are_refused_with_a_word():
+    """They are the peer's mistake, not a defect of the door."""
+
+    async def register(_requests, context):
+        await first_request(context, HELLO)
+
+    door = Door([], [statuses()])
+    read = node_registry_service_pb2.RegisterRequest.FromString
+    handler = grpc.stream_stream_rpc_method_handler(register, request_deserializer=read)
+    door.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", {"Deliver": handler}),))
+    address = await door.bind("127.0.0.1:0")
+    await door.start()
+    async with open_channel(address) as channel:
+        call = channel.stream_stream("/t.T/Deliver")(timeout=10)
+        await call.write(b"\xff\xff")
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "no message of this call" in await call.details()
+    await door.stop(timedelta(0))
