@@ -42,6 +42,8 @@ class Fleet:
         self._random, self._octets = random, node_octets
         self._changed: dict[str, asyncio.Event] = {}
         self.losses: dict[str, int] = {}
+        self.frames_of_gone = (0, 0)
+        """Frames that came and were written on the streams of nodes that are no members any more: a counter never goes down."""
 
     def __repr__(self) -> str:
         return f"<Fleet {list(self._members.values())}>"
@@ -85,6 +87,8 @@ class Fleet:
                 except TimeoutError:
                     wait = min(wait * 2, RECONNECT_MAX)
         finally:
+            came, left = member.frames
+            self.frames_of_gone = self.frames_of_gone[0] + came, self.frames_of_gone[1] + left
             del self._members[member.node_id], self._changed[member.node_id]
 
     async def _live(self, member: Member) -> None:

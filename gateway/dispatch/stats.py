@@ -26,7 +26,7 @@ BY_STATE: dict[RecipientState, Metric] = {
 def stats(dispatcher: Dispatcher, fleet: Fleet, members: Mapping[str, Member]) -> Iterable[Sample | HistogramSample]:
     """All of it, at one moment."""
     yield from of_outcomes(dispatcher)
-    yield from of_members(members)
+    yield from of_members(members, fleet.frames_of_gone)
     for reason, count in fleet.losses.items():
         yield Sample(names.NODE_LOSSES, count, {"reason": reason})
     yield Sample(names.COMMITS, dispatcher.committer.committed)
@@ -50,10 +50,10 @@ def of_outcomes(dispatcher: Dispatcher) -> Iterable[Sample | HistogramSample]:
         yield HistogramSample(names.DELIVERED_SECONDS, settler.delivered[lane].snapshot(), {"lane": lane.name.lower()})
 
 
-def of_members(members: Mapping[str, Member]) -> Iterable[Sample]:
-    """How the nodes are."""
+def of_members(members: Mapping[str, Member], frames_of_gone: tuple[int, int] = (0, 0)) -> Iterable[Sample]:
+    """How the nodes are, and what went over the streams to them and to those that are gone."""
     states = dict.fromkeys(NodeState, 0)
-    frames_in = frames_out = 0
+    frames_in, frames_out = frames_of_gone
     for member in members.values():
         states[member.state] += 1
         node = {"node": member.node_id}

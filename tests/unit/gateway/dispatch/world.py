@@ -284,6 +284,7 @@ class World:
         self.members: dict[str, Member] = {}
         self.queue = MemoryQueue()
         self.dispatcher: Dispatcher
+        self.fleet: Fleet
         self.dial: Callable[[NodeRecord], Any] = lambda record: Link(self.nodes[record.node_id])
         self._crashed = False
 
@@ -318,10 +319,10 @@ class World:
             early=self.early,
             recovering=recovering,
         )
-        fleet = Fleet(self.registry, self.dial, self.dispatcher, self.members, lambda: 0.5, self.options.node_bytes)
+        self.fleet = Fleet(self.registry, self.dial, self.dispatcher, self.members, lambda: 0.5, self.options.node_bytes)
         await self.dispatcher.recover()
         await self._bring_back()
-        tasks = [loop.create_task(self.dispatcher.run()), loop.create_task(fleet.run())]
+        tasks = [loop.create_task(self.dispatcher.run()), loop.create_task(self.fleet.run())]
         await asyncio.sleep(0.001)
         try:
             yield self.dispatcher
