@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -53,15 +53,6 @@ class Histogram:
         """Count one observation, or `times` equal ones. Must be cheap: ≤ 0.4 µs (benchmarks/pieces.py)."""
         self._counts[bisect_left(self._bounds, seconds)] += times
         self._sum += seconds * times
-
-    def observe_many(self, observations: Iterable[float]) -> None:
-        """Count each."""
-        bounds, counts = self._bounds, self._counts
-        total = 0.0
-        for seconds in observations:
-            counts[bisect_left(bounds, seconds)] += 1
-            total += seconds
-        self._sum += total
 
     def snapshot(self) -> HistogramSnapshot:
         """What was counted until now."""

@@ -102,13 +102,15 @@ WATCHERS_DROPPED = _metric(_COUNTER, "mailgate_watchers_dropped_total", "Watcher
 POOL_WARM = _metric(_GAUGE, "mailgate_pool_warm", "Connections that are open and usable.", "route")
 POOL_BUSY = _metric(_GAUGE, "mailgate_pool_busy", "Those of them with a mail.", "route")
 POOL_DIALLED = _metric(_COUNTER, "mailgate_pool_dialled_total", "Connections that came to be.", "route")
-POOL_DIAL_FAILED = _metric(_COUNTER, "mailgate_pool_dial_failed_total", "Dials that failed, by phase.", "route", "reason")
-POOL_CLOSED = _metric(_COUNTER, "mailgate_pool_closed_total", "Connections that ended, by why.", "route", "reason")
+POOL_DIAL_FAILED = _metric(_COUNTER, "mailgate_pool_dial_failed_total", "Dials that failed.", "route")
+POOL_CLOSED = _metric(_COUNTER, "mailgate_pool_closed_total", "Connections that ended.", "route")
 CREDIT = _metric(_GAUGE, "mailgate_credit", "Jobs that this node admits in hand.", "lane", "route")
 JOBS_IN_HAND = _metric(_GAUGE, "mailgate_jobs_in_hand", "Jobs offered to this node and not concluded.")
 UNSETTLED_VERDICTS = _metric(_GAUGE, "mailgate_unsettled_verdicts", "Verdicts that a gateway has not yet settled.")
 COMPOSE_SECONDS = _metric(_HISTOGRAM, "mailgate_compose_seconds", "From a job's bytes to the message's.")
-TRANSACTION_SECONDS = _metric(_HISTOGRAM, "mailgate_transaction_seconds", "From MAIL to the answer to the final dot.", "route")
+TRANSACTION_SECONDS = _metric(
+    _HISTOGRAM, "mailgate_transaction_seconds", "From COMMIT (or MAIL, where it came to none) to the server's last answer.", "route"
+)
 REGISTERED = _metric(_GAUGE, "mailgate_registered", "1 while a gateway acknowledges this node's registration.")
 
 # Every process
@@ -120,32 +122,21 @@ SCRAPE_FAILURES = _metric(
 )
 
 # Spans. A server's span is named by its method: `mailgate.api.mail.v1.MailService/SendMail`.
-SPAN_ACCEPT: Final = "accept"
-SPAN_ATTEMPT: Final = "attempt"
-SPAN_COMPOSE: Final = "compose"
 SPAN_TRANSACTION: Final = "smtp.transaction"
 
 # Attributes of OpenTelemetry's conventions
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
-RPC_SYSTEM: Final = "rpc.system.name"
-RPC_METHOD: Final = "rpc.method"
-RPC_STATUS: Final = "rpc.response.status_code"
 ERROR_TYPE: Final = "error.type"
 SERVER_ADDRESS: Final = "server.address"
-SERVER_PORT: Final = "server.port"
 PEER_ADDRESS: Final = "network.peer.address"
-PROTOCOL_NAME: Final = "network.protocol.name"
 
 # Attributes of our own: ids, counts and names of the settings
 MAIL_ID: Final = "mailgate.mail.id"
 BATCH_ID: Final = "mailgate.batch.id"
-JOB_ID: Final = "mailgate.job.id"
 ATTEMPT_NUMBER: Final = "mailgate.attempt.number"
-LANE: Final = "mailgate.lane"
 ROUTE: Final = "mailgate.route"
-NODE_ID: Final = "mailgate.node.id"
 RECIPIENT_COUNT: Final = "mailgate.recipient.count"
 MESSAGE_SIZE: Final = "mailgate.message.size"
 SMTP_PHASE: Final = "smtp.phase"
@@ -154,8 +145,8 @@ SMTP_ENHANCED_CODE: Final = "smtp.reply.enhanced_code"
 
 ATTRIBUTES: Final = frozenset(
     {
-        *(RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE, SERVER_ADDRESS, SERVER_PORT, PEER_ADDRESS, PROTOCOL_NAME),
-        *(MAIL_ID, BATCH_ID, JOB_ID, ATTEMPT_NUMBER, LANE, ROUTE, NODE_ID, RECIPIENT_COUNT, MESSAGE_SIZE),
+        *(ERROR_TYPE, SERVER_ADDRESS, PEER_ADDRESS),
+        *(MAIL_ID, BATCH_ID, ATTEMPT_NUMBER, ROUTE, RECIPIENT_COUNT, MESSAGE_SIZE),
         *(SMTP_PHASE, SMTP_CODE, SMTP_ENHANCED_CODE),
     }
 )

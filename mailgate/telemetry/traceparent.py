@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-HEADER = "traceparent"
-
 _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _FLAGS = slice(53, 55)
 _SAMPLED = frozenset(f"{flags:02x}" for flags in range(1, 256, 2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random as _random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from enum import Enum
 from types import TracebackType
@@ -38,8 +37,6 @@ class Role(Enum):
     INTERNAL = "INTERNAL"
     SERVER = "SERVER"
     CLIENT = "CLIENT"
-    PRODUCER = "PRODUCER"
-    CONSUMER = "CONSUMER"
 
 
 class Span:
@@ -171,11 +168,6 @@ class Tracer:
         await asyncio.shield(asyncio.to_thread(flush.join, FLUSH))
         if flush.is_alive():
             log.warning("traces.not_exported", waited_s=FLUSH)
-
-
-def wall_ns(monotonic: float) -> int:
-    """The time since the epoch, in ns, of a moment of `time.monotonic()` not long ago."""
-    return time.time_ns() - int((time.monotonic() - monotonic) * 1e9)
 
 
 def _fail(span: otel.Span, error_type: str) -> None:

@@ -139,8 +139,8 @@ class Delivery:
         for fence in fences:
             work = self._works.get(fence)
             if work is None or work.stream is not stream or work.ready_at is None or work.committed or work.handoff is None:
-                self.tally.stale += 1
-            elif work.ready_at < latest:
+                continue  # lost or dropped here meanwhile: its word is on the way
+            if work.ready_at < latest:
                 self.tally.expired += 1
                 self.pool.withdraw(work.handoff)
                 self._finish(work, Expired())

@@ -25,5 +25,5 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
         yield Sample(names.POOL_WARM, pool.warm(route), {"route": route})
         yield Sample(names.POOL_BUSY, pool.busy(route), {"route": route})
         yield Sample(names.POOL_DIALLED, counts.dialled, {"route": route})
-        yield Sample(names.POOL_CLOSED, counts.closed, {"route": route, "reason": "all"})
-        yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route, "reason": "all"})
+        yield Sample(names.POOL_CLOSED, counts.closed, {"route": route})
+        yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailgate.telemetry.histogram import LATENCIES, Histogram
-from mailgate.verdict import Outcome, Tried
+from mailgate.verdict import Tried
 
 SMOOTHING = 16
 """The mean of late gives each mail a sixteenth."""
@@ -15,9 +15,6 @@ class Tally:
     def __init__(self) -> None:
         self.expired = 0
         """COMMITs that came too late."""
-        self.stale = 0
-        """COMMITs for what was not READY here any more."""
-        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.compose_time = Histogram(LATENCIES)
         self.service_times: dict[str, Histogram] = {}
         self._service_us = 0.0
@@ -34,5 +31,3 @@ class Tally:
             histogram = self.service_times[route] = Histogram(LATENCIES)
         histogram.observe(tried.duration_us / 1e6)
         self._service_us += (tried.duration_us - self._service_us) / SMOOTHING
-        for verdict in tried.recipients:
-            self.outcomes[verdict.outcome] += len(verdict.indexes)

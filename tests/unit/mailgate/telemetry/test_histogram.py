@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client import Histogram as Theirs
 
-from mailgate.telemetry.histogram import LATENCIES, WAITS, Histogram
+from mailgate.telemetry.histogram import LATENCIES, Histogram
 
 seconds = st.floats(0, 1e6, allow_nan=False)
 
@@ -23,17 +23,6 @@ def test_buckets_are_those_of_prometheus(observations):
     assert [sum(snapshot.counts[: i + 1]) for i in range(len(snapshot.counts))] == want
     assert snapshot.count == len(observations)
     assert snapshot.sum == pytest.approx(sum(observations))
-
-
-@given(st.lists(seconds))
-def test_many_at_once_are_the_same_as_one_by_one(observations):
-    """observe_many counts what observe would."""
-    one, many = Histogram(WAITS), Histogram(WAITS)
-    for each in observations:
-        one.observe(each)
-    many.observe_many(observations)
-    assert many.snapshot().counts == one.snapshot().counts
-    assert many.snapshot().sum == pytest.approx(one.snapshot().sum)
 
 
 def test_equal_observations_are_counted_in_one_call():
