@@ -20,7 +20,7 @@ class DirectoryLock:
         """
         self._path = directory / "lock"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             cure = f"the directory cannot be used ({error.strerror}); name one that this user may write to"

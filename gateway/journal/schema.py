@@ -53,6 +53,8 @@ def open_writer(path: Path, cache_bytes: int) -> apsw.Connection:
     Raises:
         SettingsInvalid: the file was written by a newer version, or is no journal.
     """
+    # SQLite would make it readable for everybody, and its WAL like it: it holds mail.
+    path.touch(mode=0o600)
     connection = apsw.Connection(str(path), statementcachesize=512)
     try:
         _prepare(connection, path, cache_bytes)

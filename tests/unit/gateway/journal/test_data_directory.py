@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import apsw
 import pytest
@@ -20,6 +21,13 @@ async def test_a_second_journal_on_the_directory_is_refused(opened, tmp_path):
         assert refused.value.mistakes[0].key == "gateway.data"
     async with opened() as backend:
         assert backend.journal.epoch == 2
+
+
+async def test_mail_on_disk_is_for_nobody_else(opened, tmp_path):
+    """Neither the directory that we make nor what is in it, also where the directory was made by somebody for all."""
+    async with opened():
+        assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "data").iterdir()} == {0o600}
 
 
 async def test_a_directory_that_cannot_be_used_is_named(opened, tmp_path):
