@@ -38,6 +38,8 @@ def build() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `mailgate`; it exits."""
+    # gRPC tells of each failed handshake by itself, between our own lines.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     given = with_wait(list(sys.argv[1:] if arguments is None else arguments))
     try:
         code = _run(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,15 +32,25 @@ def run(target: Target, body: Callable[[GatewayClient], Awaitable[T]]) -> T:
     try:
         return asyncio.run(main())
     except Unanswered as error:
-        raise NoGateway(
-            f"the gateway at {target.address} does not answer ({_why(error)}): is it running? `mailgate up` starts one"
-        ) from None
+        why, cure = broken(str(error), tls=bool(target.tls or target.ca))
+        raise NoGateway(f"the gateway at {target.address} does not answer ({why}): {cure}") from None
     except Unauthenticated as error:
         cure = "give --key or MAILGATE_KEY" if not target.key else "give another --key, or start `mailgate up` anew"
         raise Unauthenticated(f"the gateway at {target.address} does not take this key ({error}): {cure}") from None
 
 
-def _why(error: Unanswered) -> str:
-    """The reason alone: gRPC tells the whole way to a refused connection."""
-    text = str(error)
-    return text.rstrip(")").rpartition(": ")[2].lower() if "ailed to connect" in text else text
+def broken(text: str, *, tls: bool) -> tuple[str, str]:
+    """What a person needs of gRPC's long tale of a connection that did not come about: the reason alone, and the cure."""
+    if found := re.search(r"CERTIFICATE_VERIFY_FAILED(?:: ([^:)]+))?", text):
+        return f"its certificate is not trusted: {found[1] or 'unknown'}", "give the PEM file of its authority with --ca"
+    if "Hostname Verification Check failed" in text:
+        return "its certificate is for another name", "give --address as the certificate names the gateway"
+    if tls and "WRONG_VERSION_NUMBER" in text:
+        return "it speaks no TLS", "leave --tls and --ca out, or check --address"
+    if not tls and "ocket closed" in text:
+        return "it closed the connection", "if it speaks TLS, give --tls, or --ca with the PEM file of its authority"
+    if "Failed parsing HTTP/2" in text:
+        return "what answers there is no gateway", "check --address"
+    if "ailed to connect" in text:
+        text = text.rstrip(")").rpartition(": ")[2].lower()
+    return text, "is it running? `mailgate up` starts one"

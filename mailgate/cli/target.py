@@ -13,6 +13,7 @@ import typer
 from mailgate.cli.exits import NoGateway, Usage
 from mailgate.errors import Invalid
 from mailgate.ids import parse_id
+from mailgate.rpc.address import split_address
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
@@ -54,9 +55,12 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
     Raises:
         NoGateway: nobody said where the gateway is.
         Usage: the file of `mailgate up` can't be read.
+        SettingsInvalid: `address` is none.
     """
     if ca and not os.path.isfile(ca):
         raise Usage(f"--ca {ca}: there is no such file: give the PEM file of the authorities")
+    if address and "/" not in address and not address.startswith("unix:"):
+        split_address(address, "--address")
     left = _left(Path(data) / CLIENT_FILE)
     if not address and not left:
         raise NoGateway(f"no gateway is known: start one with `mailgate up`, or give --address and --key ({data} has no {CLIENT_FILE})")
