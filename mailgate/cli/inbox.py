@@ -113,9 +113,13 @@ def _door(door: str, data: str) -> str:
     from mailgate.inbox.client import DOOR
 
     try:
-        return target.find(data=data).inbox or DOOR
+        found = target.find(data=data).inbox
     except exits.NoGateway:
         return DOOR
+    if not found:
+        # Never the usual door: what listens there is the inbox of another.
+        raise exits.Usage(f"--data {data}: its `mailgate up` sends to a relay and has no inbox: give --inbox HOST:PORT for another one")
+    return found
 
 
 def _row(mail: dict[str, Any]) -> list[str]:
