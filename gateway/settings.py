@@ -151,6 +151,14 @@ def _check_pairs(settings: GatewaySettings, reader: Reader) -> None:
         reader.note("dispatch.losses_alone", str(dispatch.losses_alone), cure)
 
 
+def _check_login(name: str, route: Route, reader: Reader) -> None:
+    if route.secret and not route.username:
+        reader.note(f"routes.{name}.username", '""', "a secret without a user name: set username, or leave secret out")
+    if route.username and not route.secret:
+        cure = "a user name without a password: set secret to a name under [secrets], or leave username out"
+        reader.note(f"routes.{name}.secret", '""', cure)
+
+
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
     if not routes and reader.sound("routes"):
         cure = 'mail needs a way out: write [routes.default] with relays = ["smtp://host:25"]'
@@ -163,8 +171,7 @@ def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
     for name, route in routes.items():
         if route.policy not in POLICIES and reader.sound(f"routes.{name}.policy"):
             reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}")
-        if route.secret and not route.username:
-            reader.note(f"routes.{name}.username", '""', "a secret without a user name: set username, or leave secret out")
+        _check_login(name, route, reader)
         for domain in route.domains:
             first = taken.setdefault(domain.lower(), name)
             if first != name:

@@ -213,7 +213,7 @@ def _check_ttl(mail: Mail, field: str, limits: Limits, faults: Faults) -> int:
     if mail.ttl_ms is None:
         return min(milliseconds(limits.default_ttl), longest)
     if not 0 < mail.ttl_ms <= longest:
-        faults.add(f"{field}.ttl", f"{mail.ttl_ms / 1000:g} s: give more than 0 and at most {longest // 1000:,} s, or leave it out")
+        faults.add(f"{field}.ttl", f"{mail.ttl_ms / 1000:,.12g} s: give more than 0 and at most {longest // 1000:,} s, or leave it out")
     return mail.ttl_ms
 
 

@@ -111,11 +111,11 @@ class Tenants:
             # Never the value: somebody may have written the key itself.
             cure = 'write "sha256:" and the 64 hex digits of the key\'s SHA-256 (`printf %s KEY | sha256sum`)'
             mistakes.append(Mistake(f"{where}.hash", "(not shown)", cure))
-        known = {scope.value for scope in Scope}
+        known = [scope.value for scope in Scope]
         for scope in key.scopes:
             if scope not in known:
-                mistakes.append(Mistake(f"{where}.scopes", repr(scope), f"choose of {', '.join(known)}"))
-        if form is None or not known.issuperset(key.scopes):
+                mistakes.append(Mistake(f"{where}.scopes", f'"{scope}"', f"choose of {', '.join(known)}"))
+        if form is None or not set(known).issuperset(key.scopes):
             return
         digest = bytes.fromhex(form[1])
         if (other := self._callers.get(digest)) is not None:

@@ -215,11 +215,12 @@ def _relay_route(relay: str) -> tuple[dict[str, Any], str]:
     except ValueError as error:
         cure = str(error) if url.netloc else RELAY_CURE
         raise Usage(f"--relay {bare!r}: {cure}") from None
-    if password and not user:
-        raise Usage(f"--relay {bare!r}: a password without a user: write smtp://user:password@host:port")
+    if bool(password) != bool(user):
+        lacking = "a password without a user" if password else "a user without a password"
+        raise Usage(f"--relay {bare!r}: {lacking}: write smtp://user:password@host:port, with %40 for an @ in them")
     route: dict[str, Any] = {"relays": [bare]}
     if user:
-        route |= {"username": user, **({"secret": SECRET} if password else {})}
+        route |= {"username": user, "secret": SECRET}
     return route, password
 
 

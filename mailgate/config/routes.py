@@ -37,7 +37,7 @@ def read_relay(text: str) -> tuple[Relay, bool]:
         port = url.port
     except ValueError:
         raise ValueError(RELAY_CURE) from None
-    if url.scheme not in PORTS or not url.hostname or port == 0:
+    if url.scheme not in PORTS or not url.hostname or port == 0 or " " in url.netloc:
         raise ValueError(RELAY_CURE)
     if url.username is not None or url.password is not None:
         raise ValueError("no user name or password here: set username and secret of the route, and the password in [secrets]")

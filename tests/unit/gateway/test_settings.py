@@ -83,6 +83,7 @@ def test_how_a_route_is_written() -> None:
     assert "do not mix" in cures({"routes": {"a": {"relays": ["smtps://h", "smtp://h"]}}})["routes.a.relays"]
     assert "smtps:// means" in cures({"routes": {"a": {"relays": ["smtps://h"], "tls": "required"}}})["routes.a.tls"]
     assert "username" in cures({"routes": {"a": {"relays": ["smtp://h"], "secret": "s"}}})["routes.a.username"]
+    assert "secret" in cures({"routes": {"a": {"relays": ["smtp://h"], "username": "u"}}})["routes.a.secret"]
     assert "round_robin" in cures({"routes": {"a": {"relays": ["smtp://h"], "policy": "random"}}})["routes.a.policy"]
     with pytest.raises(SettingsInvalid) as caught:
         from_tables({"routes": {"a": {"relays": ["smtp://user:hunter2@h"]}}}, {})

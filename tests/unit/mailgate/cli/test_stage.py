@@ -83,7 +83,7 @@ def test_a_relay_replaces_what_takes_all_and_its_password_is_a_secret(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "relay", ["mail.example.com", "http://x", "smtp://", "smtp://:pw@x", "smtp://u:geheim@x:99999", "smtp://u:geheim@x/y"]
+    "relay", ["mail.example.com", "http://x", "smtp://", "smtp://:pw@x", "smtp://user@x", "smtp://u:geheim@x:99999", "smtp://u:geheim@x/y"]
 )
 def test_what_is_no_relay_is_refused_and_its_password_not_repeated(tmp_path: Path, relay: str) -> None:
     """With the flag and the cure."""

@@ -31,6 +31,7 @@ def test_a_url_names_host_port_and_kind(text: str, relay: Relay, implicit: bool)
         "http://x",
         "smtp://",
         "smtp://:25",
+        "smtp://mail example.com:25",
         "smtp://x:0",
         "smtp://x:99999",
         "smtp://x:y",
