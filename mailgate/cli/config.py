@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,8 @@ KEY_PREFIX = "mg_"
 KEY_OCTETS = 24
 """192 random bits: the settings keep a hash without salt, which protects only what cannot be guessed."""
 
+EXAMPLE_ROUTE = {"MAILGATE_ROUTES__DEFAULT__RELAYS": "smtp://relay.example.com:25"}
+
 config = typer.Typer(help=HELP, no_args_is_help=True)
 
 File = Annotated[
@@ -44,7 +47,7 @@ def check(file: File = "", json: target.Json = False) -> None:
 
     Example: mailgate config check --config mailgate.toml
     """
-    _read(file)
+    _read(file, os.environ)
     if json:
         output.json_line({"valid": True})
     else:
@@ -53,11 +56,17 @@ def check(file: File = "", json: target.Json = False) -> None:
 
 @config.command("show")
 def show(file: File = "", json: target.Json = False) -> None:
-    """Show the settings as both processes see them, defaults included, secrets hidden.
+    """Show the settings as both processes see them, defaults included, secrets hidden; without any, the defaults and a route for example.
 
     Example: mailgate config show --config mailgate.toml
     """
-    gateway, sender = _read(file)
+    try:
+        gateway, sender = _read(file, os.environ)
+    except SettingsInvalid as error:
+        if file or json or [mistake.key for mistake in error.mistakes] != ["routes"]:
+            raise
+        output.line("# No route is set: [routes.default] is an example.")
+        gateway, sender = _read(file, {**os.environ, **EXAMPLE_ROUTE})
     shown: Any = {**_plain(gateway), **_plain(sender)}
     if json:
         output.json_line(shown)
@@ -101,7 +110,7 @@ def hash_of(api_key: str) -> str:
     return "sha256:" + sha256(api_key.encode()).hexdigest()
 
 
-def _read(file: str) -> tuple[GatewaySettings, SenderSettings]:
+def _read(file: str, environ: Mapping[str, str]) -> tuple[GatewaySettings, SenderSettings]:
     """Both processes' settings; their mistakes together, each once."""
     from gateway import settings as gateway
     from sender import settings as sender
@@ -110,7 +119,7 @@ def _read(file: str) -> tuple[GatewaySettings, SenderSettings]:
     read: list[Any] = []
     for part in (gateway.read, sender.read):
         try:
-            read.append(part(file or None, os.environ))
+            read.append(part(file or None, environ))
         except SettingsInvalid as error:
             mistakes.update(dict.fromkeys(error.mistakes))
     if mistakes:

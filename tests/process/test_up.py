@@ -369,6 +369,14 @@ def test_settings_are_checked_and_shown(tmp_path: Path) -> None:
     assert keys == ["routes.out.relays", "routes.out.relay", "gateway.listen", "sender.gateway"]
 
 
+def test_the_defaults_are_shown_before_there_is_a_file(tmp_path: Path) -> None:
+    """As a file that settings are: a beginning of one's own."""
+    file = tmp_path / "x.toml"
+    file.write_text(run("config", "show").stdout)
+    assert file.read_text().startswith("# No route is set: [routes.default] is an example.")
+    assert run("config", "check", "--config", str(file)).returncode == 0
+
+
 def test_a_new_key_comes_with_its_settings() -> None:
     """The hash is the key's, and the settings take it."""
     made = json.loads(run("config", "key", "--tenant", "shop", "--json").stdout)
