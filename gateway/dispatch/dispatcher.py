@@ -238,8 +238,8 @@ class Dispatcher:
     # ------------------------------------------------------------------ tasks
 
     def room(self, lane: Lane, site_key: str) -> int:
-        """The queue may bring so many of this key; recovered jobs that still wait take their part of it."""
-        return max(0, self._window.room(lane, site_key) - len(self._recovery))
+        """The queue may bring so many of this key; its recovered jobs that still wait take their part of it."""
+        return self._window.room(lane, site_key, *self._recovery.of(lane, site_key))
 
     async def _refill(self) -> None:
         while True:

@@ -28,7 +28,8 @@ class Hand:
     """Counts against credit, and the compare-and-set of this process: a fence is begun, committed and settled once.
 
     `credit` is absolute. Room for a lane is its credit less the jobs of the site key in both lanes, so that the part of the credit which
-    only the transactional lane has stays free for it.
+    only the transactional lane has stays free for it. A site key has at most half of the octets, so that one with large mails and a slow
+    server leaves room for the others; one that has nothing may have one job though they are at their bound (up to twice that).
     """
 
     def __init__(self, octets: int) -> None:
@@ -38,6 +39,7 @@ class Hand:
         self._begun: dict[bytes, Job] = {}
         self._committed: dict[bytes, Job] = {}
         self._by_key: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
         self.size = 0
 
     def __repr__(self) -> str:
@@ -56,18 +58,22 @@ class Hand:
         self._credit = credit
 
     def room(self, lane: Lane, site_key: str) -> int:
-        """How many jobs more the node would take; never negative, and 0 when the bytes in hand are at their bound."""
-        if self.size >= self._octets:
-            return 0
-        return max(0, self._credit.get((lane, site_key), 0) - self._by_key.get(site_key, 0))
+        """How many jobs more the node would take; never negative, and 0 when the octets in hand are at their bound."""
+        jobs = self._by_key.get(site_key, 0)
+        room = max(0, self._credit.get((lane, site_key), 0) - jobs)
+        if self.size >= self._octets or self._sizes.get(site_key, 0) >= self._octets // 2:
+            return min(room, 1) if not jobs and self.size < 2 * self._octets else 0
+        return room
 
     def has_credit(self, lane: Lane, site_key: str) -> bool:
         """The node takes jobs of this key at all."""
         return self._credit.get((lane, site_key), 0) > 0
 
     def admits(self, job: Job) -> bool:
-        """The job fits the bytes in hand; one that is larger than the bound travels alone."""
-        return self.size == 0 or self.size + job.size <= self._octets
+        """The job fits the octets in hand; the first of its site key fits beyond, and one that is larger than the bound travels alone."""
+        if self.size + job.size <= self._octets:
+            return True
+        return self.size == 0 or (job.site_key not in self._by_key and self.size + job.size <= 2 * self._octets)
 
     def offer(self, job: Job) -> None:
         """The job is the node's to make ready."""
@@ -125,21 +131,26 @@ class Hand:
         for states in (self._offered, self._begun, self._committed):
             states.clear()
         self._by_key.clear()
+        self._sizes.clear()
         self._credit = {}
         self.size = 0
         return loss
 
     def _count(self, job: Job) -> None:
+        octets = len(job.envelope) + len(job.content)
         self._by_key[job.site_key] = self._by_key.get(job.site_key, 0) + 1
-        self.size += len(job.envelope) + len(job.content)
+        self._sizes[job.site_key] = self._sizes.get(job.site_key, 0) + octets
+        self.size += octets
 
     def _uncount(self, job: Job) -> None:
+        octets = len(job.envelope) + len(job.content)
         left = self._by_key[job.site_key] - 1
         if left:
             self._by_key[job.site_key] = left
+            self._sizes[job.site_key] -= octets
         else:
-            del self._by_key[job.site_key]
-        self.size -= len(job.envelope) + len(job.content)
+            del self._by_key[job.site_key], self._sizes[job.site_key]
+        self.size -= octets
 
 
 def move(fence: Fence, source: dict[bytes, Job], target: dict[bytes, Job]) -> Job | None:

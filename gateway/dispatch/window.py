@@ -1,7 +1,9 @@
 """The ready jobs in memory: lanes × site keys, taken fairly over the keys of a lane. Pure.
 
-A key has at most a tenth of the window, so that a slow site never fills it; what does not fit stays in the queue. Jobs that come back
-(their node was lost) go to the front and are taken even beyond the bounds: they were in memory already.
+A key has at most a tenth of the window's jobs and a quarter of its octets, so that a slow site never fills it; what does not fit stays in
+the queue. A key that has nothing may bring one job though the octets are at their bound (up to twice that), else the large mails of others
+would keep it waiting. Jobs that come back (their node was lost) go to the front and are taken even beyond the bounds: they were in memory
+already.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ class Window:
 
     def __init__(self, jobs: int, octets: int) -> None:
         self._jobs, self._octets = jobs, octets
-        self._share = max(1, jobs // 10)
+        self._share, self._share_octets = max(1, jobs // 10), octets // 4
         self._queues: dict[Slot, deque[Job]] = {}
+        self._sizes: dict[Slot, int] = {}
         self._lanes: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
         self.size = 0
         self._count = 0
@@ -35,12 +38,15 @@ class Window:
     def __contains__(self, slot: Slot) -> bool:
         return slot in self._queues
 
-    def room(self, lane: Lane, site_key: str) -> int:
-        """How many jobs of this key fit; 0 when the window's bytes are at their bound."""
-        if self.size >= self._octets:
-            return 0
-        queue = self._queues.get((lane, site_key))
-        return max(0, min(self._share - (len(queue) if queue else 0), self._jobs - self._count))
+    def room(self, lane: Lane, site_key: str, jobs: int = 0, octets: int = 0) -> int:
+        """How many jobs of this key fit, which has `jobs` of `octets` elsewhere in memory."""
+        slot = (lane, site_key)
+        queue = self._queues.get(slot)
+        jobs += len(queue) if queue else 0
+        room = max(0, min(self._share - jobs, self._jobs - self._count))
+        if self.size >= self._octets or self._sizes.get(slot, 0) + octets >= self._share_octets:
+            return min(room, 1) if not jobs and self.size < 2 * self._octets else 0
+        return room
 
     def put(self, jobs: Iterable[Job]) -> None:
         """At the end of their keys."""
@@ -68,8 +74,7 @@ class Window:
         job = queue.popleft()
         self._forget(job)
         if not queue:
-            del self._queues[slot]
-            self._lanes[lane].remove(site_key)
+            self._close(slot)
         return job
 
     def turn(self, lane: Lane, site_key: str) -> None:
@@ -99,14 +104,11 @@ class Window:
         taken = [job for job in self if wanted(job)]
         gone = {job.id for job in taken}
         for slot in {(job.lane, job.site_key) for job in taken}:
-            kept = deque(job for job in self._queues[slot] if job.id not in gone)
-            if kept:
-                self._queues[slot] = kept
-            else:
-                del self._queues[slot]
-                self._lanes[slot[0]].remove(slot[1])
+            self._queues[slot] = deque(job for job in self._queues[slot] if job.id not in gone)
         for job in taken:
             self._forget(job)
+        for slot in [slot for slot, queue in self._queues.items() if not queue]:
+            self._close(slot)
         return taken
 
     def _queue(self, job: Job) -> deque[Job]:
@@ -115,10 +117,19 @@ class Window:
         if queue is None:
             queue = self._queues[slot] = deque()
             self._lanes[job.lane].append(job.site_key)
+        octets = len(job.envelope) + len(job.content)
         self._count += 1
-        self.size += len(job.envelope) + len(job.content)
+        self.size += octets
+        self._sizes[slot] = self._sizes.get(slot, 0) + octets
         return queue
 
     def _forget(self, job: Job) -> None:
+        octets = len(job.envelope) + len(job.content)
         self._count -= 1
-        self.size -= len(job.envelope) + len(job.content)
+        self.size -= octets
+        self._sizes[job.lane, job.site_key] -= octets
+
+    def _close(self, slot: Slot) -> None:
+        """The key has no jobs any more."""
+        del self._queues[slot], self._sizes[slot]
+        self._lanes[slot[0]].remove(slot[1])

@@ -98,3 +98,22 @@ def test_octets_bound_what_is_in_hand():
     assert hand.room(Lane.TRANSACTIONAL, ROUTE) == 0
     hand.settle(small.fence)
     assert hand.room(Lane.TRANSACTIONAL, ROUTE) == 9
+
+
+def test_large_mails_of_a_slow_site_leave_room_for_others():
+    """Half of the octets for a site key at most; whoever has nothing gets one job in spite of full hands."""
+    hand = Hand(1000)
+    hand.grant({(Lane.TRANSACTIONAL, key): 10 for key in ("slow", "slower", "quick")})
+    hand.offer(make_job(1, key="slow", octets=500))
+    assert hand.room(Lane.TRANSACTIONAL, "slow") == 0
+    assert hand.room(Lane.TRANSACTIONAL, "quick") == 10
+    hand.offer(make_job(2, key="slower", octets=500))
+    small = make_job(3, key="quick")
+    assert hand.room(Lane.TRANSACTIONAL, "quick") == 1
+    assert hand.admits(small)
+    hand.offer(small)
+    assert hand.room(Lane.TRANSACTIONAL, "quick") == 0
+    assert not hand.admits(make_job(4, key="quick"))
+    hand.settle(small.fence)
+    assert hand.room(Lane.TRANSACTIONAL, "quick") == 1
+    assert not hand.admits(make_job(5, key="quick", octets=1100)), "twice the bound is the end"

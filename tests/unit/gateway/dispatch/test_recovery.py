@@ -41,3 +41,15 @@ def test_a_claim_that_comes_before_the_queue_brings_the_job():
     again = after(OLD, attempt=2)
     assert list(recovery.sift([OLD, again])) == [again]
     assert list(recovery.sift([OLD])) == [OLD]
+
+
+def test_what_waits_is_counted_by_key():
+    """It takes room from its own key alone: the new mail of others need not wait for it."""
+    recovery = Recovery(5.0, 150)
+    recovery.sift([OLD, make_job(3, accept_ms=100, key="other"), NEW])
+    assert recovery.of(OLD.lane, OLD.site_key) == (1, OLD.size)
+    recovery.claim(OLD)
+    assert recovery.of(OLD.lane, OLD.site_key) == (0, 0)
+    assert recovery.of(OLD.lane, "other")[0] == 1
+    recovery.over(5.0)
+    assert recovery.of(OLD.lane, "other") == (0, 0)

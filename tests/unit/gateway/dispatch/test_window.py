@@ -54,7 +54,7 @@ def test_a_random_walk(steps: list[tuple[str, int, Lane]]):  # noqa: C901  # a c
 
 
 def test_a_key_has_a_tenth_at_most():
-    """A slow site never fills the window; octets close it for all."""
+    """A slow site never fills the window; octets close it for all that have something, and what is elsewhere in memory counts."""
     window = Window(100, 5000)
     assert window.room(Lane.BULK, "slow") == 10
     window.put(make_job(n, lane=Lane.BULK, key="slow") for n in range(10))
@@ -62,7 +62,22 @@ def test_a_key_has_a_tenth_at_most():
     assert window.room(Lane.BULK, "quick") == 10
     window.put(make_job(n, key=f"k{n}") for n in range(10, 50))
     assert window.size == 5000
-    assert window.room(Lane.BULK, "quick") == 0
+    assert window.room(Lane.TRANSACTIONAL, "k10") == 0
+    assert window.room(Lane.BULK, "quick") == 1
+    assert window.room(Lane.BULK, "quick", 1, 100) == 0
+
+
+def test_a_key_has_a_quarter_of_the_octets_at_most():
+    """The large mails of a slow site do not fill it either, and a mail that is larger than the share has its turn."""
+    window = Window(1000, 4000)
+    window.put([make_job(1, key="slow", octets=600), make_job(2, key="slow", octets=600)])
+    assert window.room(Lane.TRANSACTIONAL, "slow") == 0
+    assert window.room(Lane.TRANSACTIONAL, "quick") == 100
+    assert window.room(Lane.TRANSACTIONAL, "quick", 3, 1000) == 0
+    window.pop(Lane.TRANSACTIONAL, "slow")
+    assert window.room(Lane.TRANSACTIONAL, "slow") == 99
+    window.put([make_job(n, key=f"k{n}", octets=1000) for n in range(3, 11)])
+    assert window.room(Lane.TRANSACTIONAL, "quick") == 0, "twice the bound is the end"
 
 
 def test_what_comes_back_is_taken_beyond_the_bounds_and_first():
