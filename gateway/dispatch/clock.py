@@ -36,11 +36,12 @@ class Clock:
             self._offset += difference
             difference = 0.0
         self._last_seen = difference
-        if abs(moved) * 1000 <= JUMP_MS:
+        moved_ms = round(moved * 1000)
+        if abs(moved_ms) <= JUMP_MS:
             return 0
         self.jumps += 1
         self._suspended_until = self.monotonic() + SUSPENSION
-        return int(moved * 1000)
+        return moved_ms
 
     @property
     def trusted(self) -> bool:
