@@ -19,22 +19,16 @@ class Capabilities:
     """RFC 6152."""
     smtputf8: bool = False
     """RFC 6531."""
-    chunking: bool = False
-    """RFC 3030."""
-    starttls: bool = False
-    """RFC 3207."""
-    auth: tuple[str, ...] = ()
-    """Mechanisms in capitals (RFC 4954), in the server's order."""
 
 
 def parse_capabilities(text: str) -> Capabilities:
     """Capabilities from the text of an EHLO reply: its lines without code, the first being the server's greeting.
 
-    Never raises: a line that is not understood offers nothing. `AUTH=` (before RFC 2554) counts as `AUTH`.
+    Never raises: a line that is not understood offers nothing. STARTTLS and AUTH are the dialer's, and over by then.
     """
     offered: dict[str, list[str]] = {}
     for line in text.splitlines()[1:]:
-        name, _, parameters = line.strip().upper().replace("AUTH=", "AUTH ", 1).partition(" ")
+        name, _, parameters = line.strip().upper().partition(" ")
         offered.setdefault(name, []).extend(parameters.split())
     limit = offered.get("SIZE", [])
     return Capabilities(
@@ -43,7 +37,4 @@ def parse_capabilities(text: str) -> Capabilities:
         size_limit=int(limit[0]) if limit and limit[0].isascii() and limit[0].isdigit() and len(limit[0]) <= 20 else 0,  # noqa: PLR2004 - RFC 1870 4: 20 digits
         eight_bit_mime="8BITMIME" in offered,
         smtputf8="SMTPUTF8" in offered,
-        chunking="CHUNKING" in offered,
-        starttls="STARTTLS" in offered,
-        auth=tuple(dict.fromkeys(offered.get("AUTH", ()))),
     )
