@@ -178,7 +178,7 @@ def _cut(text: str, limit: int = MAX_MESSAGE) -> str:
 
 def _incident(error: BaseException, method: str) -> Status:
     incident = os.urandom(6).hex()
-    _LOG.error("rpc.incident", incident=incident, method=method, exc_info=error)
+    _LOG.error("rpc_incident", incident=incident, method=method, exc_info=error)
     status = Status(code=grpc.StatusCode.INTERNAL.value[0], message=f"a defect of the gateway; its log has it as incident {incident}")
     status.details.add().Pack(ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident}))
     return status

@@ -81,10 +81,10 @@ class Exposition(Collector):
                     check(sample)
             except Mislabelled as error:
                 self._count("mislabelled")
-                log.error("metrics.mislabelled", error=str(error))
+                log.error("metrics_mislabelled", error=str(error))
             except Exception:  # one room's mistake must not blind the operator to the others
                 self._count("broken")
-                log.exception("metrics.reader_broken", reader=getattr(reader, "__qualname__", repr(reader)))
+                log.exception("metrics_reader_broken", reader=getattr(reader, "__qualname__", repr(reader)))
             else:
                 samples += told
         answer.set_result(Gathered(samples))

@@ -28,7 +28,7 @@ _LONGEST: Final = 2000
 
 
 class Logger(Protocol):
-    """What a room logs to: an event's name (`node.lost`) and its fields. Cheap when the level is off: about 0.2 µs."""
+    """What a room logs to: an event's name (`node_lost`) and its fields. Cheap when the level is off: about 0.2 µs."""
 
     def debug(self, event: str, **fields: object) -> object:
         """For whoever looks for a fault; may name addresses."""

@@ -60,7 +60,7 @@ class Metrics:
             registry.register(self._exposition)
             self._page = await _open(self._options.listen, registry)
             self._page.start()
-            log.info("metrics.listening", address=self.address)
+            log.info("metrics_listening", address=self.address)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -103,7 +103,7 @@ class _Page(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A scraper that went away is no event."""
-        log.debug("metrics.scrape_failed", exc_info=True)
+        log.debug("metrics_scrape_failed", exc_info=True)
 
     def start(self) -> None:
         self._thread.start()

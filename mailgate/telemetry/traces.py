@@ -167,7 +167,7 @@ class Tracer:
         flush.start()
         await asyncio.shield(asyncio.to_thread(flush.join, FLUSH))
         if flush.is_alive():
-            log.warning("traces.not_exported", waited_s=FLUSH)
+            log.warning("traces_not_exported", waited_s=FLUSH)
 
 
 def _fail(span: otel.Span, error_type: str) -> None:

@@ -177,7 +177,7 @@ async def test_a_peer_that_left_is_no_incident(capsys):
             call.cancel()
             await asyncio.wait_for(over.wait(), 5)
     await door.stop(timedelta(0))
-    assert "rpc.incident" not in capsys.readouterr().out
+    assert "incident" not in capsys.readouterr().out
 
 
 NODE = "mailgate.api.node.v1.NodeService"
