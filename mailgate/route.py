@@ -38,6 +38,8 @@ class Route:
     domains: tuple[str, ...] = ()
     """Recipients of these domains take this route (`*.example.com`: of its subdomains); empty: whatever no other route takes."""
     tls: TlsMode = TlsMode.OPPORTUNISTIC
+    """`none`, `opportunistic`, `required` or `implicit`. The default works with every relay and is better than nothing (RFC 7435);
+    `smtps://` means implicit."""
     verify: bool = True
     """With REQUIRED and IMPLICIT: the certificate must be valid for the relay's name. OPPORTUNISTIC never verifies (RFC 7435)."""
     username: str = ""
