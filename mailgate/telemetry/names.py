@@ -80,7 +80,9 @@ DELIVERED_SECONDS = _metric(_HISTOGRAM, "mailgate_accept_to_delivered_seconds", 
 
 # The gateway: journal
 COMMIT_SECONDS = _metric(_HISTOGRAM, "mailgate_journal_commit_seconds", "One group commit, fsync included.")
-JOURNAL_ROWS = _metric(_COUNTER, "mailgate_journal_rows_total", "Rows written; by commits: the size of a group.")
+JOURNAL_ROWS = _metric(
+    _COUNTER, "mailgate_journal_rows_total", "Jobs that commits touched, one row or more each; by commits: the size of a group."
+)
 JOURNAL_WAITING = _metric(_GAUGE, "mailgate_journal_waiting", "Works handed to the writer and not yet durable.")
 
 # The gateway: nodes and their links
