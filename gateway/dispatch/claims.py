@@ -2,7 +2,9 @@
 
 It happens after this gateway's restart (the node had COMMIT, the row was not yet on disk), after a doubt was decided without the node, and
 for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict (DONE) or under way (COMMITTED):
-- the job is gone, or has another attempt by now: the word is stale; a verdict is acknowledged, so that the node forgets it;
+- the job is gone, or has another attempt by now: the word is stale; a verdict is acknowledged, so that the node forgets it. But when it
+  says that the server took the mail for a recipient that is still to be sent to (the doubt was decided too early, or the job given up as
+  DEAD), it counts, unless a node has the later attempt committed: to send again would be to double knowingly;
 - the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again;
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
 - another node has it committed: two copies are out already, the first verdict to be recorded counts.
@@ -20,7 +22,7 @@ from gateway.dispatch.member import Member
 from gateway.dispatch.settler import Settler
 from gateway.ledger.port import Found, Ledger, Parked
 from mailgate.job import Fence, Job
-from mailgate.verdict import JobVerdict, Tried
+from mailgate.verdict import JobVerdict, Outcome, Tried
 
 AGAIN = 0.05
 """Seconds until a word on what was being concluded is looked at again."""
@@ -72,14 +74,16 @@ class Claims:
     def _decided(self, node_id: str, answer: Answer, found: Mapping[bytes, Found], touched: Set[bytes]) -> bool:
         if answer.fence.job_id in touched:
             return False
-        self._decide(node_id, answer, found.get(answer.fence.job_id))
-        return True
+        return self._decide(node_id, answer, found.get(answer.fence.job_id))
 
-    def _decide(self, node_id: str, answer: Answer, found: Found | None) -> None:
+    def _decide(self, node_id: str, answer: Answer, found: Found | None) -> bool:
+        """False: it must be looked at again, when what follows from it is durable."""
         member = self._members.get(node_id)
         verdict = answer.verdict
         current = found is not None and found.job.attempt == answer.fence.attempt and found.parked is not Parked.DEAD
         if found is None or not current:
+            if found is not None and isinstance(verdict, Tried) and self._comes_late(node_id, found, verdict):
+                return False
             self._forget(member, answer)
         elif found.parked is Parked.IN_DOUBT:
             self._resolve(node_id, found.job, verdict)
@@ -92,6 +96,14 @@ class Claims:
             self._forget(member, answer)
         elif member is not None and member.link is not None and self._take_back(found.job):
             self._committer.adopt(member, [found.job])
+        return True
+
+    def _comes_late(self, node_id: str, found: Found, verdict: Tried) -> bool:
+        """It is the outcome of what is still to be sent, or was given up. Acknowledged when the ledger shows so."""
+        if not has_delivered(verdict, found.job) or not (found.parked is not None or self._take_back(found.job)):
+            return False
+        self._settler.tried(node_id, found.job, verdict, tell=False)
+        return True
 
     def _resolve(self, node_id: str, job: Job, verdict: JobVerdict | None) -> None:
         if verdict is None:  # under way: the verdict will come
@@ -104,3 +116,9 @@ class Claims:
     def _forget(self, member: Member | None, answer: Answer) -> None:
         if answer.known is Known.DONE and member is not None and member.link is not None:
             member.link.settled([answer.fence])
+
+
+def has_delivered(verdict: Tried, job: Job) -> bool:
+    """The server took the mail for a recipient that remains: no such verdict was recorded, whatever the attempt."""
+    delivered = {index for each in verdict.recipients if each.outcome is Outcome.DELIVERED for index in each.indexes}
+    return not delivered.isdisjoint(job.recipients)

@@ -268,6 +268,7 @@ class Dispatcher:
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
             for doubt in self._doubts.overdue(now):
                 ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms, self._options.losses_dead)
+                self._losses.suspect(doubt.node_id, doubt.boot_id, doubt.job.id)
                 self.settler.settle(Settled(ruling))
             if recovered := self._recovery.over(now):
                 self._ready_again(recovered)

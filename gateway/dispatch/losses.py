@@ -51,6 +51,12 @@ class Losses:
             tuple(job for job in counted if job.losses >= self._dead),
         )
 
+    def suspect(self, node_id: str, boot_id: bytes, job_id: bytes) -> None:
+        """The job was counted elsewhere, for having been committed at this node when it was lost: to be forgiven with the others."""
+        self._lost.setdefault((node_id, boot_id), set()).add(job_id)
+        while len(self._lost) > REMEMBERED:
+            del self._lost[next(iter(self._lost))]
+
     def forgive(self, node_id: str, boot_id: bytes) -> frozenset[bytes]:
         """The node lives: ids of the jobs whose last loss did not happen."""
         return frozenset(self._lost.pop((node_id, boot_id), ()))

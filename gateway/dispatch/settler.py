@@ -86,10 +86,10 @@ class Settler:
         """The node's word ends a doubt: the parked job was certainly not sent, so it goes again."""
         self.settle(Settled(resend(job, None, self._clock.now_ms()), node_id))
 
-    def tried(self, node_id: str, job: Job, verdict: Tried) -> None:
-        """The node tried the job."""
+    def tried(self, node_id: str, job: Job, verdict: Tried, *, tell: bool = True) -> None:
+        """The node tried the job. `tell` it when that is durable."""
         ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random())
-        self.settle(Settled(ruling, node_id))
+        self.settle(Settled(ruling, node_id if tell else ""))
 
     def settle(self, settled: Settled) -> None:
         """Record this ruling with the next batch."""

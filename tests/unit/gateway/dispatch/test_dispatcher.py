@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -484,8 +485,8 @@ class TestVerdicts:
 
         simulate(main)
 
-    def test_a_stale_verdict_of_an_earlier_attempt(self):
-        """RESEND went on under the next attempt: the late verdict of the first is acknowledged, and the second goes on untouched."""
+    def test_a_late_verdict_of_an_earlier_attempt(self):
+        """RESEND went on under the next attempt, which nobody has committed: the server took the first, so there is no second."""
 
         async def main() -> None:
             world = World()
@@ -497,7 +498,52 @@ class TestVerdicts:
                 await quiet()
                 node.lose()
                 await asyncio.sleep(3)
+                assert await world.state(job) is RecipientState.QUEUED
                 node.back(inventory=[Answer(job.fence, Known.DONE, tried(job))])
+                await asyncio.sleep(4)
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert await world.found(job) is None
+                assert job.fence in node.stream.acknowledged, "when it is recorded, the node may forget it"
+                assert node.stream.commits == []
+                assert [fact.state for fact in world.facts] == [RecipientState.QUEUED, RecipientState.DELIVERED]
+
+        simulate(main)
+
+    def test_a_late_verdict_of_what_was_given_up(self):
+        """DEAD, since its nodes were lost; but one of them lives, and its server took the mail."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=RESEND, losses=2)
+                await world.accept(job)
+                node.stream.ready(job)
+                await quiet()
+                node.lose()
+                await asyncio.sleep(3)
+                assert await world.state(job) is RecipientState.DEAD
+                node.back(inventory=[Answer(job.fence, Known.DONE, tried(job))])
+                await asyncio.sleep(1)
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert node.stream.acknowledged == [job.fence]
+
+        simulate(main)
+
+    def test_a_late_verdict_that_says_no_more_than_is_known(self):
+        """The server deferred the first attempt, and the record is ahead: it is acknowledged, and the second goes on untouched."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=RESEND)
+                await world.accept(job)
+                node.stream.ready(job)
+                await quiet()
+                node.lose()
+                await asyncio.sleep(3)
+                node.back(inventory=[Answer(job.fence, Known.DONE, tried(job, Outcome.DEFERRED, 450))])
                 await asyncio.sleep(4)
                 assert node.stream.acknowledged == [job.fence]
                 (again,) = node.offers
@@ -697,6 +743,29 @@ class TestLosses:
                     holder.back()
                     await asyncio.sleep(4)
                 assert await world.state(job) is RecipientState.QUEUED
+                found = await world.found(job)
+                assert found is not None
+                assert found.losses == 0
+
+        simulate(main)
+
+    def test_a_node_that_only_lost_its_link_is_forgiven_what_was_committed(self):
+        """COMMIT was lost with the link each time, for longer than a doubt waits: the mail goes again, and is not DEAD of a bad network."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=RESEND)
+                await world.accept(job)
+                for number in range(1, 6):
+                    node.stream.ready(replace(job, attempt=number))
+                    await quiet()
+                    node.lose()
+                    await asyncio.sleep(3)
+                    node.back()
+                    await asyncio.sleep(4)
+                    assert node.offers[-1].fence == (job.id, number + 1)
                 found = await world.found(job)
                 assert found is not None
                 assert found.losses == 0
