@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from mailgate.errors import MailgateError
-from mailgate.telemetry.names import RECIPIENTS_ACCEPTED, RECIPIENTS_DELIVERED
+from mailgate.telemetry.names import RECIPIENTS_ACCEPTED, RECIPIENTS_BOUNCED, RECIPIENTS_DEAD, RECIPIENTS_DELIVERED, RECIPIENTS_EXPIRED
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
 
 PAGE_TIMEOUT = 2.0
 
+RISING = {
+    "accepted": RECIPIENTS_ACCEPTED,
+    "delivered": RECIPIENTS_DELIVERED,
+    "bounced": RECIPIENTS_BOUNCED,
+    "expired": RECIPIENTS_EXPIRED,
+    "dead": RECIPIENTS_DEAD,
+}
+"""What only rises, and where the metrics page says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Recipients accepted and delivered since `up` started; jobs that wait; nodes."""
+    """Recipients accepted, delivered and failed since `up` started; jobs that wait; nodes."""
 
     accepted: int = 0
     delivered: int = 0
     queued: int = 0
     deferred: int = 0
+    bounced: int = 0
+    expired: int = 0
+    dead: int = 0
     in_doubt: int = 0
     ready: int = 0
     nodes: int = 0
 
     def __str__(self) -> str:
-        doubt = f"   in doubt {self.in_doubt}" if self.in_doubt else ""
+        seldom = {"bounced": self.bounced, "expired": self.expired, "dead": self.dead, "in doubt": self.in_doubt}
+        troubles = "".join(f"   {name} {count}" for name, count in seldom.items() if count)
         return (
-            f"accepted {self.accepted}   delivered {self.delivered}   queued {self.queued}   deferred {self.deferred}{doubt}   "
+            f"accepted {self.accepted}   delivered {self.delivered}   queued {self.queued}   deferred {self.deferred}{troubles}   "
             f"nodes ready {self.ready}/{self.nodes}"
         )
 
@@ -62,8 +75,7 @@ class Counter:
     def __init__(self, client: GatewayClient, host: str, metrics_port: int) -> None:
         self._client = client
         self._page = (host, metrics_port)
-        self._accepted = Rising()
-        self._delivered = Rising()
+        self._risen = {name: Rising() for name in RISING}
         self._last = Counts()
 
     async def ask(self) -> Counts:
@@ -74,16 +86,15 @@ class Counter:
             nodes, queue = await asyncio.gather(self._client.nodes(), self._client.queue())
             page = await asyncio.to_thread(_page, *self._page)
         except (MailgateError, OSError, HTTPException):
-            self._last = Counts(self._last.accepted, self._last.delivered, self._last.queued, self._last.deferred, self._last.in_doubt)
+            self._last = replace(self._last, ready=0, nodes=0)
             return self._last
         self._last = Counts(
-            self._accepted.see(total(page, RECIPIENTS_ACCEPTED.name)),
-            self._delivered.see(total(page, RECIPIENTS_DELIVERED.name)),
-            queue.ready + queue.in_flight,
-            queue.deferred,
-            queue.in_doubt,
-            sum(node.state is NodeState.READY for node in nodes),
-            len(nodes),
+            **{name: self._risen[name].see(total(page, metric.name)) for name, metric in RISING.items()},
+            queued=queue.ready + queue.in_flight,
+            deferred=queue.deferred,
+            in_doubt=queue.in_doubt,
+            ready=sum(node.state is NodeState.READY for node in nodes),
+            nodes=len(nodes),
         )
         return self._last
 
