@@ -96,6 +96,8 @@ def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Ca
     path = parser.parse_args().config
     import uvloop
 
+    # gRPC tells of peers that hang by itself, in lines that are neither ours nor JSON. It looks here once, when it is loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         settings = read(path, os.environ)
         logs.configure(settings.telemetry, role=role)

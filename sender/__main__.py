@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mailgate.lifecycle import Stop, serve
-from sender import settings
+
+if TYPE_CHECKING:
+    from sender.settings import SenderSettings
 
 
-async def run(options: settings.SenderSettings, stop: Stop) -> None:
+def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
+    """The settings; they load gRPC, which `serve` has something to say to before."""
+    from sender import settings
+
+    return settings.read(path, environ)
+
+
+async def run(options: SenderSettings, stop: Stop) -> None:
     """The composition root, imported when the settings are known to be right."""
     from sender import app
 
@@ -16,4 +27,4 @@ async def run(options: settings.SenderSettings, stop: Stop) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("sender", settings.read, run))
+    sys.exit(serve("sender", read, run))

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from mailgate.errors import Mistake, SettingsInvalid
 from mailgate.lifecycle import LIFELINE, Stop, mistakes_text, until_stopped
 
@@ -71,3 +73,10 @@ def test_mistakes_are_a_list_for_a_terminal() -> None:
     """A head that counts, a line each."""
     error = SettingsInvalid([Mistake("a", "1", "x"), Mistake("b", "2", "y")])
     assert mistakes_text(error) == "2 mistakes in the settings:\n  a = 1: x\n  b = 2: y\n"
+
+
+@pytest.mark.parametrize("role", ["gateway", "sender"])
+def test_grpc_is_loaded_when_it_was_told_to_be_quiet(role):
+    """It looks at its verbosity once, when it is loaded: `serve` sets it, so what the process's main imports must not load it."""
+    code = f"import sys, {role}.__main__; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
