@@ -20,9 +20,10 @@ from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
 from gateway.journal.schema import open_writer
-from gateway.journal.writer import Writer
+from gateway.journal.writer import Writer, is_full
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
+from mailgate.errors import Mistake, SettingsInvalid
 from mailgate.ids import RANDOM_OCTETS, new_id
 from mailgate.telemetry import names
 from mailgate.telemetry.sample import HistogramSample, Sample
@@ -120,6 +121,15 @@ class Journal:
         )
 
     def _open(self) -> apsw.Connection:
+        try:
+            return self._open_whole()
+        except (apsw.FullError, apsw.IOError) as error:
+            if not is_full(error):
+                raise
+            cure = "there is no room at all on its disk, not even for the next start to be noted; make some, and start again"
+            raise SettingsInvalid([Mistake("gateway.data", str(self._path), cure)]) from None
+
+    def _open_whole(self) -> apsw.Connection:
         connection = open_writer(self._path, self._options.cache_bytes)
         try:
             life = begin_life(connection, new_id(self._now_ms(), os.urandom(RANDOM_OCTETS)))

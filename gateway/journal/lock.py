@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mailgate.errors import Mistake, SettingsInvalid
@@ -32,8 +33,9 @@ class DirectoryLock:
             os.close(self._file)
             cure = f"the gateway with process id {holder} holds {self._path}; stop it, or give this one another directory"
             raise SettingsInvalid([Mistake("gateway.data", str(directory), cure)]) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: the lock holds without the name
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let another process have the directory."""

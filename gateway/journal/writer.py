@@ -137,7 +137,7 @@ class Writer:
         try:
             results = self._commit(items)
         except (apsw.FullError, apsw.IOError) as error:
-            if not _full(error):
+            if not is_full(error):
                 raise
             full = StorageFull(f"{self._path}: there is no room on the disk ({error})")
             spared = [item for item in items if not isinstance(item.work, AcceptWork)]
@@ -199,7 +199,7 @@ class Writer:
             self._folding_rests = start + FOLDING_REST
             return
         except (apsw.FullError, apsw.IOError) as error:
-            if not _full(error):
+            if not is_full(error):
                 raise
             return
         self.disk.look_again()
@@ -234,7 +234,7 @@ class Writer:
         _fail(self._broken, self._refusal)
 
 
-def _full(error: apsw.Error) -> bool:
+def is_full(error: apsw.Error) -> bool:
     """The disk is full, also where SQLite says I/O: the index of the log is memory shared through a file, which could not grow."""
     return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
 

@@ -1,7 +1,8 @@
 """NodeRegistryService: a node says that it is there, the registry holds it while its stream lives and for a lease after.
 
 The same boot id takes over its own entry. Another boot id under the same node id is the node started anew, unless the recorded one still
-answers on its Deliver stream: then it is somebody else with a name that is taken, and is refused.
+answers on its Deliver stream: then it is somebody else with a name that is taken, and is refused. Who is replaced has its stream ended, and
+so asks again: a node that was only hung comes back when the one that took its name has gone.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
     def __init__(self, registry: Registry, answers: Callable[[NodeRecord], bool]) -> None:
         self._registry, self._answers = registry, answers
         self._open: set[asyncio.Task[object]] = set()
-        self._stopping = asyncio.Event()
+        self._streams: dict[str, asyncio.Event] = {}
+        """What ends the stream of each node id's present registration."""
+        self._stopping = False
 
     async def Register(self, _requests: AsyncIterator[pb.RegisterRequest], context: Context) -> None:
         """See the proto."""
@@ -51,35 +54,44 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
                 f"the node id {record.node_id!r} belongs to the node at {held.address}, which is alive; "
                 f"the one at {record.address} needs another: set sender.id"
             )
+        over = asyncio.Event()
+        if (old := self._streams.get(record.node_id)) is not None:
+            old.set()  # else its node would believe itself registered when the new one has gone
+        self._streams[record.node_id] = over
         record = await self._registry.register(record)
         log.info("node_registered", node=record.node_id, address=record.address, registration=record.registration)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         self._open.add(task)
         try:
-            await self._hold(record, context)
+            await self._hold(record, context, over)
         finally:
             self._open.discard(task)
+            if self._streams.get(record.node_id) is over:
+                del self._streams[record.node_id]
             await self._registry.release(record)
 
     async def close(self) -> None:
         """End every registration: an open stream would hold the server's stop for its whole grace."""
-        self._stopping.set()
+        self._stopping = True
+        for over in self._streams.values():
+            over.set()
         if self._open:
             await asyncio.wait(self._open, timeout=1.0)
 
-    async def _hold(self, record: NodeRecord, context: Context) -> None:
+    async def _hold(self, record: NodeRecord, context: Context, over: asyncio.Event) -> None:
         answer = pb.RegisterResponse(registration=record.registration)
         answer.lease.FromMilliseconds(int(self._registry.lease * 1000))
         await context.write(answer)
         reader = asyncio.ensure_future(self._until_it_leaves(record, context))
-        stopping = asyncio.ensure_future(self._stopping.wait())
+        ending = asyncio.ensure_future(over.wait())
         try:
-            await asyncio.wait((reader, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not self._stopping:
+                await asyncio.wait((reader, ending), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for waiting in (reader, stopping):
+            for waiting in (reader, ending):
                 waiting.cancel()
-            await asyncio.gather(reader, stopping, return_exceptions=True)
+            await asyncio.gather(reader, ending, return_exceptions=True)
 
     async def _until_it_leaves(self, record: NodeRecord, context: Context) -> None:
         while (request := await next_request(context)) is not None:

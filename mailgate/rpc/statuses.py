@@ -23,6 +23,9 @@ def _choose(method: str) -> tuple[Enter | None, Fail | None]:
         if isinstance(error, _LEFT) or context.done():
             raise asyncio.CancelledError  # nobody hears a status any more
         code, message, trailers = to_trailers(to_status(error, method))
-        await context.abort(code, message, trailers)
+        try:
+            await context.abort(code, message, trailers)
+        except grpc.aio.InternalError:  # it went between the question above and now
+            raise asyncio.CancelledError from None
 
     return None, fail

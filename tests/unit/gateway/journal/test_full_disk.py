@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from gateway.journal.options import JournalOptions
-from mailgate.errors import StorageFull
+from mailgate.errors import SettingsInvalid, StorageFull
 from tests.contract.backend import SOON, JournalBackend
 from tests.contract.builders import begin, delivered, jobs_of, many
 
@@ -140,3 +140,19 @@ async def test_a_log_whose_index_cannot_grow_is_a_full_disk(disk, clock):
             await backend.ledger.accept(many(50, clock(), content=os.urandom(5000)))
         assert not backend.journal.broken.done()
         assert len(await backend.ledger.find([job.id for job in jobs])) == len(jobs)
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_start_without_any_room_says_so(disk, clock, known: bool):
+    """With the cure and no traceback; the next start finds what was there."""
+    if known:
+        async with backend_on(disk, clock, 0):
+            pass
+    with (disk / "hog").open("wb", buffering=0) as hog, suppress(OSError):
+        while hog.write(b"h" * 4096):
+            pass
+    with pytest.raises(SettingsInvalid, match=r"no room at all on its disk|directory cannot be used"):
+        await backend_on(disk, clock, 0).__aenter__()
+    (disk / "hog").unlink()
+    async with backend_on(disk, clock, 0) as backend:
+        assert backend.journal.epoch == 1 + known

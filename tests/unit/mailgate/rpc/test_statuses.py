@@ -206,3 +206,20 @@ async def test_the_token_opens_nothing_else_and_is_asked_nowhere_else():
     async with open_channel(address) as channel:
         assert await answers(channel, "Unary", b"fine") == [b"fine"]
     await door.stop(timedelta(0))
+
+
+async def test_a_peer_that_goes_while_it_is_told_is_no_defect():
+    """Its call failed and so did telling it; gRPC would log both with their tracebacks."""
+
+    class Gone:
+        def done(self) -> bool:
+            return False
+
+        async def abort(self, *_: object) -> None:
+            raise grpc.aio.InternalError
+
+    around = statuses()._choose("/t.T/Unary")
+    assert around is not None
+    _, fail = around
+    with pytest.raises(asyncio.CancelledError):
+        await fail(Gone(), errors.DeadlinePassed("too late"))

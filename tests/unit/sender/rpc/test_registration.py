@@ -131,6 +131,18 @@ async def test_a_restarted_node_takes_its_name_over(gateway: Gateway):
         assert record.registration <= again.registration
 
 
+async def test_a_hung_node_comes_back_when_its_successor_has_gone(gateway: Gateway):
+    """It is told that its name was taken over, and is refused while the other lives; it does not sit on a registration that is gone."""
+    async with registered(gateway.address):
+        await gateway.holds("n1")
+        async with registered(gateway.address, boot=OTHER) as successor:
+            await gateway.holds("n1", OTHER)
+            gateway.alive.add(OTHER)
+            await knows(successor, gateway)
+        gateway.alive.discard(OTHER)
+        await gateway.holds("n1", BOOT)
+
+
 async def test_a_name_that_is_taken(gateway: Gateway):
     """The node of that name is alive and somebody else: the newcomer is refused with the cure."""
     async with registered(gateway.address):
