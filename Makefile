@@ -39,10 +39,9 @@ format: setup  ## Format and mend what can be mended
 protos: setup  ## Make the stubs anew
 	$(BIN)/python protos/generate.py
 
-bench: setup  ## The benchmarks against peers, in full (minutes)
+bench: setup  ## The benchmarks against peers, in full (minutes; BENCH=--quick for less)
 	@.ci/servers
-	$(BIN)/python benchmarks/smtp_handoff.py
-	$(BIN)/python benchmarks/end_to_end.py
+	for name in pieces smtp_handoff end_to_end backlog startup; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
 
 chaos: setup  ## Twenty kills of each kind, under load (about an hour)
 	@.ci/servers

@@ -19,6 +19,8 @@ TICK = 0.25
 """Seconds; a node sends a frame at least each 250 ms."""
 SILENT_AFTER = 3
 """Ticks in a row without a frame end the stream."""
+LATE = 1.4
+"""A tick that took so many times its length says nothing of the node."""
 RECONNECT_FIRST, RECONNECT_MAX = 0.05, 2.0
 """Seconds between lives of a stream; doubled each time, back to the first after a life of over 5 s."""
 LONG_LIFE = 5.0
@@ -154,12 +156,13 @@ class Life:
 
     async def _watch(self) -> None:
         """Count ticks without a frame; the first frame may take as long as connecting does, which the link bounds."""
-        missed = 0
+        missed, loop = 0, asyncio.get_running_loop()
         while missed < SILENT_AFTER:
-            before = self._frames
+            before, started = self._frames, loop.time()
             await asyncio.sleep(TICK)
-            if not self.was_up:
-                continue
+            late = loop.time() - started > TICK * LATE
+            if not self.was_up or (late and self._frames == before):
+                continue  # a busy machine keeps frames from us as well as us from them
             missed = 0 if self._frames > before else missed + 1
             self._member.tick(self._frames > before)
         raise Silent

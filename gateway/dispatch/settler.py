@@ -23,6 +23,8 @@ from mailgate.mail import Lane, RecipientState
 from mailgate.telemetry.histogram import WAITS, Histogram
 from mailgate.verdict import Tried
 
+CLASSES_AT_MOST = 50
+"""Classes that are counted by name: nodes choose them, and there are some twenty."""
 PAUSE = 1.0
 """Seconds until a batch that found the disk full is tried again."""
 
@@ -149,6 +151,8 @@ class Settler:
                     delivered += len(change.indexes)
                 elif change.attempt is not None:
                     name = change.attempt.bounce_class or "other"
+                    if name not in self.classes and len(self.classes) >= CLASSES_AT_MOST:
+                        name = "other"
                     self.classes[name] = self.classes.get(name, 0) + len(change.indexes)
             if delivered:
                 waited = (settled.ruling.conclusion.at_ms - settled.ruling.job.accept_ms) / 1000

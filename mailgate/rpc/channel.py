@@ -18,8 +18,14 @@ NODE_KEEPALIVE = timedelta(seconds=2)
 CLIENT_KEEPALIVE = timedelta(seconds=20)
 """Below the idle time-outs of load balancers (60 s and more), above what a server may call too many pings."""
 
-PING_TIMEOUT_MS = 1000
-"""`grpc.keepalive_timeout_ms` alone has no effect (gRPC 1.66–1.85, measured): the HTTP/2 ping time-out is what counts."""
+NODE_PING_TIMEOUT_MS = 1000
+"""Towards nodes, where another one can take over."""
+
+PING_TIMEOUT_MS = 10_000
+"""Elsewhere: a caller that pauses for a second must not lose its answer.
+
+`grpc.keepalive_timeout_ms` alone has no effect (gRPC 1.66–1.85, measured): the HTTP/2 ping time-out is what counts.
+"""
 
 Options = list[tuple[str, int | str]]
 
@@ -56,7 +62,8 @@ def open_channel(
 
 def open_node_channel(address: str, tls: TlsOptions | None = None) -> grpc.aio.Channel:
     """From a gateway to a node: no retries, and a dead transport is seen within 3 s."""
-    return open_channel(address, tls, keepalive=NODE_KEEPALIVE)
+    timeouts = (("grpc.keepalive_timeout_ms", NODE_PING_TIMEOUT_MS), ("grpc.http2.ping_timeout_ms", NODE_PING_TIMEOUT_MS))
+    return open_channel(address, tls, keepalive=NODE_KEEPALIVE, further=timeouts)
 
 
 def channel_options(*, retries: bool, keepalive: timedelta) -> Options:
