@@ -7,18 +7,18 @@ import sys
 import sender.app
 from mailgate.lifecycle import serve
 from sender import settings
-from sender.delivery.deliver import Delivery
+from sender.delivery.deliver import Delivery, boottime
 from sender.pool.handoff import Handoff
 
 
 class Rash(Delivery):
-    """READY is said, and the dot written with it: what a gateway without compare-and-set would have its nodes do."""
+    """The dot is written at 354, and READY never said: what a gateway without compare-and-set would have its nodes do."""
 
     def ready(self, handoff: Handoff) -> None:
-        """Commit it ourselves; the gateway's COMMIT comes later, for nothing."""
-        super().ready(handoff)
+        """Commit it ourselves. The gateway takes the job for unsent until its verdict comes."""
         work = self._works.get(handoff.fence)
-        if work is not None:
+        if work is not None and work.handoff is handoff:
+            work.ready_at = boottime()
             self.commit(work.stream, [handoff.fence])
 
 
