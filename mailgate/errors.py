@@ -3,13 +3,15 @@
     MailgateError
     ├── Refused                 the caller's fault: trying the same again cannot help
     │   ├── Invalid             INVALID_ARGUMENT, with a violation for each field
-    │   │   └── TooLarge        INVALID_ARGUMENT too; its reason is TOO_LARGE
+    │   │   ├── TooLarge        INVALID_ARGUMENT too; its reason is TOO_LARGE
+    │   │   └── ContentMissing  INVALID_ARGUMENT too; its reason is CONTENT_MISSING
     │   ├── Unauthenticated     UNAUTHENTICATED
     │   ├── Forbidden           PERMISSION_DENIED
     │   │   ├── ScopeMissing
     │   │   └── SenderDomainForbidden
     │   ├── NotFound            NOT_FOUND
-    │   └── WrongState          FAILED_PRECONDITION
+    │   ├── WrongState          FAILED_PRECONDITION
+    │   └── KeyReused           ALREADY_EXISTS
     ├── Unavailable             ours, and passing: UNAVAILABLE, with the time to wait
     │   └── StorageFull         the disk is full but for the reserve
     ├── Unanswered              the client's word: the call broke or timed out, and nobody knows whether something was stored
@@ -68,6 +70,12 @@ class TooLarge(Invalid):
     reason = "TOO_LARGE"
 
 
+class ContentMissing(Invalid):
+    """A digest names no content that the gateway has."""
+
+    reason = "CONTENT_MISSING"
+
+
 class Unauthenticated(Refused):
     """No key, or an unknown one."""
 
@@ -100,6 +108,12 @@ class WrongState(Refused):
     """The thing is not in a state that admits the call."""
 
     reason = "FAILED_PRECONDITION"
+
+
+class KeyReused(Refused):
+    """The idempotency key belongs to another mail."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
 
 
 class Unavailable(MailgateError):

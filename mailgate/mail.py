@@ -78,12 +78,13 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file; inline when `content_id` is set."""
+    """A file; inline when `content_id` is set. With `digest` (`sha256:` and 64 hexadecimal digits) `data` is empty."""
 
     data: bytes
     filename: str = ""
     content_type: str = ""
     content_id: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Mail:
     """None: the gateway's default."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    variables: bytes = b""
+    """One JSON object; set: subject, text and html are templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,9 @@ class BatchEntry:
     bcc: tuple[Address, ...] = ()
     headers: tuple[Header, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    variables: bytes = b""
+    """One JSON object, over the batch's."""
+    idempotency_key: str = ""
 
 
 class AttemptRecord(NamedTuple):
@@ -191,9 +197,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the gateway vouches for: the mail is durable. `mail_id` is empty when it was only validated."""
+    """What the gateway vouches for: the mail is durable. `mail_id` is empty when it was only validated; `replayed`: the first call's."""
 
     mail_id: bytes
     accept_ms: int
     wait_elapsed: bool = False
     recipients: tuple[Recipient, ...] = ()
+    replayed: bool = False

@@ -57,6 +57,7 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
         ttl_ms=duration_ms(message.ttl) if message.HasField("ttl") else None,
         tags=tuple(message.tags),
         metadata=dict(message.metadata),
+        variables=message.variables,
     )
 
 
@@ -74,9 +75,14 @@ def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
         on_doubt=mail.on_doubt.value,  # type: ignore[arg-type]
         tags=mail.tags,
         metadata=mail.metadata,
+        variables=mail.variables,
     )
     for file in mail.attachments:
-        message.attachments.add(data=file.data, filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+        added = message.attachments.add(filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+        if file.digest:
+            added.digest = file.digest
+        else:
+            added.data = file.data
     match mail.content:
         case Raw(data):
             message.raw = data
@@ -97,6 +103,8 @@ def entry_from_proto(message: mail_service_pb2.BatchEntry) -> BatchEntry:
         _addresses(message.bcc),
         _headers(message.headers),
         dict(message.metadata) if message.metadata else {},
+        message.variables,
+        message.idempotency_key,
     )
 
 
@@ -108,6 +116,8 @@ def entry_to_proto(entry: BatchEntry) -> mail_service_pb2.BatchEntry:
         bcc=map(_address, entry.bcc),
         headers=[mail_pb2.Header(name=h.name, value=h.value) for h in entry.headers],
         metadata=entry.metadata,
+        variables=entry.variables,
+        idempotency_key=entry.idempotency_key,
     )
 
 
@@ -120,6 +130,8 @@ def fill_receipt(message: mail_pb2.Receipt, receipt: Receipt) -> None:
         time.seconds, time.nanos = receipt.accept_ms // 1000, receipt.accept_ms % 1000 * 1_000_000
     if receipt.wait_elapsed:
         message.wait_elapsed = True
+    if receipt.replayed:
+        message.replayed = True
     for recipient in receipt.recipients:
         message.recipients.append(recipient_to_proto(recipient))
 
@@ -128,7 +140,7 @@ def receipt_from_proto(message: mail_pb2.Receipt) -> Receipt:
     """For a client."""
     mail_id = parse_id(message.mail_id, "receipt.mail_id") if message.mail_id else b""
     recipients = tuple([recipient_from_proto(each) for each in message.recipients])
-    return Receipt(mail_id, milliseconds(message.accept_time), message.wait_elapsed, recipients)
+    return Receipt(mail_id, milliseconds(message.accept_time), message.wait_elapsed, recipients, message.replayed)
 
 
 def recipient_to_proto(recipient: Recipient) -> mail_pb2.Recipient:
@@ -228,7 +240,7 @@ def _headers(messages: Sequence[mail_pb2.Header]) -> tuple[Header, ...]:
 
 
 def _attachments(messages: Sequence[mail_pb2.Attachment]) -> tuple[Attachment, ...]:
-    return tuple([Attachment(m.data, m.filename, m.content_type, m.content_id) for m in messages]) if messages else ()
+    return tuple([Attachment(m.data, m.filename, m.content_type, m.content_id, m.digest) for m in messages]) if messages else ()
 
 
 def _lane(number: int, field: str) -> Lane:

@@ -32,6 +32,7 @@ _CODES: tuple[tuple[type[MailgateError], grpc.StatusCode], ...] = (
     (errors.Forbidden, grpc.StatusCode.PERMISSION_DENIED),
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.WrongState, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.KeyReused, grpc.StatusCode.ALREADY_EXISTS),
     (errors.Refused, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
@@ -39,7 +40,11 @@ _CODES: tuple[tuple[type[MailgateError], grpc.StatusCode], ...] = (
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
-_INVALID: dict[str, type[errors.Invalid]] = {"INVALID_ARGUMENT": errors.Invalid, "TOO_LARGE": errors.TooLarge}
+_INVALID: dict[str, type[errors.Invalid]] = {
+    "INVALID_ARGUMENT": errors.Invalid,
+    "TOO_LARGE": errors.TooLarge,
+    "CONTENT_MISSING": errors.ContentMissing,
+}
 
 _PLAIN: dict[str, type[MailgateError]] = {
     "UNAUTHENTICATED": errors.Unauthenticated,
@@ -47,6 +52,7 @@ _PLAIN: dict[str, type[MailgateError]] = {
     "SENDER_DOMAIN_FORBIDDEN": errors.SenderDomainForbidden,
     "NOT_FOUND": errors.NotFound,
     "FAILED_PRECONDITION": errors.WrongState,
+    "IDEMPOTENCY_KEY_REUSED": errors.KeyReused,
     "DEADLINE_EXCEEDED": errors.DeadlinePassed,
 }
 
@@ -55,6 +61,7 @@ _BARE: dict[int, type[MailgateError]] = {
     grpc.StatusCode.PERMISSION_DENIED.value[0]: errors.Forbidden,
     grpc.StatusCode.NOT_FOUND.value[0]: errors.NotFound,
     grpc.StatusCode.FAILED_PRECONDITION.value[0]: errors.WrongState,
+    grpc.StatusCode.ALREADY_EXISTS.value[0]: errors.KeyReused,
 }
 """Codes of peers that are not a Mailgate, such as a proxy."""
 

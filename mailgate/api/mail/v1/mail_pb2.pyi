@@ -111,16 +111,18 @@ class Header(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Attachment(_message.Message):
-    __slots__ = ("data", "filename", "content_type", "content_id")
+    __slots__ = ("data", "digest", "filename", "content_type", "content_id")
     DATA_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     FILENAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_ID_FIELD_NUMBER: _ClassVar[int]
     data: bytes
+    digest: str
     filename: str
     content_type: str
     content_id: str
-    def __init__(self, data: _Optional[bytes] = ..., filename: _Optional[str] = ..., content_type: _Optional[str] = ..., content_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, data: _Optional[bytes] = ..., digest: _Optional[str] = ..., filename: _Optional[str] = ..., content_type: _Optional[str] = ..., content_id: _Optional[str] = ...) -> None: ...
 
 class Parts(_message.Message):
     __slots__ = ("subject", "text", "html")
@@ -133,7 +135,7 @@ class Parts(_message.Message):
     def __init__(self, subject: _Optional[str] = ..., text: _Optional[str] = ..., html: _Optional[str] = ...) -> None: ...
 
 class Mail(_message.Message):
-    __slots__ = ("from_address", "reply_to", "to", "cc", "bcc", "parts", "raw", "attachments", "headers", "return_path", "lane", "route", "on_doubt", "ttl", "tags", "metadata")
+    __slots__ = ("from_address", "reply_to", "to", "cc", "bcc", "parts", "raw", "variables", "attachments", "headers", "return_path", "lane", "route", "on_doubt", "ttl", "tags", "metadata")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +150,7 @@ class Mail(_message.Message):
     BCC_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
     ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +167,7 @@ class Mail(_message.Message):
     bcc: _containers.RepeatedCompositeFieldContainer[Address]
     parts: Parts
     raw: bytes
+    variables: bytes
     attachments: _containers.RepeatedCompositeFieldContainer[Attachment]
     headers: _containers.RepeatedCompositeFieldContainer[Header]
     return_path: str
@@ -173,7 +177,7 @@ class Mail(_message.Message):
     ttl: _duration_pb2.Duration
     tags: _containers.RepeatedScalarFieldContainer[str]
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., variables: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("number", "start_time", "duration", "node_id", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls")
@@ -261,13 +265,15 @@ class Event(_message.Message):
     def __init__(self, event_id: _Optional[str] = ..., mail_id: _Optional[str] = ..., batch_id: _Optional[str] = ..., recipient_index: _Optional[int] = ..., recipient_sequence: _Optional[int] = ..., email: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., state: _Optional[_Union[RecipientState, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[_Union[Attempt, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("mail_id", "accept_time", "wait_elapsed", "recipients")
+    __slots__ = ("mail_id", "accept_time", "replayed", "wait_elapsed", "recipients")
     MAIL_ID_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_TIME_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     WAIT_ELAPSED_FIELD_NUMBER: _ClassVar[int]
     RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
     mail_id: str
     accept_time: _timestamp_pb2.Timestamp
+    replayed: bool
     wait_elapsed: bool
     recipients: _containers.RepeatedCompositeFieldContainer[Recipient]
-    def __init__(self, mail_id: _Optional[str] = ..., accept_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., wait_elapsed: _Optional[bool] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ...) -> None: ...
+    def __init__(self, mail_id: _Optional[str] = ..., accept_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., replayed: _Optional[bool] = ..., wait_elapsed: _Optional[bool] = ..., recipients: _Optional[_Iterable[_Union[Recipient, _Mapping]]] = ...) -> None: ...

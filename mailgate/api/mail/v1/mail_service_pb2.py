@@ -28,7 +28,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from mailgate.api.mail.v1 import mail_pb2 as mailgate_dot_api_dot_mail_dot_v1_dot_mail__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailgate/api/mail/v1/mail_service.proto\x12\x14mailgate.api.mail.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1fmailgate/api/mail/v1/mail.proto\"{\n\x0fSendMailRequest\x12(\n\x04mail\x18\x01 \x01(\x0b\x32\x1a.mailgate.api.mail.v1.Mail\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x10SendMailResponse\x12.\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.Receipt\"u\n\x14\x42\x61tchSendMailRequest\x12*\n\x06shared\x18\x01 \x01(\x0b\x32\x1a.mailgate.api.mail.v1.Mail\x12\x31\n\x07\x65ntries\x18\x02 \x03(\x0b\x32 .mailgate.api.mail.v1.BatchEntry\"\xb0\x02\n\nBatchEntry\x12)\n\x02to\x18\x01 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02\x63\x63\x18\x02 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12*\n\x03\x62\x63\x63\x18\x03 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12-\n\x07headers\x18\x06 \x03(\x0b\x32\x1c.mailgate.api.mail.v1.Header\x12@\n\x08metadata\x18\x08 \x03(\x0b\x32..mailgate.api.mail.v1.BatchEntry.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x15\x42\x61tchSendMailResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.mailgate.api.mail.v1.BatchResult\"o\n\x0b\x42\x61tchResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.ReceiptH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"!\n\x0eGetMailRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\"\xde\x03\n\x0fGetMailResponse\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04lane\x18\x05 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12/\n\x08on_doubt\x18\x06 \x01(\x0e\x32\x1d.mailgate.api.mail.v1.OnDoubt\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12\x45\n\x08metadata\x18\x08 \x03(\x0b\x32\x33.mailgate.api.mail.v1.GetMailResponse.MetadataEntry\x12\x30\n\x06\x63ounts\x18\t \x03(\x0b\x32 .mailgate.api.mail.v1.StateCount\x12\x33\n\nrecipients\x18\n \x03(\x0b\x32\x1f.mailgate.api.mail.v1.Recipient\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"P\n\nStateCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32$.mailgate.api.mail.v1.RecipientState\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"O\n\x15ListRecipientsRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"f\n\x16ListRecipientsResponse\x12\x33\n\nrecipients\x18\x01 \x03(\x0b\x32\x1f.mailgate.api.mail.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x12WatchEventsRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\"B\n\x13WatchEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.mailgate.api.mail.v1.Event2\xfd\x03\n\x0bMailService\x12Y\n\x08SendMail\x12%.mailgate.api.mail.v1.SendMailRequest\x1a&.mailgate.api.mail.v1.SendMailResponse\x12h\n\rBatchSendMail\x12*.mailgate.api.mail.v1.BatchSendMailRequest\x1a+.mailgate.api.mail.v1.BatchSendMailResponse\x12V\n\x07GetMail\x12$.mailgate.api.mail.v1.GetMailRequest\x1a%.mailgate.api.mail.v1.GetMailResponse\x12k\n\x0eListRecipients\x12+.mailgate.api.mail.v1.ListRecipientsRequest\x1a,.mailgate.api.mail.v1.ListRecipientsResponse\x12\x64\n\x0bWatchEvents\x12(.mailgate.api.mail.v1.WatchEventsRequest\x1a).mailgate.api.mail.v1.WatchEventsResponse0\x01\x42=\n\x18\x64\x65v.mailgate.api.mail.v1P\x01Z\x1fmailgate.dev/api/mail/v1;mailv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailgate/api/mail/v1/mail_service.proto\x12\x14mailgate.api.mail.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1fmailgate/api/mail/v1/mail.proto\"\x94\x01\n\x0fSendMailRequest\x12(\n\x04mail\x18\x01 \x01(\x0b\x32\x1a.mailgate.api.mail.v1.Mail\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x10SendMailResponse\x12.\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.Receipt\"\x8e\x01\n\x14\x42\x61tchSendMailRequest\x12*\n\x06shared\x18\x01 \x01(\x0b\x32\x1a.mailgate.api.mail.v1.Mail\x12\x31\n\x07\x65ntries\x18\x02 \x03(\x0b\x32 .mailgate.api.mail.v1.BatchEntry\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"\xdc\x02\n\nBatchEntry\x12)\n\x02to\x18\x01 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02\x63\x63\x18\x02 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12*\n\x03\x62\x63\x63\x18\x03 \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12\x11\n\tvariables\x18\x04 \x01(\x0c\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12-\n\x07headers\x18\x06 \x03(\x0b\x32\x1c.mailgate.api.mail.v1.Header\x12@\n\x08metadata\x18\x08 \x03(\x0b\x32..mailgate.api.mail.v1.BatchEntry.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x15\x42\x61tchSendMailResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.mailgate.api.mail.v1.BatchResult\"o\n\x0b\x42\x61tchResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.ReceiptH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\xa1\x01\n\x11StreamMailRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x35\n\x04send\x18\x02 \x01(\x0b\x32%.mailgate.api.mail.v1.SendMailRequestH\x00\x12;\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32*.mailgate.api.mail.v1.BatchSendMailRequestH\x00\x42\x06\n\x04kind\"]\n\x12StreamMailResponse\x12\x35\n\x08receipts\x18\x01 \x03(\x0b\x32#.mailgate.api.mail.v1.StreamReceipt\x12\x10\n\x08\x64raining\x18\x02 \x01(\x08\"\xc1\x01\n\rStreamReceipt\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x30\n\x07receipt\x18\x02 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.ReceiptH\x00\x12<\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32+.mailgate.api.mail.v1.BatchSendMailResponseH\x00\x12#\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"R\n\x14UploadContentRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"v\n\x15UploadContentResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06stored\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"!\n\x0eGetMailRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\"\xde\x03\n\x0fGetMailResponse\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04lane\x18\x05 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12/\n\x08on_doubt\x18\x06 \x01(\x0e\x32\x1d.mailgate.api.mail.v1.OnDoubt\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12\x45\n\x08metadata\x18\x08 \x03(\x0b\x32\x33.mailgate.api.mail.v1.GetMailResponse.MetadataEntry\x12\x30\n\x06\x63ounts\x18\t \x03(\x0b\x32 .mailgate.api.mail.v1.StateCount\x12\x33\n\nrecipients\x18\n \x03(\x0b\x32\x1f.mailgate.api.mail.v1.Recipient\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"P\n\nStateCount\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32$.mailgate.api.mail.v1.RecipientState\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"O\n\x15ListRecipientsRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"f\n\x16ListRecipientsResponse\x12\x33\n\nrecipients\x18\x01 \x03(\x0b\x32\x1f.mailgate.api.mail.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x12WatchEventsRequest\x12\x0f\n\x07mail_id\x18\x01 \x01(\t\"B\n\x13WatchEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1b.mailgate.api.mail.v1.Event2\xce\x05\n\x0bMailService\x12Y\n\x08SendMail\x12%.mailgate.api.mail.v1.SendMailRequest\x1a&.mailgate.api.mail.v1.SendMailResponse\x12h\n\rBatchSendMail\x12*.mailgate.api.mail.v1.BatchSendMailRequest\x1a+.mailgate.api.mail.v1.BatchSendMailResponse\x12\x63\n\nStreamMail\x12\'.mailgate.api.mail.v1.StreamMailRequest\x1a(.mailgate.api.mail.v1.StreamMailResponse(\x01\x30\x01\x12j\n\rUploadContent\x12*.mailgate.api.mail.v1.UploadContentRequest\x1a+.mailgate.api.mail.v1.UploadContentResponse(\x01\x12V\n\x07GetMail\x12$.mailgate.api.mail.v1.GetMailRequest\x1a%.mailgate.api.mail.v1.GetMailResponse\x12k\n\x0eListRecipients\x12+.mailgate.api.mail.v1.ListRecipientsRequest\x1a,.mailgate.api.mail.v1.ListRecipientsResponse\x12\x64\n\x0bWatchEvents\x12(.mailgate.api.mail.v1.WatchEventsRequest\x1a).mailgate.api.mail.v1.WatchEventsResponse0\x01\x42=\n\x18\x64\x65v.mailgate.api.mail.v1P\x01Z\x1fmailgate.dev/api/mail/v1;mailv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,36 +40,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHENTRY_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_GETMAILRESPONSE_METADATAENTRY']._loaded_options = None
   _globals['_GETMAILRESPONSE_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_SENDMAILREQUEST']._serialized_start=188
-  _globals['_SENDMAILREQUEST']._serialized_end=311
-  _globals['_SENDMAILRESPONSE']._serialized_start=313
-  _globals['_SENDMAILRESPONSE']._serialized_end=379
-  _globals['_BATCHSENDMAILREQUEST']._serialized_start=381
-  _globals['_BATCHSENDMAILREQUEST']._serialized_end=498
-  _globals['_BATCHENTRY']._serialized_start=501
-  _globals['_BATCHENTRY']._serialized_end=805
-  _globals['_BATCHENTRY_METADATAENTRY']._serialized_start=758
-  _globals['_BATCHENTRY_METADATAENTRY']._serialized_end=805
-  _globals['_BATCHSENDMAILRESPONSE']._serialized_start=807
-  _globals['_BATCHSENDMAILRESPONSE']._serialized_end=900
-  _globals['_BATCHRESULT']._serialized_start=902
-  _globals['_BATCHRESULT']._serialized_end=1013
-  _globals['_GETMAILREQUEST']._serialized_start=1015
-  _globals['_GETMAILREQUEST']._serialized_end=1048
-  _globals['_GETMAILRESPONSE']._serialized_start=1051
-  _globals['_GETMAILRESPONSE']._serialized_end=1529
-  _globals['_GETMAILRESPONSE_METADATAENTRY']._serialized_start=758
-  _globals['_GETMAILRESPONSE_METADATAENTRY']._serialized_end=805
-  _globals['_STATECOUNT']._serialized_start=1531
-  _globals['_STATECOUNT']._serialized_end=1611
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=1613
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=1692
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=1694
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=1796
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1798
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1835
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1837
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1903
-  _globals['_MAILSERVICE']._serialized_start=1906
-  _globals['_MAILSERVICE']._serialized_end=2415
+  _globals['_SENDMAILREQUEST']._serialized_start=189
+  _globals['_SENDMAILREQUEST']._serialized_end=337
+  _globals['_SENDMAILRESPONSE']._serialized_start=339
+  _globals['_SENDMAILRESPONSE']._serialized_end=405
+  _globals['_BATCHSENDMAILREQUEST']._serialized_start=408
+  _globals['_BATCHSENDMAILREQUEST']._serialized_end=550
+  _globals['_BATCHENTRY']._serialized_start=553
+  _globals['_BATCHENTRY']._serialized_end=901
+  _globals['_BATCHENTRY_METADATAENTRY']._serialized_start=854
+  _globals['_BATCHENTRY_METADATAENTRY']._serialized_end=901
+  _globals['_BATCHSENDMAILRESPONSE']._serialized_start=903
+  _globals['_BATCHSENDMAILRESPONSE']._serialized_end=996
+  _globals['_BATCHRESULT']._serialized_start=998
+  _globals['_BATCHRESULT']._serialized_end=1109
+  _globals['_STREAMMAILREQUEST']._serialized_start=1112
+  _globals['_STREAMMAILREQUEST']._serialized_end=1273
+  _globals['_STREAMMAILRESPONSE']._serialized_start=1275
+  _globals['_STREAMMAILRESPONSE']._serialized_end=1368
+  _globals['_STREAMRECEIPT']._serialized_start=1371
+  _globals['_STREAMRECEIPT']._serialized_end=1564
+  _globals['_UPLOADCONTENTREQUEST']._serialized_start=1566
+  _globals['_UPLOADCONTENTREQUEST']._serialized_end=1648
+  _globals['_UPLOADCONTENTRESPONSE']._serialized_start=1650
+  _globals['_UPLOADCONTENTRESPONSE']._serialized_end=1768
+  _globals['_GETMAILREQUEST']._serialized_start=1770
+  _globals['_GETMAILREQUEST']._serialized_end=1803
+  _globals['_GETMAILRESPONSE']._serialized_start=1806
+  _globals['_GETMAILRESPONSE']._serialized_end=2284
+  _globals['_GETMAILRESPONSE_METADATAENTRY']._serialized_start=854
+  _globals['_GETMAILRESPONSE_METADATAENTRY']._serialized_end=901
+  _globals['_STATECOUNT']._serialized_start=2286
+  _globals['_STATECOUNT']._serialized_end=2366
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=2368
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=2447
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=2449
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=2551
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2553
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2590
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2592
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2658
+  _globals['_MAILSERVICE']._serialized_start=2661
+  _globals['_MAILSERVICE']._serialized_end=3379
 # @@protoc_insertion_point(module_scope)

@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SendMailRequest(_message.Message):
-    __slots__ = ("mail", "wait", "validate_only")
+    __slots__ = ("mail", "idempotency_key", "wait", "validate_only")
     MAIL_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     mail: _mail_pb2.Mail
+    idempotency_key: str
     wait: _duration_pb2.Duration
     validate_only: bool
-    def __init__(self, mail: _Optional[_Union[_mail_pb2.Mail, _Mapping]] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, mail: _Optional[_Union[_mail_pb2.Mail, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class SendMailResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -29,15 +31,17 @@ class SendMailResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[_mail_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class BatchSendMailRequest(_message.Message):
-    __slots__ = ("shared", "entries")
+    __slots__ = ("shared", "entries", "idempotency_key")
     SHARED_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     shared: _mail_pb2.Mail
     entries: _containers.RepeatedCompositeFieldContainer[BatchEntry]
-    def __init__(self, shared: _Optional[_Union[_mail_pb2.Mail, _Mapping]] = ..., entries: _Optional[_Iterable[_Union[BatchEntry, _Mapping]]] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, shared: _Optional[_Union[_mail_pb2.Mail, _Mapping]] = ..., entries: _Optional[_Iterable[_Union[BatchEntry, _Mapping]]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class BatchEntry(_message.Message):
-    __slots__ = ("to", "cc", "bcc", "headers", "metadata")
+    __slots__ = ("to", "cc", "bcc", "variables", "idempotency_key", "headers", "metadata")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -48,14 +52,18 @@ class BatchEntry(_message.Message):
     TO_FIELD_NUMBER: _ClassVar[int]
     CC_FIELD_NUMBER: _ClassVar[int]
     BCC_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     to: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
     cc: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
     bcc: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Address]
+    variables: bytes
+    idempotency_key: str
     headers: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Header]
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., variables: _Optional[bytes] = ..., idempotency_key: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class BatchSendMailResponse(_message.Message):
     __slots__ = ("batch_id", "results")
@@ -72,6 +80,60 @@ class BatchResult(_message.Message):
     receipt: _mail_pb2.Receipt
     error: _status_pb2.Status
     def __init__(self, receipt: _Optional[_Union[_mail_pb2.Receipt, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class StreamMailRequest(_message.Message):
+    __slots__ = ("sequence", "send", "batch")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SEND_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    send: SendMailRequest
+    batch: BatchSendMailRequest
+    def __init__(self, sequence: _Optional[int] = ..., send: _Optional[_Union[SendMailRequest, _Mapping]] = ..., batch: _Optional[_Union[BatchSendMailRequest, _Mapping]] = ...) -> None: ...
+
+class StreamMailResponse(_message.Message):
+    __slots__ = ("receipts", "draining")
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    receipts: _containers.RepeatedCompositeFieldContainer[StreamReceipt]
+    draining: bool
+    def __init__(self, receipts: _Optional[_Iterable[_Union[StreamReceipt, _Mapping]]] = ..., draining: _Optional[bool] = ...) -> None: ...
+
+class StreamReceipt(_message.Message):
+    __slots__ = ("sequence", "receipt", "batch", "error")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    receipt: _mail_pb2.Receipt
+    batch: BatchSendMailResponse
+    error: _status_pb2.Status
+    def __init__(self, sequence: _Optional[int] = ..., receipt: _Optional[_Union[_mail_pb2.Receipt, _Mapping]] = ..., batch: _Optional[_Union[BatchSendMailResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class UploadContentRequest(_message.Message):
+    __slots__ = ("digest", "size", "offset", "data")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    size: int
+    offset: int
+    data: bytes
+    def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class UploadContentResponse(_message.Message):
+    __slots__ = ("digest", "size", "stored", "expire_time")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    size: int
+    stored: int
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., stored: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetMailRequest(_message.Message):
     __slots__ = ("mail_id",)

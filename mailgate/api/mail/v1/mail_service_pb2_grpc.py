@@ -45,6 +45,16 @@ class MailServiceStub:
                 request_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailRequest.SerializeToString,
                 response_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailResponse.FromString,
                 _registered_method=True)
+        self.StreamMail = channel.stream_stream(
+                '/mailgate.api.mail.v1.MailService/StreamMail',
+                request_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailResponse.FromString,
+                _registered_method=True)
+        self.UploadContent = channel.stream_unary(
+                '/mailgate.api.mail.v1.MailService/UploadContent',
+                request_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentResponse.FromString,
+                _registered_method=True)
         self.GetMail = channel.unary_unary(
                 '/mailgate.api.mail.v1.MailService/GetMail',
                 request_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.GetMailRequest.SerializeToString,
@@ -75,6 +85,21 @@ class MailServiceServicer:
 
     def BatchSendMail(self, request, context):
         """Takes many mails with one content. Scope send.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamMail(self, request_iterator, context):
+        """Takes mails and batches as long as the stream lives. Each message is answered by a receipt or an error with its sequence, in the order
+        in which they become durable; an error never ends the stream. The gateway stops reading while it can take no more. Scope send.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadContent(self, request_iterator, context):
+        """Stores bytes that attachments then name by their digest. Scope send.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +138,16 @@ def add_MailServiceServicer_to_server(servicer, server):
                     servicer.BatchSendMail,
                     request_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailRequest.FromString,
                     response_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailResponse.SerializeToString,
+            ),
+            'StreamMail': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamMail,
+                    request_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailResponse.SerializeToString,
+            ),
+            'UploadContent': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadContent,
+                    request_deserializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentResponse.SerializeToString,
             ),
             'GetMail': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMail,
@@ -185,6 +220,60 @@ class MailService:
             '/mailgate.api.mail.v1.MailService/BatchSendMail',
             mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailRequest.SerializeToString,
             mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.BatchSendMailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamMail(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/mailgate.api.mail.v1.MailService/StreamMail',
+            mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailRequest.SerializeToString,
+            mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.StreamMailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadContent(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/mailgate.api.mail.v1.MailService/UploadContent',
+            mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentRequest.SerializeToString,
+            mailgate_dot_api_dot_mail_dot_v1_dot_mail__service__pb2.UploadContentResponse.FromString,
             options,
             channel_credentials,
             insecure,

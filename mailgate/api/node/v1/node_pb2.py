@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mailgate.api.mail.v1 import mail_pb2 as mailgate_dot_api_dot_mail_dot_v1_dot_mail__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailgate/api/node/v1/node.proto\x12\x14mailgate.api.node.v1\x1a\x1fmailgate/api/mail/v1/mail.proto\"(\n\x05\x46\x65nce\x12\x0e\n\x06job_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xd0\x04\n\x07JobBody\x12\x0f\n\x07mail_id\x18\x01 \x01(\x0c\x12\x13\n\x0breturn_path\x18\x02 \x01(\t\x12\x36\n\nrecipients\x18\x03 \x03(\x0b\x32\".mailgate.api.node.v1.JobRecipient\x12\x10\n\x08smtputf8\x18\x04 \x01(\x08\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61te_ms\x18\x06 \x01(\x03\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x33\n\x0c\x66rom_address\x18\x08 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12/\n\x08reply_to\x18\t \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02to\x18\n \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02\x63\x63\x18\x0b \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12-\n\x07headers\x18\x0c \x03(\x0b\x32\x1c.mailgate.api.mail.v1.Header\x12\x35\n\x0b\x61ttachments\x18\r \x03(\x0b\x32 .mailgate.api.mail.v1.Attachment\x12,\n\x05parts\x18\x0e \x01(\x0b\x32\x1b.mailgate.api.mail.v1.PartsH\x00\x12\r\n\x03raw\x18\x0f \x01(\x0cH\x00\x12\x31\n\x0bown_headers\x18\x10 \x03(\x0b\x32\x1c.mailgate.api.mail.v1.HeaderB\t\n\x07\x63ontent\",\n\x0cJobRecipient\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"]\n\x0cGatewayHello\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x14\n\x0cprotocol_min\x18\x03 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x04 \x01(\r\"#\n\x05Relay\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\"\xec\x02\n\x0bRouteConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12+\n\x06relays\x18\x03 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Relay\x12*\n\x03tls\x18\x04 \x01(\x0e\x32\x1d.mailgate.api.node.v1.TlsMode\x12\x0e\n\x06verify\x18\x05 \x01(\x08\x12\x10\n\x08username\x18\x06 \x01(\t\x12\x0e\n\x06secret\x18\x07 \x01(\t\x12\x13\n\x0b\x63onnections\x18\x08 \x01(\r\x12\x1a\n\x12\x63onnect_timeout_ms\x18\t \x01(\r\x12\x1a\n\x12\x63ommand_timeout_ms\x18\n \x01(\r\x12\x17\n\x0f\x62ody_timeout_ms\x18\x0b \x01(\r\x12\x17\n\x0fidle_timeout_ms\x18\x0c \x01(\r\x12 \n\x18max_mails_per_connection\x18\r \x01(\r\x12\x12\n\npipelining\x18\x0e \x01(\x08\"\xa1\x01\n\x08JobOffer\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\r\n\x05route\x18\x02 \x01(\t\x12\x10\n\x08site_key\x18\x04 \x01(\t\x12(\n\x04lane\x18\x05 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\x11\n\tremaining\x18\x06 \x03(\r\x12\x0b\n\x03job\x18\x07 \x01(\x0c\"\xed\x02\n\x0e\x44\x65liverRequest\x12\x31\n\x05hello\x18\x01 \x01(\x0b\x32\".mailgate.api.node.v1.GatewayHello\x12\x31\n\x06routes\x18\x02 \x03(\x0b\x32!.mailgate.api.node.v1.RouteConfig\x12,\n\x04jobs\x18\x03 \x03(\x0b\x32\x1e.mailgate.api.node.v1.JobOffer\x12,\n\x07\x63ommits\x18\x04 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12.\n\twithdraws\x18\x05 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12,\n\x07settled\x18\x06 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12,\n\x07lookups\x18\x07 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\r\n\x05heard\x18\x08 \x01(\x04\"\x87\x01\n\tNodeHello\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\r\x12\x35\n\tinventory\x18\x05 \x03(\x0b\x32\".mailgate.api.node.v1.LookupAnswer\"3\n\x05Ready\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\"|\n\x05Reply\x12*\n\x05phase\x18\x01 \x01(\x0e\x32\x1b.mailgate.api.mail.v1.Phase\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x15\n\renhanced_code\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x14\n\x0c\x62ounce_class\x18\x05 \x01(\t\"\x7f\n\x10RecipientVerdict\x12\x0f\n\x07indexes\x18\x01 \x03(\r\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.mailgate.api.node.v1.Outcome\x12*\n\x05reply\x18\x03 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Reply\"\xed\x02\n\nJobVerdict\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.mailgate.api.node.v1.JobVerdict.Kind\x12:\n\nrecipients\x18\x03 \x03(\x0b\x32&.mailgate.api.node.v1.RecipientVerdict\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x10\n\x08hopeless\x18\x05 \x01(\x08\x12\x13\n\x0bremote_host\x18\x06 \x01(\t\x12\x16\n\x0eremote_address\x18\x07 \x01(\t\x12\x0b\n\x03tls\x18\x08 \x01(\t\x12\x13\n\x0b\x64uration_us\x18\t \x01(\x04\"P\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_TRIED\x10\x01\x12\x10\n\x0cKIND_REFUSED\x10\x02\x12\x10\n\x0cKIND_EXPIRED\x10\x03\"\x8e\x02\n\x0cLookupAnswer\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x37\n\x05state\x18\x02 \x01(\x0e\x32(.mailgate.api.node.v1.LookupAnswer.State\x12\x31\n\x07verdict\x18\x03 \x01(\x0b\x32 .mailgate.api.node.v1.JobVerdict\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_HELD\x10\x01\x12\x13\n\x0fSTATE_COMMITTED\x10\x02\x12\x0e\n\nSTATE_DONE\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\"R\n\x06\x43redit\x12\x10\n\x08site_key\x18\x01 \x01(\t\x12(\n\x04lane\x18\x02 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\x0c\n\x04jobs\x18\x03 \x01(\r\"\xac\x01\n\nLoadReport\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x64raining\x18\x02 \x01(\x08\x12\x0c\n\x04warm\x18\x03 \x01(\r\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x11\n\tunsettled\x18\x05 \x01(\r\x12\x17\n\x0fservice_time_us\x18\x06 \x01(\x04\x12-\n\x07\x63redits\x18\x07 \x03(\x0b\x32\x1c.mailgate.api.node.v1.Credit\"\xb4\x02\n\x0f\x44\x65liverResponse\x12.\n\x05hello\x18\x01 \x01(\x0b\x32\x1f.mailgate.api.node.v1.NodeHello\x12*\n\x05ready\x18\x02 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Ready\x12\x32\n\x08verdicts\x18\x03 \x03(\x0b\x32 .mailgate.api.node.v1.JobVerdict\x12.\n\twithdrawn\x18\x04 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x31\n\x05\x66ound\x18\x05 \x03(\x0b\x32\".mailgate.api.node.v1.LookupAnswer\x12.\n\x04load\x18\x06 \x01(\x0b\x32 .mailgate.api.node.v1.LoadReport*\x80\x01\n\x07TlsMode\x12\x18\n\x14TLS_MODE_UNSPECIFIED\x10\x00\x12\x11\n\rTLS_MODE_NONE\x10\x01\x12\x1a\n\x16TLS_MODE_OPPORTUNISTIC\x10\x02\x12\x15\n\x11TLS_MODE_REQUIRED\x10\x03\x12\x15\n\x11TLS_MODE_IMPLICIT\x10\x04*z\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_DELIVERED\x10\x01\x12\x14\n\x10OUTCOME_DEFERRED\x10\x02\x12\x13\n\x0fOUTCOME_BOUNCED\x10\x03\x12\x14\n\x10OUTCOME_IN_DOUBT\x10\x04\x42=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmailgate/api/node/v1/node.proto\x12\x14mailgate.api.node.v1\x1a\x1fmailgate/api/mail/v1/mail.proto\"(\n\x05\x46\x65nce\x12\x0e\n\x06job_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\x8c\x05\n\x07JobBody\x12\x0f\n\x07mail_id\x18\x01 \x01(\x0c\x12\x13\n\x0breturn_path\x18\x02 \x01(\t\x12\x36\n\nrecipients\x18\x03 \x03(\x0b\x32\".mailgate.api.node.v1.JobRecipient\x12\x10\n\x08smtputf8\x18\x04 \x01(\x08\x12\x12\n\nmessage_id\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x61te_ms\x18\x06 \x01(\x03\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x33\n\x0c\x66rom_address\x18\x08 \x01(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12/\n\x08reply_to\x18\t \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02to\x18\n \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12)\n\x02\x63\x63\x18\x0b \x03(\x0b\x32\x1d.mailgate.api.mail.v1.Address\x12-\n\x07headers\x18\x0c \x03(\x0b\x32\x1c.mailgate.api.mail.v1.Header\x12\x35\n\x0b\x61ttachments\x18\r \x03(\x0b\x32 .mailgate.api.mail.v1.Attachment\x12,\n\x05parts\x18\x0e \x01(\x0b\x32\x1b.mailgate.api.mail.v1.PartsH\x00\x12\r\n\x03raw\x18\x0f \x01(\x0cH\x00\x12\x31\n\x0bown_headers\x18\x10 \x03(\x0b\x32\x1c.mailgate.api.mail.v1.Header\x12\x10\n\x08template\x18\x11 \x01(\x08\x12\x11\n\tvariables\x18\x12 \x01(\x0c\x12\x15\n\rown_variables\x18\x13 \x01(\x0c\x42\t\n\x07\x63ontent\",\n\x0cJobRecipient\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"]\n\x0cGatewayHello\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x14\n\x0cprotocol_min\x18\x03 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x04 \x01(\r\"#\n\x05Relay\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\"\xec\x02\n\x0bRouteConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12+\n\x06relays\x18\x03 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Relay\x12*\n\x03tls\x18\x04 \x01(\x0e\x32\x1d.mailgate.api.node.v1.TlsMode\x12\x0e\n\x06verify\x18\x05 \x01(\x08\x12\x10\n\x08username\x18\x06 \x01(\t\x12\x0e\n\x06secret\x18\x07 \x01(\t\x12\x13\n\x0b\x63onnections\x18\x08 \x01(\r\x12\x1a\n\x12\x63onnect_timeout_ms\x18\t \x01(\r\x12\x1a\n\x12\x63ommand_timeout_ms\x18\n \x01(\r\x12\x17\n\x0f\x62ody_timeout_ms\x18\x0b \x01(\r\x12\x17\n\x0fidle_timeout_ms\x18\x0c \x01(\r\x12 \n\x18max_mails_per_connection\x18\r \x01(\r\x12\x12\n\npipelining\x18\x0e \x01(\x08\"\xc7\x01\n\x08JobOffer\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\r\n\x05route\x18\x02 \x01(\t\x12\x10\n\x08site_key\x18\x04 \x01(\t\x12(\n\x04lane\x18\x05 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\x11\n\tremaining\x18\x06 \x03(\r\x12\x0b\n\x03job\x18\x07 \x01(\x0c\x12\x12\n\ncontent_id\x18\x08 \x01(\x0c\x12\x10\n\x08\x66ile_ids\x18\t \x03(\x0c\")\n\rSharedContent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xbd\x03\n\x0e\x44\x65liverRequest\x12\x31\n\x05hello\x18\x01 \x01(\x0b\x32\".mailgate.api.node.v1.GatewayHello\x12\x31\n\x06routes\x18\x02 \x03(\x0b\x32!.mailgate.api.node.v1.RouteConfig\x12,\n\x04jobs\x18\x03 \x03(\x0b\x32\x1e.mailgate.api.node.v1.JobOffer\x12\x35\n\x08\x63ontents\x18\t \x03(\x0b\x32#.mailgate.api.node.v1.SharedContent\x12\x17\n\x0f\x66orget_contents\x18\n \x03(\x0c\x12,\n\x07\x63ommits\x18\x04 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12.\n\twithdraws\x18\x05 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12,\n\x07settled\x18\x06 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12,\n\x07lookups\x18\x07 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\r\n\x05heard\x18\x08 \x01(\x04\"\x87\x01\n\tNodeHello\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08protocol\x18\x04 \x01(\r\x12\x35\n\tinventory\x18\x05 \x03(\x0b\x32\".mailgate.api.node.v1.LookupAnswer\"3\n\x05Ready\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\"|\n\x05Reply\x12*\n\x05phase\x18\x01 \x01(\x0e\x32\x1b.mailgate.api.mail.v1.Phase\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x15\n\renhanced_code\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x14\n\x0c\x62ounce_class\x18\x05 \x01(\t\"\x7f\n\x10RecipientVerdict\x12\x0f\n\x07indexes\x18\x01 \x03(\r\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.mailgate.api.node.v1.Outcome\x12*\n\x05reply\x18\x03 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Reply\"\xed\x02\n\nJobVerdict\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.mailgate.api.node.v1.JobVerdict.Kind\x12:\n\nrecipients\x18\x03 \x03(\x0b\x32&.mailgate.api.node.v1.RecipientVerdict\x12\x0f\n\x07refusal\x18\x04 \x01(\t\x12\x10\n\x08hopeless\x18\x05 \x01(\x08\x12\x13\n\x0bremote_host\x18\x06 \x01(\t\x12\x16\n\x0eremote_address\x18\x07 \x01(\t\x12\x0b\n\x03tls\x18\x08 \x01(\t\x12\x13\n\x0b\x64uration_us\x18\t \x01(\x04\"P\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_TRIED\x10\x01\x12\x10\n\x0cKIND_REFUSED\x10\x02\x12\x10\n\x0cKIND_EXPIRED\x10\x03\"\x8e\x02\n\x0cLookupAnswer\x12*\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x37\n\x05state\x18\x02 \x01(\x0e\x32(.mailgate.api.node.v1.LookupAnswer.State\x12\x31\n\x07verdict\x18\x03 \x01(\x0b\x32 .mailgate.api.node.v1.JobVerdict\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_HELD\x10\x01\x12\x13\n\x0fSTATE_COMMITTED\x10\x02\x12\x0e\n\nSTATE_DONE\x10\x03\x12\x11\n\rSTATE_UNKNOWN\x10\x04\"R\n\x06\x43redit\x12\x10\n\x08site_key\x18\x01 \x01(\t\x12(\n\x04lane\x18\x02 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\x0c\n\x04jobs\x18\x03 \x01(\r\"\xac\x01\n\nLoadReport\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x64raining\x18\x02 \x01(\x08\x12\x0c\n\x04warm\x18\x03 \x01(\r\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x11\n\tunsettled\x18\x05 \x01(\r\x12\x17\n\x0fservice_time_us\x18\x06 \x01(\x04\x12-\n\x07\x63redits\x18\x07 \x03(\x0b\x32\x1c.mailgate.api.node.v1.Credit\"\xb4\x02\n\x0f\x44\x65liverResponse\x12.\n\x05hello\x18\x01 \x01(\x0b\x32\x1f.mailgate.api.node.v1.NodeHello\x12*\n\x05ready\x18\x02 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Ready\x12\x32\n\x08verdicts\x18\x03 \x03(\x0b\x32 .mailgate.api.node.v1.JobVerdict\x12.\n\twithdrawn\x18\x04 \x03(\x0b\x32\x1b.mailgate.api.node.v1.Fence\x12\x31\n\x05\x66ound\x18\x05 \x03(\x0b\x32\".mailgate.api.node.v1.LookupAnswer\x12.\n\x04load\x18\x06 \x01(\x0b\x32 .mailgate.api.node.v1.LoadReport*\x80\x01\n\x07TlsMode\x12\x18\n\x14TLS_MODE_UNSPECIFIED\x10\x00\x12\x11\n\rTLS_MODE_NONE\x10\x01\x12\x1a\n\x16TLS_MODE_OPPORTUNISTIC\x10\x02\x12\x15\n\x11TLS_MODE_REQUIRED\x10\x03\x12\x15\n\x11TLS_MODE_IMPLICIT\x10\x04*z\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_DELIVERED\x10\x01\x12\x14\n\x10OUTCOME_DEFERRED\x10\x02\x12\x13\n\x0fOUTCOME_BOUNCED\x10\x03\x12\x14\n\x10OUTCOME_IN_DOUBT\x10\x04\x42=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,46 +33,48 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailgate.api.node.v1.node_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.mailgate.api.node.v1P\001Z\037mailgate.dev/api/node/v1;nodev1'
-  _globals['_TLSMODE']._serialized_start=3462
-  _globals['_TLSMODE']._serialized_end=3590
-  _globals['_OUTCOME']._serialized_start=3592
-  _globals['_OUTCOME']._serialized_end=3714
+  _globals['_TLSMODE']._serialized_start=3683
+  _globals['_TLSMODE']._serialized_end=3811
+  _globals['_OUTCOME']._serialized_start=3813
+  _globals['_OUTCOME']._serialized_end=3935
   _globals['_FENCE']._serialized_start=90
   _globals['_FENCE']._serialized_end=130
   _globals['_JOBBODY']._serialized_start=133
-  _globals['_JOBBODY']._serialized_end=725
-  _globals['_JOBRECIPIENT']._serialized_start=727
-  _globals['_JOBRECIPIENT']._serialized_end=771
-  _globals['_GATEWAYHELLO']._serialized_start=773
-  _globals['_GATEWAYHELLO']._serialized_end=866
-  _globals['_RELAY']._serialized_start=868
-  _globals['_RELAY']._serialized_end=903
-  _globals['_ROUTECONFIG']._serialized_start=906
-  _globals['_ROUTECONFIG']._serialized_end=1270
-  _globals['_JOBOFFER']._serialized_start=1273
-  _globals['_JOBOFFER']._serialized_end=1434
-  _globals['_DELIVERREQUEST']._serialized_start=1437
-  _globals['_DELIVERREQUEST']._serialized_end=1802
-  _globals['_NODEHELLO']._serialized_start=1805
-  _globals['_NODEHELLO']._serialized_end=1940
-  _globals['_READY']._serialized_start=1942
-  _globals['_READY']._serialized_end=1993
-  _globals['_REPLY']._serialized_start=1995
-  _globals['_REPLY']._serialized_end=2119
-  _globals['_RECIPIENTVERDICT']._serialized_start=2121
-  _globals['_RECIPIENTVERDICT']._serialized_end=2248
-  _globals['_JOBVERDICT']._serialized_start=2251
-  _globals['_JOBVERDICT']._serialized_end=2616
-  _globals['_JOBVERDICT_KIND']._serialized_start=2536
-  _globals['_JOBVERDICT_KIND']._serialized_end=2616
-  _globals['_LOOKUPANSWER']._serialized_start=2619
-  _globals['_LOOKUPANSWER']._serialized_end=2889
-  _globals['_LOOKUPANSWER_STATE']._serialized_start=2787
-  _globals['_LOOKUPANSWER_STATE']._serialized_end=2889
-  _globals['_CREDIT']._serialized_start=2891
-  _globals['_CREDIT']._serialized_end=2973
-  _globals['_LOADREPORT']._serialized_start=2976
-  _globals['_LOADREPORT']._serialized_end=3148
-  _globals['_DELIVERRESPONSE']._serialized_start=3151
-  _globals['_DELIVERRESPONSE']._serialized_end=3459
+  _globals['_JOBBODY']._serialized_end=785
+  _globals['_JOBRECIPIENT']._serialized_start=787
+  _globals['_JOBRECIPIENT']._serialized_end=831
+  _globals['_GATEWAYHELLO']._serialized_start=833
+  _globals['_GATEWAYHELLO']._serialized_end=926
+  _globals['_RELAY']._serialized_start=928
+  _globals['_RELAY']._serialized_end=963
+  _globals['_ROUTECONFIG']._serialized_start=966
+  _globals['_ROUTECONFIG']._serialized_end=1330
+  _globals['_JOBOFFER']._serialized_start=1333
+  _globals['_JOBOFFER']._serialized_end=1532
+  _globals['_SHAREDCONTENT']._serialized_start=1534
+  _globals['_SHAREDCONTENT']._serialized_end=1575
+  _globals['_DELIVERREQUEST']._serialized_start=1578
+  _globals['_DELIVERREQUEST']._serialized_end=2023
+  _globals['_NODEHELLO']._serialized_start=2026
+  _globals['_NODEHELLO']._serialized_end=2161
+  _globals['_READY']._serialized_start=2163
+  _globals['_READY']._serialized_end=2214
+  _globals['_REPLY']._serialized_start=2216
+  _globals['_REPLY']._serialized_end=2340
+  _globals['_RECIPIENTVERDICT']._serialized_start=2342
+  _globals['_RECIPIENTVERDICT']._serialized_end=2469
+  _globals['_JOBVERDICT']._serialized_start=2472
+  _globals['_JOBVERDICT']._serialized_end=2837
+  _globals['_JOBVERDICT_KIND']._serialized_start=2757
+  _globals['_JOBVERDICT_KIND']._serialized_end=2837
+  _globals['_LOOKUPANSWER']._serialized_start=2840
+  _globals['_LOOKUPANSWER']._serialized_end=3110
+  _globals['_LOOKUPANSWER_STATE']._serialized_start=3008
+  _globals['_LOOKUPANSWER_STATE']._serialized_end=3110
+  _globals['_CREDIT']._serialized_start=3112
+  _globals['_CREDIT']._serialized_end=3194
+  _globals['_LOADREPORT']._serialized_start=3197
+  _globals['_LOADREPORT']._serialized_end=3369
+  _globals['_DELIVERRESPONSE']._serialized_start=3372
+  _globals['_DELIVERRESPONSE']._serialized_end=3680
 # @@protoc_insertion_point(module_scope)

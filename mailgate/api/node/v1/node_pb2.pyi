@@ -43,7 +43,7 @@ class Fence(_message.Message):
     def __init__(self, job_id: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class JobBody(_message.Message):
-    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw", "own_headers")
+    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw", "own_headers", "template", "variables", "own_variables")
     MAIL_ID_FIELD_NUMBER: _ClassVar[int]
     RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
     RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,9 @@ class JobBody(_message.Message):
     PARTS_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     OWN_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    OWN_VARIABLES_FIELD_NUMBER: _ClassVar[int]
     mail_id: bytes
     return_path: str
     recipients: _containers.RepeatedCompositeFieldContainer[JobRecipient]
@@ -76,7 +79,10 @@ class JobBody(_message.Message):
     parts: _mail_pb2.Parts
     raw: bytes
     own_headers: _containers.RepeatedCompositeFieldContainer[_mail_pb2.Header]
-    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., own_headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ...) -> None: ...
+    template: bool
+    variables: bytes
+    own_variables: bytes
+    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., own_headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., template: _Optional[bool] = ..., variables: _Optional[bytes] = ..., own_variables: _Optional[bytes] = ...) -> None: ...
 
 class JobRecipient(_message.Message):
     __slots__ = ("index", "email")
@@ -139,26 +145,40 @@ class RouteConfig(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ...) -> None: ...
 
 class JobOffer(_message.Message):
-    __slots__ = ("fence", "route", "site_key", "lane", "remaining", "job")
+    __slots__ = ("fence", "route", "site_key", "lane", "remaining", "job", "content_id", "file_ids")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     SITE_KEY_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_IDS_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     route: str
     site_key: str
     lane: _mail_pb2.Lane
     remaining: _containers.RepeatedScalarFieldContainer[int]
     job: bytes
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ...) -> None: ...
+    content_id: bytes
+    file_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SharedContent(_message.Message):
+    __slots__ = ("id", "data")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    data: bytes
+    def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "jobs", "commits", "withdraws", "settled", "lookups", "heard")
+    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "heard")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    FORGET_CONTENTS_FIELD_NUMBER: _ClassVar[int]
     COMMITS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWS_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
@@ -167,12 +187,14 @@ class DeliverRequest(_message.Message):
     hello: GatewayHello
     routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
     jobs: _containers.RepeatedCompositeFieldContainer[JobOffer]
+    contents: _containers.RepeatedCompositeFieldContainer[SharedContent]
+    forget_contents: _containers.RepeatedScalarFieldContainer[bytes]
     commits: _containers.RepeatedCompositeFieldContainer[Fence]
     withdraws: _containers.RepeatedCompositeFieldContainer[Fence]
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
     heard: int
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., heard: _Optional[int] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., heard: _Optional[int] = ...) -> None: ...
 
 class NodeHello(_message.Message):
     __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory")
