@@ -33,6 +33,8 @@ CLOSING = 421
 """RFC 5321 3.8: the server closes the connection, whatever it was asked."""
 _SYNTAX_FIRST, _SYNTAX_LAST = 500, 504
 _EXCEEDED = 552
+_NO_LOGIN = frozenset({530, 534, 535, 538})
+"""RFC 4954 6, RFC 2554 6 (538), RFC 3207 4: a login is wanted, or another one, or TLS before it. That says nothing of the mail."""
 
 _ENHANCED = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)", re.M)
 _KNOWN: dict[bytes, str] = {}
@@ -98,7 +100,20 @@ def understand(phase: Phase, said: ServerReply) -> Reply:
     if enhanced and ord(enhanced[0]) - _ZERO != code // 100:
         enhanced = ""  # a 5.x.x under a 4yz means nothing: the reply's class rules (RFC 2034 4)
     text = plain(raw)
+    if code in _NO_LOGIN:
+        return _slip(phase, code, enhanced, text)
     return Reply(phase, code, enhanced, text, "" if code < 300 else _classify(phase, code, enhanced, text))  # noqa: PLR2004 - RFC 5321 4.2.1
+
+
+def _slip(phase: Phase, code: int, enhanced: str, text: str) -> Reply:
+    """A relay that takes nothing as the route is set: whoever reads the verdict is told what to set, before the server's own words."""
+    if _classify(phase, code, enhanced, text) == "tls":
+        bounce_class, cure = "tls", "the relay wants TLS: see the route's tls"
+    elif phase is Phase.AUTH:
+        bounce_class, cure = "auth", "the relay refuses the login: see the route's username and secret"
+    else:
+        bounce_class, cure = "auth", "the relay wants a login: see the route's username and secret"
+    return Reply(phase, code, enhanced, plain(f"{cure} ({text})".encode()) if text else cure, bounce_class)
 
 
 def _split(raw: bytes) -> tuple[str, bytes]:
@@ -127,7 +142,10 @@ def outcome_of(phase: Phase, reply: Reply) -> Outcome:
     """By the class of the reply: 2yz delivered, 4yz deferred, 5yz bounced. Only for those.
 
     552 to RCPT defers unless it names a full mailbox or a size: it is how old servers say "too many recipients" (RFC 5321 4.5.3.1.10).
+    530, 534, 535 and 538 defer: the route lacks a login or TLS, and the mail must not pay for its operator's slip.
     """
+    if reply.code in _NO_LOGIN:
+        return Outcome.DEFERRED
     if reply.code == _EXCEEDED and phase is Phase.RCPT and reply.enhanced_code in ("", "5.5.3"):
         return Outcome.DEFERRED
     return _OUTCOMES[reply.code // 100]

@@ -26,8 +26,12 @@ TABLE = [
     (Phase.RCPT, 554, b"5.7.1 <x@y>: Relay access denied", Outcome.BOUNCED, "policy"),
     (Phase.MAIL, 421, b"4.7.28 Our system has detected an unusual rate of unsolicited mail", Outcome.DEFERRED, "rate_limited"),
     (Phase.MAIL, 450, b"4.7.1 Error: too much mail from 192.0.2.1", Outcome.DEFERRED, "rate_limited"),
-    (Phase.MAIL, 530, b"5.7.0 Must issue a STARTTLS command first", Outcome.BOUNCED, "tls"),
-    (Phase.MAIL, 530, b"5.7.0 Authentication Required", Outcome.BOUNCED, "auth"),
+    (Phase.MAIL, 530, b"5.7.0 Must issue a STARTTLS command first", Outcome.DEFERRED, "tls"),
+    (Phase.MAIL, 530, b"5.7.0 Authentication Required", Outcome.DEFERRED, "auth"),
+    (Phase.RCPT, 530, b"5.7.1 Relaying denied, blocked", Outcome.DEFERRED, "auth"),
+    (Phase.MAIL, 534, b"5.7.9 Application-specific password required", Outcome.DEFERRED, "auth"),
+    (Phase.MAIL, 538, b"", Outcome.DEFERRED, "tls"),
+    (Phase.DATA, 535, b"", Outcome.DEFERRED, "auth"),
     (Phase.MAIL, 552, b"5.3.4 Message size exceeds fixed limit", Outcome.BOUNCED, "too_large"),
     (Phase.MAIL, 552, b"no", Outcome.BOUNCED, "too_large"),
     (Phase.MAIL, 501, b"5.5.4 Syntax: MAIL FROM", Outcome.BOUNCED, "protocol"),
@@ -39,7 +43,7 @@ TABLE = [
     (Phase.BODY, 451, b"4.3.0 Error: queue file write error", Outcome.DEFERRED, "other"),
     (Phase.BODY, 421, b"4.4.2 timeout exceeded", Outcome.DEFERRED, "connect"),
     (Phase.BODY, 554, b"5.6.7 needs SMTPUTF8", Outcome.BOUNCED, "unsupported"),
-    (Phase.AUTH, 535, b"5.7.8 Error: authentication failed", Outcome.BOUNCED, "auth"),
+    (Phase.AUTH, 535, b"5.7.8 Error: authentication failed", Outcome.DEFERRED, "auth"),
     (Phase.CONNECT, 554, b"go away", Outcome.BOUNCED, "policy"),
 ]
 
@@ -68,6 +72,20 @@ def test_the_enhanced_code_stands_apart() -> None:
     assert understand(Phase.RCPT, ServerReply(450, b"5.1.1 later")).enhanced_code == ""
     assert understand(Phase.BODY, ServerReply(250, b"2.0.0")).text == ""
     assert understand(Phase.BODY, ServerReply(250, b"10.0.0.1 has it")).text == "10.0.0.1 has it"
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text", "told"),
+    [
+        (Phase.MAIL, 530, b"5.7.0 log in", "the relay wants a login: see the route's username and secret (log in)"),
+        (Phase.AUTH, 535, b"5.7.8 no", "the relay refuses the login: see the route's username and secret (no)"),
+        (Phase.MAIL, 530, b"5.7.0 STARTTLS first", "the relay wants TLS: see the route's tls (STARTTLS first)"),
+        (Phase.MAIL, 530, b"", "the relay wants a login: see the route's username and secret"),
+    ],
+)
+def test_a_slip_of_the_operator_says_its_cure(phase: Phase, code: int, text: bytes, told: str) -> None:
+    """Whoever asks what keeps a mail waiting reads which keys of the route to look at, and then what the server said."""
+    assert understand(phase, ServerReply(code, text)).text == told
 
 
 def test_what_stands_for_a_reply() -> None:
