@@ -11,9 +11,21 @@ from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
 from gateway.journal.reads import Waiting, waiting
-from gateway.journal.work import AcceptWork, BeginWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
+from gateway.journal.work import AcceptWork, BeginWork, ForgetKeysWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
 from gateway.journal.writer import Writer
-from gateway.ledger.port import Accepted, Begin, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
+from gateway.ledger.port import (
+    Accepted,
+    Begin,
+    Conclusion,
+    DoubtView,
+    Earlier,
+    Found,
+    MailRecord,
+    MailView,
+    OpenAttempt,
+    Parked,
+    QueueCount,
+)
 from mailgate.job import Fence, Job
 from mailgate.mail import OnDoubt, Recipient
 
@@ -31,7 +43,7 @@ class JournalLedger:
         self._counted: Sequence[Waiting] = ()
         self._counted_until = 0.0
 
-    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
+    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[Mapping[bytes, Earlier]]:
         """See the port."""
         self._positions.submitting()
         return self._writer.submit(AcceptWork(accepted, [self._positions.fresh(len(each.jobs)) for each in accepted]))
@@ -107,6 +119,10 @@ class JournalLedger:
     async def parked(self) -> Mapping[Parked, int]:
         """See the port."""
         return await self._reader.ask(queries.parked_counts)
+
+    async def forget_keys(self, now_ms: int, limit: int) -> int:
+        """See the port."""
+        return int(await self._submit(ForgetKeysWork(now_ms, limit)))
 
     async def forget(self, before_ms: int, limit: int) -> int:
         """See the port."""

@@ -103,6 +103,8 @@ class JournalQueue:
 
     def _accepted(self, work: AcceptWork, floor: int) -> None:
         for each, positions in zip(work.accepted, work.positions, strict=True):
+            if each.mail.id in work.refused:
+                continue
             for job, position in zip(each.jobs, positions, strict=True):
                 self._window.fresh(Placed(position, job), floor)
                 self._unput[job.id] = None

@@ -9,8 +9,6 @@ import apsw
 
 from mailgate.errors import Mistake, SettingsInvalid
 
-VERSION = 1
-
 TABLES = """
 create table meta(name text primary key, value any) strict, without rowid;
 create table mail(
@@ -38,13 +36,23 @@ create table attempt(
   job blob primary key, attempt int not null, node text not null, boot blob not null, begun_ms int not null, claim int not null
 ) strict, without rowid;
 """
-"""Times are milliseconds since the epoch.
+CLAIMS = """
+create table claim(
+  tenant text not null, key text not null, fingerprint blob not null, mail blob not null, accept_ms int not null, until_ms int not null,
+  primary key(tenant, key)
+) strict, without rowid;
+create index claim_until on claim(until_ms);
+"""
+STEPS = (TABLES, CLAIMS)
+"""What makes each version out of the one before. Times are milliseconds since the epoch.
 
 - `job.due`: a position (see line.py); NULL: nothing brings it, since it is parked, or in the hand of somebody who keeps it as ready.
 - `content.no` rises, so that bodies are only ever appended; `solo`: one job alone has it and `refs` need not be counted.
 - `job.size`: octets of envelope and content, for the window's budget. `recipients`: little-endian 32-bit indexes.
 - `attempt`: the open attempts; `claim` rises with each insert, so that whose insert it was can be told.
+- `claim`: idempotency keys, each with the mail that has it.
 """
+VERSION = len(STEPS)
 
 
 def open_writer(path: Path, cache_bytes: int) -> apsw.Connection:
@@ -85,9 +93,10 @@ def _prepare(connection: apsw.Connection, path: Path, cache_bytes: int) -> None:
     connection.pragma("temp_store", "memory")
     connection.wal_autocheckpoint(0)
     version = connection.pragma("user_version")
-    if version == 0:
+    if version < VERSION:
         with connection:
-            connection.execute(TABLES)
+            for step in STEPS[version:]:
+                connection.execute(step)
             connection.pragma("user_version", VERSION)
         _sync_directory(path.parent)
     elif version != VERSION:

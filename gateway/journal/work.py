@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
-from gateway.ledger.port import Accepted, Begin, Conclusion
+from gateway.ledger.port import Accepted, Begin, Conclusion, Earlier
 from mailgate.job import Fence
 
 
@@ -23,10 +23,11 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AcceptWork:
-    """`positions[i]` are the positions (`job.due`) of the jobs of `accepted[i]`."""
+    """`positions[i]` are the positions (`job.due`) of the jobs of `accepted[i]`. Its result: `refused`, which the writer fills."""
 
     accepted: Sequence[Accepted]
     positions: Sequence[Sequence[int]]
+    refused: dict[bytes, Earlier] = field(default_factory=dict)
     rank = Rank.ACCEPT
 
     @property
@@ -117,7 +118,22 @@ class ForgetWork:
         return ()
 
 
-Work = AcceptWork | BeginWork | RetractWork | RecordWork | LossesWork | ForgetWork
+@dataclass(frozen=True, slots=True, eq=False)
+class ForgetKeysWork:
+    """Claims to delete, at most `limit`. Its result: how many were."""
+
+    now_ms: int
+    limit: int
+    rank = Rank.FORGET
+    octets = 0
+
+    @property
+    def jobs(self) -> Iterable[bytes]:
+        """None."""
+        return ()
+
+
+Work = AcceptWork | BeginWork | RetractWork | RecordWork | LossesWork | ForgetWork | ForgetKeysWork
 
 
 def stages(group: Iterable[tuple[int, Work, Sequence[bytes]]]) -> list[dict[Rank, list[int]]]:

@@ -10,9 +10,10 @@ from itertools import repeat
 
 import apsw
 
+from gateway.journal.claims import claim, forget_keys
 from gateway.journal.rows import JOB, MAIL, attempt_values, indexes_blob, job_row, mail_row
 from gateway.journal.statements import Row, chunks, fetch, statements
-from gateway.journal.work import AcceptWork, BeginWork, ForgetWork, LossesWork, Rank, RecordWork, RetractWork, Work
+from gateway.journal.work import AcceptWork, BeginWork, ForgetKeysWork, ForgetWork, LossesWork, Rank, RecordWork, RetractWork, Work
 from gateway.ledger.port import Change, Conclusion, Parked
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
@@ -48,7 +49,7 @@ class Writes:
         for rank in sorted(works):
             match rank:
                 case Rank.ACCEPT:
-                    self._accept([work for work in works[rank] if isinstance(work, AcceptWork)])
+                    results.update(self._accept([work for work in works[rank] if isinstance(work, AcceptWork)]))
                 case Rank.BEGIN:
                     results.update(self._begin([work for work in works[rank] if isinstance(work, BeginWork)]))
                 case Rank.RETRACT:
@@ -58,7 +59,7 @@ class Writes:
                 case Rank.LOSSES:
                     self._note_losses([row for work in works[rank] if isinstance(work, LossesWork) for row in work.losses.items()])
                 case Rank.FORGET:
-                    results.update((work, self._forget(work.mails)) for work in works[rank] if isinstance(work, ForgetWork))
+                    results.update((work, self._forget(work)) for work in works[rank])
         return results
 
     def _run(self, head: str, rows: Sequence[Row], tail: str = "") -> None:
@@ -69,16 +70,19 @@ class Writes:
         if ids:
             self._connection.execute(text, (apsw.carray(tuple(ids)),))
 
-    def _accept(self, works: Sequence[AcceptWork]) -> None:
+    def _accept(self, works: Sequence[AcceptWork]) -> Iterable[tuple[Work, object]]:
+        claim(self._connection, works)
         mails: list[Row] = []
         recipients: list[Row] = []
         jobs: list[Row] = []
         contents: list[Row] = []
         for work in works:
-            uses = Counter(job.content_id for each in work.accepted for job in each.jobs)
+            uses = Counter(job.content_id for each in work.accepted if each.mail.id not in work.refused for job in each.jobs)
             numbers: dict[bytes, int] = {}
             for each, positions in zip(work.accepted, work.positions, strict=True):
                 mail = each.mail
+                if mail.id in work.refused:
+                    continue
                 mails.append(mail_row(mail))
                 recipients += zip(repeat(mail.id), range(len(mail.emails)), mail.emails, repeat(ACCEPTED), repeat(mail.accept_ms))
                 for job, position in zip(each.jobs, positions, strict=True):
@@ -92,6 +96,7 @@ class Writes:
         self._run(f"insert into mail({MAIL}) values", mails)
         self._run("insert into recipient(mail, idx, email, state, update_ms) values", recipients)
         self._run(f"insert into job({JOB}) values", jobs)
+        return [(work, work.refused) for work in works]
 
     def _begin(self, works: Sequence[BeginWork]) -> Iterable[tuple[Work, frozenset[Fence]]]:
         self._claim = claim = self._claim + 1
@@ -116,7 +121,12 @@ class Writes:
     def _note_losses(self, losses: Sequence[tuple[bytes, int]]) -> None:
         self._run("update job set losses = v.column2 from (values", losses, ") v where id = v.column1")
 
-    def _forget(self, mails: Sequence[bytes]) -> int:
+    def _forget(self, work: Work) -> int:
+        if isinstance(work, ForgetKeysWork):
+            return forget_keys(self._connection, work.now_ms, work.limit)
+        return self._forget_mails(work.mails) if isinstance(work, ForgetWork) else 0
+
+    def _forget_mails(self, mails: Sequence[bytes]) -> int:
         forgotten = 0
         for start, end in chunks(len(mails)):
             batch = apsw.carray(tuple(mails[start:end]))

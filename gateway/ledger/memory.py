@@ -7,7 +7,21 @@ from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from gateway.ledger.port import Accepted, Begin, Change, Conclusion, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked, QueueCount
+from gateway.ledger.port import (
+    Accepted,
+    Begin,
+    Change,
+    Claim,
+    Conclusion,
+    DoubtView,
+    Earlier,
+    Found,
+    MailRecord,
+    MailView,
+    OpenAttempt,
+    Parked,
+    QueueCount,
+)
 from mailgate.errors import WrongState
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
@@ -27,13 +41,13 @@ class Done(Generic[T]):
         yield
 
 
-class Failed:
+class Failed(Generic[T]):
     """An awaitable that raises."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def __await__(self) -> Generator[None, None, None]:
+    def __await__(self) -> Generator[None, None, T]:
         raise self._error
         yield
 
@@ -63,16 +77,21 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._mails: dict[bytes, _Mail] = {}
         self._jobs: dict[bytes, _Entry] = {}
+        self._claims: dict[tuple[str, str], tuple[Claim, MailRecord]] = {}
 
-    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
+    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[Mapping[bytes, Earlier]]:
         """See the port."""
         if any(each.mail.id in self._mails or any(job.id in self._jobs for job in each.jobs) for each in accepted):
             return Failed(WrongState("one of the mails is there already"))
-        for mail, jobs in ((each.mail, each.jobs) for each in accepted):
+        refused: dict[bytes, Earlier] = {}
+        for mail, jobs, claim in accepted:
+            if claim is not None and (earlier := self._claim(claim, mail)) is not None:
+                refused[mail.id] = earlier
+                continue
             recipients = [Recipient(i, email, RecipientState.QUEUED, update_ms=mail.accept_ms) for i, email in enumerate(mail.emails)]
             self._mails[mail.id] = _Mail(mail, recipients, {job.id for job in jobs})
             self._jobs.update((job.id, _Entry(job, mail.accept_ms)) for job in jobs)
-        return Done(None)
+        return Done(refused)
 
     def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
         """See the port."""
@@ -178,12 +197,27 @@ class MemoryLedger:
         """A walk over all jobs."""
         return Counter(entry.parked for entry in self._jobs.values() if entry.parked is not None)
 
+    async def forget_keys(self, now_ms: int, limit: int) -> int:
+        """See the port."""
+        over = [key for key, (claim, _) in self._claims.items() if claim.until_ms < now_ms][:limit]
+        for key in over:
+            del self._claims[key]
+        return len(over)
+
     async def forget(self, before_ms: int, limit: int) -> int:
         """See the port."""
         old = [mail_id for mail_id, mail in self._mails.items() if mail.record.accept_ms < before_ms and not mail.jobs]
         for mail_id in old[:limit]:
             del self._mails[mail_id]
         return len(old[:limit])
+
+    def _claim(self, claim: Claim, mail: MailRecord) -> Earlier | None:
+        """The key is the mail's from here on, or whose it is already."""
+        held = self._claims.get((mail.tenant, claim.key))
+        if held is not None and held[0].until_ms >= mail.accept_ms:
+            return Earlier(held[1].id, held[1].accept_ms, held[0].fingerprint)
+        self._claims[mail.tenant, claim.key] = (claim, mail)
+        return None
 
     def _current(self, fence: Fence) -> _Entry | None:
         entry = self._jobs.get(fence.job_id)

@@ -31,11 +31,29 @@ class MailRecord(NamedTuple):
     emails: tuple[str, ...]
 
 
+class Claim(NamedTuple):
+    """An idempotency key that a mail wants for itself, among its tenant's. `fingerprint` tells the same mail from another one."""
+
+    key: str
+    fingerprint: bytes
+    until_ms: int
+    """From then on the key is anybody's again."""
+
+
 class Accepted(NamedTuple):
     """A mail and its jobs, to become durable together."""
 
     mail: MailRecord
     jobs: tuple[Job, ...]
+    claim: Claim | None = None
+
+
+class Earlier(NamedTuple):
+    """The mail that a key belongs to already."""
+
+    mail_id: bytes
+    accept_ms: int
+    fingerprint: bytes
 
 
 class Begin(NamedTuple):
@@ -136,8 +154,10 @@ class QueueCount:
 class Ledger(Protocol):
     """See the module. Queries see everything that is durable; they do not block the loop."""
 
-    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[None]:
-        """Mails, recipients (QUEUED) and jobs, all or none.
+    def accept(self, accepted: Sequence[Accepted]) -> Awaitable[Mapping[bytes, Earlier]]:
+        """Mails, recipients (QUEUED), jobs and claims, all or none; but for mails whose key belongs to an earlier one.
+
+        Those are not stored; the result names them by their id. Of two mails with one key that are handed in together the first has it.
 
         Raises:
             WrongState: one of the mails or jobs is there already; when awaited.
@@ -204,6 +224,10 @@ class Ledger(Protocol):
 
     async def parked(self) -> Mapping[Parked, int]:
         """How many jobs are parked, by why; a kind without any may be missing. Cheap: it is asked for at each scrape."""
+        ...
+
+    async def forget_keys(self, now_ms: int, limit: int) -> int:
+        """Delete at most `limit` claims whose time was over before that; how many were deleted."""
         ...
 
     async def forget(self, before_ms: int, limit: int) -> int:

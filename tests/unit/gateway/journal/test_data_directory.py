@@ -8,7 +8,10 @@ import stat
 import apsw
 import pytest
 
+from gateway.journal.schema import TABLES, VERSION
+from gateway.ledger.port import Claim
 from mailgate.errors import SettingsInvalid
+from tests.contract.builders import many
 
 
 async def test_a_second_journal_on_the_directory_is_refused(opened, tmp_path):
@@ -55,5 +58,20 @@ async def test_a_journal_of_a_newer_program_is_refused(opened, tmp_path):
     connection = apsw.Connection(str(tmp_path / "data" / "journal.db"))
     connection.pragma("user_version", 99)
     connection.close()
-    with pytest.raises(SettingsInvalid, match="format 99, this program knows 1"):
+    with pytest.raises(SettingsInvalid, match=f"format 99, this program knows {VERSION}"):
         await opened().__aenter__()
+
+
+async def test_a_journal_of_an_older_program_is_brought_up_to_date(opened, clock, tmp_path):
+    """What it holds stays, and what is new in this program works on it."""
+    (tmp_path / "data").mkdir()
+    connection = apsw.Connection(str(tmp_path / "data" / "journal.db"))
+    connection.execute(TABLES)
+    connection.pragma("user_version", 1)
+    connection.execute("insert into meta values('gateway_id', 'the same as before'), ('epoch', 7), ('clean', 1)")
+    connection.close()
+    async with opened() as backend:
+        assert (backend.journal.gateway_id, backend.journal.epoch) == ("the same as before", 8)
+        first, second = [each._replace(claim=Claim("key", b"f" * 32, clock() + 1)) for each in many(2, clock())]
+        assert await backend.ledger.accept([first]) == {}
+        assert list(await backend.ledger.accept([second])) == [second.mail.id]

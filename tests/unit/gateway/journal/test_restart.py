@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.ledger.port import Parked
+import pytest
+
+from gateway.ledger.port import Claim, Earlier, Parked
 from mailgate.mail import Lane
 from tests.contract.backend import accept, nothing_to_take, take
 from tests.contract.builders import begin, deferred, delivered, many, parked, untried
@@ -61,6 +63,26 @@ async def test_an_open_attempt_is_told_and_not_brought(opened, clock):
         assert not await backend.ledger.open_attempts()
     async with opened() as backend:
         assert sorted(job.id for job in await take(backend, 3)) == sorted(job.id for job in taken)
+
+
+async def test_the_latest_time_on_record_is_told(opened, clock):
+    """Of the newest mail, the last attempt that was begun, or the last deferral, whichever is later: time must not go on before it."""
+    async with opened() as backend:
+        assert backend.journal.recorded_ms == 0
+        await accept(backend, many(3, clock()))
+        accepted = clock()
+    async with opened() as backend:
+        assert backend.journal.recorded_ms == accepted
+        one, two, _ = await take(backend, 3)
+        clock.advance(1000)
+        await backend.ledger.record([deferred(one, clock(), clock() + 60_000)])
+        deferral = clock()
+    async with opened() as backend:
+        assert backend.journal.recorded_ms == deferral
+        clock.advance(1000)
+        await backend.ledger.begin([begin(two, 9)])
+    async with opened() as backend:
+        assert backend.journal.recorded_ms >= deferral
 
 
 async def test_a_deferred_job_waits_over_a_restart(opened, clock):
@@ -143,3 +165,17 @@ async def test_large_jobs_are_bounded_by_their_octets(opened, clock):
             seen += await take(backend, 1)
             assert backend.journal.figures().ready_bytes <= 1_500_000
         assert seen == jobs
+
+
+async def test_a_key_is_kept(opened, clock):
+    """The mail of the process before has it, also when the storing of another mail with it failed as a whole."""
+    first, second, third = [
+        each._replace(claim=Claim("key", bytes([number]) * 32, clock() + 9)) for number, each in enumerate(many(3, clock()))
+    ]
+    evil = second._replace(mail=second.mail._replace(expire_ms=1 << 70))
+    async with opened() as backend:
+        with pytest.raises(OverflowError):
+            await backend.ledger.accept([evil])
+        assert await backend.ledger.accept([first]) == {}
+    async with opened() as backend:
+        assert await backend.ledger.accept([third]) == {third.mail.id: Earlier(first.mail.id, clock(), bytes(32))}

@@ -46,7 +46,7 @@ async def test_bad_work_fails_alone(opened, clock, bad):
             works, error = [[good], [other], [evil._replace(mail=evil.mail._replace(expire_ms=1 << 70))]], OverflowError
     async with opened() as backend:
         first, second, third = await asyncio.gather(*map(backend.ledger.accept, works), return_exceptions=True)
-        assert (first, second) == (None, None)
+        assert (first, second) == ({}, {})
         assert isinstance(third, error)
         assert await backend.ledger.mail("acme", evil.mail.id) is None
         assert {job.id for job in await backend.queue.take(lambda *_: 10)} == {good.jobs[0].id, other.jobs[0].id}
