@@ -64,5 +64,7 @@ class Housekeeping:
         try:
             while await self._ledger.forget(before_ms, FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # others' commits first
+            while await self._ledger.forget_keys(self._clock.now_ms(), FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         except StorageFull as error:  # deleting needs room in the log as well
             log.warning("retention_put_off", reason=str(error))
