@@ -59,6 +59,10 @@ async def run(settings: GatewaySettings, stop: Stop) -> None:
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
         backends = await started.enter_async_context(open_backends(settings, clock.now_ms))
+        if behind_ms := clock.resume(backends.recorded_ms):
+            log.warning("clock_behind", milliseconds=behind_ms, consequence="ids and times go on from what was recorded last")
+        if not clock.trusted:
+            log.warning("clock_not_trusted", consequence="expiry and retention pause for 10 min")
         gateway = Gateway(settings, backends, clock, shell, tracer)
         for reader in (lag.stats, backends.stats, *gateway.readers):
             metrics.register(reader)

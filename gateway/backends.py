@@ -30,6 +30,8 @@ class Backends:
     """The ledger is this process's alone: dispatch/committer.py says what that allows."""
     recovering: bool
     """The last stop was not clean: what looks ready may be under way."""
+    recorded_ms: int
+    """The latest time that an earlier life has recorded; 0: none has."""
     broken: asyncio.Future[None]
     """Ends with StorageBroken when the process must stop."""
     stats: Callable[[], Iterable[Sample | HistogramSample]]
@@ -52,6 +54,7 @@ async def open_backends(settings: GatewaySettings, now_ms: Callable[[], int]) ->
             journal.epoch,
             early=True,
             recovering=journal.recovering,
+            recorded_ms=journal.recorded_ms,
             broken=journal.broken,
             stats=journal.stats,
         )

@@ -14,6 +14,11 @@ def new_id(unix_ms: int, random: bytes) -> bytes:
     return unix_ms.to_bytes(6, "big") + bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F)) + random[3:RANDOM_OCTETS]
 
 
+def time_of(id: bytes) -> int:
+    """The milliseconds that `new_id` was given."""
+    return int.from_bytes(id[:6], "big")
+
+
 def format_id(value: bytes) -> str:
     """The usual text form of a UUID."""
     h = value.hex()

@@ -68,11 +68,11 @@ class Ruling(NamedTuple):
                 )
 
 
-def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff, random: float) -> Ruling:
+def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff, random: float, *, may_expire: bool = True) -> Ruling:
     """The node tried: a ruling for each remaining recipient.
 
     - delivered or bounced: final;
-    - deferred, or not mentioned: again after the backoff, or EXPIRED when that is past the ttl;
+    - deferred, or not mentioned: again after the backoff, or EXPIRED when that is past the ttl and the time can be trusted (`may_expire`);
     - in doubt under RESEND: the same as deferred (a server that always closes after the dot must not get a copy a second);
     - in doubt under HOLD: the job is parked with it. What is deferred in the same job waits until the doubt is resolved.
     """
@@ -99,7 +99,7 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     if not again:
         return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
     due_ms = now_ms + backoff.wait(job.attempt, random)
-    if due_ms >= job.expire_ms:
+    if may_expire and due_ms >= job.expire_ms:
         changes += [Change(indexes, RecipientState.EXPIRED, attempt(reply)) for indexes, reply in again]
         return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
     changes += [Change(indexes, RecipientState.DEFERRED, attempt(reply), due_ms) for indexes, reply in again]

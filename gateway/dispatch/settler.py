@@ -90,7 +90,7 @@ class Settler:
 
     def tried(self, node_id: str, job: Job, verdict: Tried, *, tell: bool = True) -> None:
         """The node tried the job. `tell` it when that is durable."""
-        ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random())
+        ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random(), may_expire=self._clock.trusted)
         self.settle(Settled(ruling, node_id if tell else ""))
 
     def settle(self, settled: Settled) -> None:

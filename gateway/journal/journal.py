@@ -64,6 +64,8 @@ class Journal:
     """Rises with each start; durable before anything else."""
     recovering: bool
     """The last process did not close the journal: what looks ready may be under way at a node."""
+    recorded_ms: int
+    """The latest time that an earlier process has recorded; 0: none has."""
     broken: asyncio.Future[None]
     """Done with StorageBroken when the storage failed for good: the process must stop."""
 
@@ -136,5 +138,5 @@ class Journal:
         except BaseException:
             connection.close()
             raise
-        self.gateway_id, self.epoch, self.recovering = life.gateway_id, life.epoch, life.recovering
+        self.gateway_id, self.epoch, self.recovering, self.recorded_ms = life.gateway_id, life.epoch, life.recovering, life.recorded_ms
         return connection

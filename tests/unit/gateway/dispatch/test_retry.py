@@ -67,6 +67,14 @@ def test_what_would_be_due_after_its_ttl_expires():
     assert ruling.conclusion.changes[-1].attempt.text == "DEFERRED", "the last reply says why"
 
 
+def test_nothing_expires_while_the_time_cannot_be_trusted():
+    """The clock has jumped: it waits as any deferral does."""
+    job = make_job(ttl_ms=59_000)
+    ruling = conclude(job, said(((0,), Outcome.DEFERRED)), "node", job.expire_ms + 1, BACKOFF, 0.5, may_expire=False)
+    assert states(ruling) == {0: S.DEFERRED}
+    assert ruling.conclusion.due_ms == job.expire_ms + 60_001
+
+
 def test_in_doubt_under_resend_waits_like_a_deferral():
     """A server that always closes after the dot must not get a copy a second."""
     ruling = ruled(make_job(on_doubt=RESEND), said(((0,), Outcome.IN_DOUBT)))
