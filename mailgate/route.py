@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
+from typing import Any
 
 
 class TlsMode(IntEnum):
@@ -62,5 +64,17 @@ class Route:
     """A connection is closed after this many mails."""
     pipelining: bool = True
     """Several commands in one packet (RFC 2920), where the server offers it."""
-    version: int = 1
-    """Rises with each change while the gateway runs."""
+
+
+_MINUTES_10 = timedelta(minutes=10)
+
+BOUNDS: Mapping[str, tuple[Any, Any]] = {
+    "connections": (1, 1000),
+    "connect_timeout": (timedelta(milliseconds=100), _MINUTES_10),
+    "command_timeout": (timedelta(milliseconds=100), _MINUTES_10),
+    "body_timeout": (timedelta(seconds=1), timedelta(hours=1)),
+    "idle_timeout": (timedelta(seconds=1), timedelta(hours=1)),
+    "max_mails_per_connection": (1, 1_000_000),
+}
+"""The least and the greatest of each number of a route. Wide enough for whatever makes sense: the settings refuse a value beyond as a slip
+of the pen, and a node does not do what a gateway asks beyond them."""

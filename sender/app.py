@@ -48,7 +48,7 @@ async def run(settings: SenderSettings, stop: Stop) -> None:
         tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
-        delivery = Delivery(decode_body, tracer)
+        delivery = Delivery(decode_body, tracer, options.max_connections)
         started.push_async_callback(delivery.close)
         pool = await started.enter_async_context(Pool(delivery, secrets, options.helo))
         delivery.use(pool)

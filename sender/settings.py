@@ -13,6 +13,7 @@ from mailgate.config.secret import NONE, Secret
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
+from sender.delivery.routes import MAX_CONNECTIONS
 
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
 """MAILGATE_SECRET_<NAME> is `[secrets] name`."""
@@ -38,6 +39,8 @@ class SenderOptions:
     """Shown to gateways and asked of them: the same on both sides. Or `fleet_token_file`."""
     drain_timeout: timedelta = timedelta(seconds=30)
     """How long SIGTERM waits for what is in hand (design: 30 s)."""
+    max_connections: int = MAX_CONNECTIONS
+    """SMTP connections of all routes together. Gateways say how many each route gets; beyond this a route gets what is left, or nothing."""
     helo: str = ""
     """The name in EHLO (RFC 5321 4.1.1.1). Empty: the host's full name, or its address literal."""
     tls: TlsOptions = field(default_factory=TlsOptions)
@@ -56,7 +59,12 @@ class SenderSettings:
     """Passwords of relays by the name that routes give."""
 
 
-RULES = Rules(bounds={"SenderOptions.drain_timeout": (timedelta(0), timedelta(hours=1))})
+RULES = Rules(
+    bounds={
+        "SenderOptions.drain_timeout": (timedelta(0), timedelta(hours=1)),
+        "SenderOptions.max_connections": (1, 1_000_000),
+    }
+)
 
 
 def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:

@@ -21,7 +21,6 @@ class Scope(StrEnum):
 
     SEND = "send"
     READ = "read"
-    MANAGE = "manage"
     OPERATE = "operate"
 
 
@@ -32,7 +31,7 @@ class KeyOptions:
     hash: str = ""
     """`sha256:` and the hex digest of the key: the settings never hold the key itself."""
     scopes: tuple[str, ...] = (Scope.SEND, Scope.READ)
-    """Of send, read, manage, operate."""
+    """Of send, read, operate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,8 @@ class Hello:
 class Load:
     """A load report. `credit` is absolute: jobs in hand at most, by lane and site key; a key that is not there has none."""
 
-    sequence: int
     draining: bool
     warm: int
-    in_flight: int
     service_time_us: int
     credit: dict[tuple[Lane, str], int] = field(default_factory=dict)
 

@@ -39,7 +39,7 @@ class Member:
         self.link: NodeLink | None = None
         self.state = NodeState.CONNECTING
         self.reason = ""
-        self.load = Load(0, False, 0, 0, 0)
+        self.load = Load(False, 0, 0)
         self.quiet = False
         """Gets no new jobs until it has nothing in hand: a job that must be alone is to come."""
         self.offered = 0

@@ -22,11 +22,6 @@ class MemoryRegistry:
         self._number = 0
         self._watchers: set[asyncio.Event] = set()
 
-    @property
-    def lease(self) -> float:
-        """Seconds that an entry outlives the stream that keeps it."""
-        return self._lease
-
     async def register(self, record: NodeRecord) -> NodeRecord:
         """Store it under a new number; what it replaces is stale from here on."""
         self._number += 1

@@ -21,11 +21,6 @@ class NodeRecord:
 class Registry(Protocol):
     """See the module. Every change is a compare-and-set on (boot id, registration): who was hung cannot undo what another took over."""
 
-    @property
-    def lease(self) -> float:
-        """Seconds that an entry outlives the stream that keeps it."""
-        ...
-
     async def register(self, record: NodeRecord) -> NodeRecord:
         """Store it and give it its number: the registry holds it when this returns.
 

@@ -67,9 +67,9 @@ class Outgoing:
             self._jobs = deque(job for job in self._jobs if job.fence not in waiting)
         self._withdraws += fences - waiting
 
-    def next_frame(self, heard: int) -> node_pb2.DeliverRequest:
+    def next_frame(self) -> node_pb2.DeliverRequest:
         """Everything small, and bodies up to FRAME_OCTETS."""
-        frame = node_pb2.DeliverRequest(heard=heard)
+        frame = node_pb2.DeliverRequest()
         put_fences(frame.commits, self._commits)
         put_fences(frame.settled, self._settled)
         put_fences(frame.withdraws, self._withdraws)
@@ -95,7 +95,7 @@ def put_fences(field: object, fences: Iterable[Fence]) -> None:
 
 def put_offer(frame: node_pb2.DeliverRequest, job: Job) -> None:
     """Write a job into a frame."""
-    offer = frame.jobs.add(route=job.route, site_key=job.site_key, lane=job.lane.value, job=job.envelope + job.content)
+    offer = frame.jobs.add(route=job.route, lane=job.lane.value, job=job.envelope + job.content)
     offer.fence.job_id, offer.fence.attempt = job.id, job.attempt
     if job.partial:
         offer.remaining.extend(job.recipients)
@@ -105,7 +105,6 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
     """A route, as the node needs it."""
     message = node_pb2.RouteConfig(
         name=route.name,
-        version=route.version,
         tls=route.tls.value,  # type: ignore[arg-type]
         verify=route.verify,
         username=route.username,
@@ -143,7 +142,7 @@ def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
 def load_from_proto(message: node_pb2.LoadReport) -> Load:
     """A load report."""
     credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in LANES}
-    return Load(message.sequence, message.draining, message.warm, message.in_flight, message.service_time_us, credit)
+    return Load(message.draining, message.warm, message.service_time_us, credit)
 
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:

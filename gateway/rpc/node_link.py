@@ -53,8 +53,7 @@ class GrpcNodeLink:
         self._record, self._identity, self._routes = record, identity, routes
         self._outgoing = Outgoing()
         self._pace = Pace()
-        self._told: dict[str, int] = {}
-        self._heard_sequence = 0
+        self._told: dict[str, Route] = {}
         self._frames_in = 0
         self._frames_out = 0
 
@@ -66,8 +65,8 @@ class GrpcNodeLink:
     def offer(self, job: Job) -> None:
         """Have the node make it ready."""
         route = self._routes.get(job.route)
-        if route is not None and self._told.get(route.name) != route.version:
-            self._told[route.name] = route.version
+        if route is not None and self._told.get(route.name) != route:
+            self._told[route.name] = route
             self._outgoing.route(route)
         self._outgoing.offer(job)
         self._pace.soon()
@@ -117,21 +116,28 @@ class GrpcNodeLink:
             if frame is None:  # what gRPC makes of bytes that are no message
                 raise Ended(f"the node at {self._record.address} sent bytes that are no frame")
             self._frames_in += 1
-            heard = heard_from_proto(cast(node_pb2.DeliverResponse, frame))
+            message = cast(node_pb2.DeliverResponse, frame)
             if not joined.is_set():
-                if heard.hello is None or heard.hello.node_id != self._record.node_id:
-                    raise Ended(f"the node at {self._record.address} is not {self._record.node_id!r}")
+                self._greeted(message)
                 self._routes_known()
                 joined.set()
-            if heard.load is not None:
-                self._heard_sequence = heard.load.sequence
-            listener.heard(heard)
+            listener.heard(heard_from_proto(message))
         raise Ended("the node closed the stream")
+
+    def _greeted(self, frame: node_pb2.DeliverResponse) -> None:
+        """The first frame: from whom it must be, in the protocol that it must be in."""
+        hello, address = frame.hello, self._record.address
+        if not frame.HasField("hello") or hello.node_id != self._record.node_id:
+            raise Ended(f"the node at {address} is not {self._record.node_id!r}")
+        if hello.protocol != PROTOCOL:
+            raise Ended(
+                f"the node at {address} speaks protocol {hello.protocol}, this gateway {PROTOCOL}: run a release that speaks the same"
+            )
 
     def _routes_known(self) -> None:
         """Tell all routes at once, so that the node dials ahead and reports credit for them."""
         for route in self._routes.values():
-            self._told[route.name] = route.version
+            self._told[route.name] = route
             self._outgoing.route(route)
         self._pace.now()
 
@@ -147,7 +153,7 @@ class GrpcNodeLink:
                 await self._write_frame(call)
 
     async def _write_frame(self, call: Call) -> None:
-        frame = self._outgoing.next_frame(self._heard_sequence)
+        frame = self._outgoing.next_frame()
         self._frames_out += 1
         await call.write(frame)
 

@@ -80,9 +80,7 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
             await asyncio.wait(self._open, timeout=1.0)
 
     async def _hold(self, record: NodeRecord, context: Context, over: asyncio.Event) -> None:
-        answer = pb.RegisterResponse(registration=record.registration)
-        answer.lease.FromMilliseconds(int(self._registry.lease * 1000))
-        await context.write(answer)
+        await context.write(pb.RegisterResponse())
         reader = asyncio.ensure_future(self._until_it_leaves(record, context))
         ending = asyncio.ensure_future(over.wait())
         try:

@@ -77,7 +77,7 @@ def show(file: File = "", json: target.Json = False) -> None:
 @config.command("key")
 def key(
     tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose key it is.")] = "default",
-    scopes: Annotated[str, typer.Option("--scopes", metavar="LIST", help="Of send, read, manage, operate.")] = "send,read",
+    scopes: Annotated[str, typer.Option("--scopes", metavar="LIST", help="Of send, read, operate.")] = "send,read",
     json: target.Json = False,
 ) -> None:
     """Make an API key: the key for the caller, and its hash for the settings, which never hold the key itself.

@@ -183,7 +183,7 @@ def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str) -> Stag
     tables["gateway"] = {"listen": f"{HOST}:{ports.gateway}", "data": str(data), "fleet_token": fleet_token}
     tables["sender"] = {"listen": f"{HOST}:0", "gateways": [f"{HOST}:{ports.gateway}"], "fleet_token": fleet_token}
     tables["telemetry"] = {**_table(tables, "telemetry"), "listen": f"{HOST}:{ports.metrics}"}
-    scopes = ["send", "read", "manage", "operate"]
+    scopes = ["send", "read", "operate"]
     tenant = {"domains": ["*"], "keys": [{"hash": hash_of(key), "scopes": scopes}]}
     tables["tenants"] = {**_table(tables, "tenants"), TENANT: tenant}
     if relay:

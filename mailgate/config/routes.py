@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from mailgate.config.reader import ABSENT, Made, Reader
 from mailgate.config.scalars import Bound
+from mailgate.route import BOUNDS as ROUTE_BOUNDS
 from mailgate.route import Relay, Route, TlsMode
 
 RELAY_CURE = 'write "smtp://host:25", or "smtps://host:465" for TLS from the first byte'
 PORTS = {"smtp": 25, "smtps": 465}
 
-MINUTES_10 = timedelta(minutes=10)
-BOUNDS: dict[str, Bound] = {
-    "Route.connections": (1, 1000),
-    "Route.connect_timeout": (timedelta(milliseconds=100), MINUTES_10),
-    "Route.command_timeout": (timedelta(milliseconds=100), MINUTES_10),
-    "Route.body_timeout": (timedelta(seconds=1), timedelta(hours=1)),
-    "Route.idle_timeout": (timedelta(seconds=1), timedelta(hours=1)),
-    "Route.max_mails_per_connection": (1, 1_000_000),
-    "Route.version": (1, None),
-}
-"""Wide enough for whatever makes sense; a value beyond is a slip of the pen."""
+BOUNDS: dict[str, Bound] = {f"Route.{name}": bound for name, bound in ROUTE_BOUNDS.items()}
+"""As the rules of a Reader have them."""
 
 
 def read_relay(text: str) -> tuple[Relay, bool]:

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Route
+from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.credit import credits_of
-from sender.delivery.judge import is_dead_connection, unreachable
+from sender.delivery.judge import is_dead_connection, too_late
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.make import Decode, is_large, make
+from sender.delivery.routes import MAX_CONNECTIONS, Routes
 from sender.delivery.tally import Tally
 from sender.delivery.trace import trace
 from sender.delivery.work import Line, Offer, Stream, Work
@@ -26,13 +28,10 @@ from sender.pool.pool import Pool
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
-UNREACHABLE_AFTER = 3.0
-"""Seconds that a job waits while no relay of its route can be reached, before it gets that for its verdict. A relay rests less after its
-first failed dial, so that a blink costs no attempt."""
-PATIENCE = 30.0
-"""Seconds that a job waits here for a connection, before the gateway gets it back."""
 TRIES = 2
 """A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
+
+log = get_logger(__name__)
 
 
 def boottime() -> float:
@@ -43,14 +42,14 @@ def boottime() -> float:
 class Delivery:
     """The pool's listener and the streams' counterpart. `decode` raises MailgateError for bytes that are no job."""
 
-    def __init__(self, decode: Decode, tracer: Tracer) -> None:
+    def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS) -> None:
         self._decode, self._tracer = decode, tracer
         self._pool: Pool | None = None
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
         self._lines: dict[str, Line] = {}
         self._streams: dict[str, Stream] = {}
-        self._routes: dict[str, Route] = {}
+        self._routes = Routes(max_connections)
         self._large: set[asyncio.Task[None]] = set()
         self.draining = False
         self.tally = Tally()
@@ -71,7 +70,7 @@ class Delivery:
     @property
     def warm(self) -> int:
         """Open connections, over all routes."""
-        return sum(self.pool.warm(name) for name in self._routes)
+        return sum(self.pool.warm(name) for name in self._routes.served)
 
     @property
     def in_hand(self) -> int:
@@ -88,12 +87,14 @@ class Delivery:
     def attach(self, stream: Stream) -> list[tuple[Fence, Kept]]:
         """A gateway's stream begins; one that it had before must have been detached. Its inventory."""
         self._streams[stream.gateway_id] = stream
+        self._routes.join(stream.gateway_id)
         return self._keep.inventory(stream.gateway_id)
 
     def detach(self, stream: Stream) -> None:
         """The stream is over: drop every uncommitted job of it at once."""
         if self._streams.get(stream.gateway_id) is stream:
             del self._streams[stream.gateway_id]
+            self._routes.leave(stream.gateway_id, time.monotonic())
         for work in [work for work in self._works.values() if work.stream is stream and not work.committed]:
             self._drop(work)
 
@@ -103,14 +104,11 @@ class Delivery:
             work.stream.withdrawn(work.offer.fence)
             self._drop(work)
 
-    def configure(self, routes: Iterable[Route]) -> None:
-        """New or changed routes."""
-        for route in routes:
-            known = self._routes.get(route.name)
-            if known is None or known != route:
-                self._routes[route.name] = route
-                self._lines.setdefault(route.name, Line())
-        self.pool.configure(self._routes.values())
+    def configure(self, stream: Stream, routes: Iterable[Route]) -> None:
+        """Routes of the stream's gateway: all of them, or later on those that are new or changed."""
+        for route, what in self._routes.tell(stream.gateway_id, routes):
+            log.warning("route_curbed", gateway=stream.gateway_id, route=route, what=what)
+        self.pool.configure(self._routes.served.values())
 
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
         """Make these ready."""
@@ -119,7 +117,7 @@ class Delivery:
         for offer in offers:
             if not self._keep.hold(stream.gateway_id, offer.fence):
                 self._again(stream, offer.fence)
-            elif offer.route not in self._routes:
+            elif offer.route not in self._routes.served:
                 self._refuse(stream, offer.fence, f"the route {offer.route!r} is not known here")
             else:
                 work = self._works[offer.fence] = Work(offer, stream, now)
@@ -184,7 +182,7 @@ class Delivery:
         return {} if self.draining else credits_of(self._capacities(), 1)
 
     def _capacities(self) -> dict[str, int]:
-        return {name: self.pool.capacity(name) for name in self._routes}
+        return {name: self.pool.capacity(name) for name in self._routes.served}
 
     # ------------------------------------------------------------------ the pool's listener
 
@@ -202,7 +200,7 @@ class Delivery:
             return
         if not work.committed and work.tries < TRIES and is_dead_connection(tried):
             work.under_way, work.ready_at = False, None
-            self._lines[handoff.route].push_back(work)
+            self._line(handoff.route).push_back(work)
             self._pump(handoff.route)
             return
         self.tally.tried(handoff.route, tried)
@@ -227,6 +225,9 @@ class Delivery:
             work.under_way = True
             work.tries += 1
 
+    def _line(self, route: str) -> Line:
+        return self._lines.setdefault(route, Line())
+
     def _made_now(self, work: Work) -> bool:
         started = time.perf_counter()
         made = make(work.offer, self._decode)
@@ -239,7 +240,7 @@ class Delivery:
             self._finish(work, made)
             return False
         work.handoff = made
-        self._lines[work.offer.route].append(work)
+        self._line(work.offer.route).append(work)
         return True
 
     async def _make_large(self, work: Work) -> None:
@@ -280,15 +281,14 @@ class Delivery:
         while True:
             await asyncio.sleep(0.25)
             now = time.monotonic()
-            for route, line in self._lines.items():
+            if self._routes.prune(now):
+                self.pool.configure(self._routes.served.values())
+            for route, line in list(self._lines.items()):
                 if not line:
+                    del self._lines[route]
                     continue
-                trouble = self.pool.trouble(route)
-                if trouble is not None and trouble.since <= now - UNREACHABLE_AFTER:
-                    for work in line.overdue(now - UNREACHABLE_AFTER):
-                        self._finish(work, unreachable(work, trouble))
-                for work in line.overdue(now - PATIENCE):
-                    self._finish(work, NotTried(f"no connection became free within {PATIENCE:g} s"))
+                for work, verdict in too_late(line, self.pool.trouble(route), now):
+                    self._finish(work, verdict)
 
     async def close(self) -> None:
         """Cancel what is being composed."""

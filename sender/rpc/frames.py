@@ -31,8 +31,6 @@ class Report:
 
     draining: bool
     warm: int
-    in_flight: int
-    unsettled: int
     service_us: int
     credit: Mapping[tuple[Lane, str], int]
 
@@ -45,7 +43,6 @@ class Outgoing:
         self._verdicts: list[tuple[Fence, JobVerdict]] = []
         self._withdrawn: list[Fence] = []
         self._found: list[tuple[Fence, Kept | None]] = []
-        self._sequence = 0
 
     def __bool__(self) -> bool:
         return bool(self._ready or self._verdicts or self._withdrawn or self._found)
@@ -80,8 +77,7 @@ class Outgoing:
         frame.verdicts.extend([verdict_to_proto(fence_, verdict) for fence_, verdict in verdicts])
         self._ready, self._withdrawn, self._found = [], [], []
         if report is not None:
-            self._sequence += 1
-            put_report(frame.load, report, self._sequence)
+            put_report(frame.load, report)
         return frame
 
 
@@ -102,11 +98,9 @@ def answer(fence: Fence, kept: Kept | None) -> node_pb2.LookupAnswer:
     return message
 
 
-def put_report(message: node_pb2.LoadReport, report: Report, sequence: int) -> None:
+def put_report(message: node_pb2.LoadReport, report: Report) -> None:
     """Write a load report."""
-    message.sequence = sequence
-    message.draining, message.warm, message.in_flight = report.draining, report.warm, report.in_flight
-    message.unsettled, message.service_time_us = report.unsettled, report.service_us
+    message.draining, message.warm, message.service_time_us = report.draining, report.warm, report.service_us
     for (lane, site_key), jobs in report.credit.items():
         message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
 
@@ -128,7 +122,6 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         raise Invalid.field("routes.tls", f"the route {message.name!r} has the unknown TLS mode {message.tls}")
     return Route(
         name=message.name,
-        version=message.version,
         relays=tuple(Relay(relay.host, relay.port) for relay in message.relays),
         tls=TlsMode(message.tls),
         verify=message.verify,

@@ -161,7 +161,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         if frame.lookups:
             delivery.lookup(stream, map(fence_from_proto, frame.lookups))
         if frame.routes:
-            delivery.configure(map(route_from_proto, frame.routes))
+            delivery.configure(stream, [route_from_proto(route) for route in frame.routes])
             stream.pace.now()
         if frame.jobs:
             delivery.offer(stream, [offer_from_proto(job) for job in frame.jobs])
@@ -198,8 +198,6 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         return Report(
             delivery.draining,
             delivery.warm,
-            delivery.in_hand,
-            delivery.unsettled,
             delivery.tally.service_us,
             delivery.credit(stream),
         )

@@ -113,9 +113,8 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "version", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining")
     NAME_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
     VERIFY_FIELD_NUMBER: _ClassVar[int]
@@ -129,7 +128,6 @@ class RouteConfig(_message.Message):
     MAX_MAILS_PER_CONNECTION_FIELD_NUMBER: _ClassVar[int]
     PIPELINING_FIELD_NUMBER: _ClassVar[int]
     name: str
-    version: int
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
     verify: bool
@@ -142,13 +140,12 @@ class RouteConfig(_message.Message):
     idle_timeout_ms: int
     max_mails_per_connection: int
     pipelining: bool
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ...) -> None: ...
 
 class JobOffer(_message.Message):
-    __slots__ = ("fence", "route", "site_key", "lane", "remaining", "job", "content_id", "file_ids")
+    __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
-    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
@@ -156,13 +153,12 @@ class JobOffer(_message.Message):
     FILE_IDS_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     route: str
-    site_key: str
     lane: _mail_pb2.Lane
     remaining: _containers.RepeatedScalarFieldContainer[int]
     job: bytes
     content_id: bytes
     file_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SharedContent(_message.Message):
     __slots__ = ("id", "data")
@@ -173,7 +169,7 @@ class SharedContent(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "heard")
+    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
@@ -183,7 +179,6 @@ class DeliverRequest(_message.Message):
     WITHDRAWS_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     LOOKUPS_FIELD_NUMBER: _ClassVar[int]
-    HEARD_FIELD_NUMBER: _ClassVar[int]
     hello: GatewayHello
     routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
     jobs: _containers.RepeatedCompositeFieldContainer[JobOffer]
@@ -193,8 +188,7 @@ class DeliverRequest(_message.Message):
     withdraws: _containers.RepeatedCompositeFieldContainer[Fence]
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
-    heard: int
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., heard: _Optional[int] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ...) -> None: ...
 
 class NodeHello(_message.Message):
     __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory")
@@ -305,22 +299,16 @@ class Credit(_message.Message):
     def __init__(self, site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., jobs: _Optional[int] = ...) -> None: ...
 
 class LoadReport(_message.Message):
-    __slots__ = ("sequence", "draining", "warm", "in_flight", "unsettled", "service_time_us", "credits")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("draining", "warm", "service_time_us", "credits")
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     WARM_FIELD_NUMBER: _ClassVar[int]
-    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
-    UNSETTLED_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIME_US_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
     draining: bool
     warm: int
-    in_flight: int
-    unsettled: int
     service_time_us: int
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
-    def __init__(self, sequence: _Optional[int] = ..., draining: _Optional[bool] = ..., warm: _Optional[int] = ..., in_flight: _Optional[int] = ..., unsettled: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
+    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
 
 class DeliverResponse(_message.Message):
     __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load")

@@ -22,10 +22,9 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0mailgate/api/node/v1/node_registry_service.proto\x12\x14mailgate.api.node.v1\x1a\x1egoogle/protobuf/duration.proto\"f\n\x0fRegisterRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0f\n\x07leaving\x18\x05 \x01(\x08\"R\n\x10RegisterResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cregistration\x18\x02 \x01(\x04\x32t\n\x13NodeRegistryService\x12]\n\x08Register\x12%.mailgate.api.node.v1.RegisterRequest\x1a&.mailgate.api.node.v1.RegisterResponse(\x01\x30\x01\x42=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0mailgate/api/node/v1/node_registry_service.proto\x12\x14mailgate.api.node.v1\"f\n\x0fRegisterRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0f\n\x07leaving\x18\x05 \x01(\x08\"\x12\n\x10RegisterResponse2t\n\x13NodeRegistryService\x12]\n\x08Register\x12%.mailgate.api.node.v1.RegisterRequest\x1a&.mailgate.api.node.v1.RegisterResponse(\x01\x30\x01\x42=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +32,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailgate.api.node.v1.node_r
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.mailgate.api.node.v1P\001Z\037mailgate.dev/api/node/v1;nodev1'
-  _globals['_REGISTERREQUEST']._serialized_start=106
-  _globals['_REGISTERREQUEST']._serialized_end=208
-  _globals['_REGISTERRESPONSE']._serialized_start=210
-  _globals['_REGISTERRESPONSE']._serialized_end=292
-  _globals['_NODEREGISTRYSERVICE']._serialized_start=294
-  _globals['_NODEREGISTRYSERVICE']._serialized_end=410
+  _globals['_REGISTERREQUEST']._serialized_start=74
+  _globals['_REGISTERREQUEST']._serialized_end=176
+  _globals['_REGISTERRESPONSE']._serialized_start=178
+  _globals['_REGISTERRESPONSE']._serialized_end=196
+  _globals['_NODEREGISTRYSERVICE']._serialized_start=198
+  _globals['_NODEREGISTRYSERVICE']._serialized_end=314
 # @@protoc_insertion_point(module_scope)

@@ -69,4 +69,4 @@ def test_all_mistakes_at_once_and_never_a_key():
         "tenants.c.keys[0].hash",
     ]
     assert "THE-KEY" not in str(refused.value)
-    assert "choose of send, read, manage, operate" in str(refused.value)
+    assert "choose of send, read, operate" in str(refused.value)

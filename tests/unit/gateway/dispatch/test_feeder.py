@@ -37,7 +37,7 @@ def member(node_id: str, credit: dict[tuple[Lane, str], int], octets: int = 10**
     """A node that is READY with this credit."""
     made = Member(NodeRecord(node_id, b"b" * 16, "h:1", "1"), octets)
     made.joined(b"b" * 16, "1")
-    made.report(Load(1, False, 1, 0, 0, credit))
+    made.report(Load(False, 1, 0, credit))
     return made
 
 
@@ -131,9 +131,9 @@ def test_a_quiet_node_that_leaves_frees_the_suspects():
     fed.feeder.put([make_job(1, losses=2)])
     fed.feeder.feed([first, second])
     assert (first.quiet, second.quiet) == (True, False)
-    first.report(Load(2, True, 1, 0, 0, {}))
+    first.report(Load(True, 1, 0, {}))
     second.hand.lose()
-    second.report(Load(2, False, 1, 0, 0, both("out", 5)))
+    second.report(Load(False, 1, 0, both("out", 5)))
     fed.feeder.feed([first, second])
     fed.feeder.feed([first, second])
     assert [(node, job.id[15]) for node, job in fed.offered] == [("b", 1)]

@@ -40,7 +40,7 @@ def test_misses_must_be_in_a_row(member: Member):
 
 def test_a_draining_node_stays_so(member: Member):
     """Good ticks do not bring it back; a new life of the stream does."""
-    member.report(Load(1, True, 3, 0, 0, {}))
+    member.report(Load(True, 3, 0, {}))
     for _ in range(4):
         member.tick(heard=True)
     assert member.state is NodeState.DRAINING
@@ -53,5 +53,5 @@ def test_a_draining_node_stays_so(member: Member):
 def test_weight_counts_warm_connections(member: Member):
     """A node that has none yet still counts, lest nobody ever warms it."""
     assert member.weight == 1.0
-    member.report(Load(1, False, 20, 0, 0, {}))
+    member.report(Load(False, 20, 0, {}))
     assert member.weight == 20

@@ -237,7 +237,6 @@ class Node:
     down: bool = False
     silent: bool = False
     draining: bool = False
-    sequence: int = 0
 
     @property
     def stream(self) -> Link:
@@ -254,9 +253,8 @@ class Node:
         return [fence for link in self.links for fence in link.commits]
 
     def load(self) -> Load:
-        self.sequence += 1
         credit = {} if self.draining else {(lane, key): self.credit for lane in Lane for key in self.keys}
-        return Load(self.sequence, self.draining, 5, 0, 0, credit)
+        return Load(self.draining, 5, 0, credit)
 
     def lose(self, *, down: bool = True) -> None:
         """The stream breaks. `down`: and the node does not answer when it is dialled."""

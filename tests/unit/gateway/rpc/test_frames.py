@@ -39,16 +39,15 @@ def test_small_things_never_wait_behind_bodies():
     out.settled([Fence(b"s", 1)])
     out.lookup([Fence(b"l", 1)])
     out.withdraw([Fence(b"w", 1)])
-    frame = out.next_frame(7)
+    frame = out.next_frame()
     assert (fences(frame.commits), fences(frame.settled), fences(frame.lookups), fences(frame.withdraws)) == (
         [Fence(b"c", 1)],
         [Fence(b"s", 1)],
         [Fence(b"l", 1)],
         [Fence(b"w", 1)],
     )
-    assert frame.heard == 7
     assert offers(frame) == [half[0].fence, half[1].fence]
-    assert [offers(out.next_frame(0)) for _ in range(3)] == [[half[2].fence], [huge.fence], [make_job(10).fence]]
+    assert [offers(out.next_frame()) for _ in range(3)] == [[half[2].fence], [huge.fence], [make_job(10).fence]]
     assert not out
 
 
@@ -60,7 +59,7 @@ def test_a_withdrawn_offer_is_not_sent(steps: list[tuple[str, int]]):
     at_node: set[int] = set()
 
     def write() -> None:
-        frame = out.next_frame(0)
+        frame = out.next_frame()
         for fence in fences(frame.withdraws):
             at_node.discard(fence.job_id[15])
         for fence in offers(frame):
@@ -88,8 +87,8 @@ def test_an_offer_carries_what_the_node_needs():
     part = after(make_job(2), recipients=(1, 4), partial=True, attempt=7)
     out.offer(whole)
     out.offer(part)
-    first, second = out.next_frame(0).jobs
-    assert (first.job, first.lane, first.route, first.site_key) == (whole.envelope + whole.content, 2, "out", "site")
+    first, second = out.next_frame().jobs
+    assert (first.job, first.lane, first.route) == (whole.envelope + whole.content, 2, "out")
     assert list(first.remaining) == []
     assert (list(second.remaining), second.fence.attempt) == ([1, 4], 7)
 
@@ -98,10 +97,10 @@ def test_a_route_survives_the_link():
     """Each field that a node needs; `domains` and `policy` are the gateway's own."""
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
     relays = (Relay("mx1", 2525), Relay("mx2", 465))
-    route = Route("r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, 3)
+    route = Route("r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False)
     out = Outgoing()
     out.route(route)
-    (message,) = out.next_frame(0).routes
+    (message,) = out.next_frame().routes
     read = route_from_proto(message)
     assert replace(read, domains=route.domains, policy=route.policy) == route
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import grpc
@@ -130,8 +131,9 @@ class Node:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Node]:
-        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"))
+        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"), max_connections=4)
         async with Pool(self.delivery, {}, "node.test") as pool:
+            self.pool = pool
             self.delivery.use(pool)
             self.servicer = NodeServicer(self.delivery, "n1", BOOT)
             door = Door([])
@@ -353,7 +355,7 @@ async def test_the_first_frame_must_be_a_hello(node: Node):
     async with grpc.aio.insecure_channel(node.address) as channel:
         stub = node_service_pb2_grpc.NodeServiceStub(channel)
         call = stub.Deliver()
-        await call.write(node_pb2.DeliverRequest(heard=1))
+        await call.write(node_pb2.DeliverRequest(forget_contents=[b"x"]))
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
         hello = node_pb2.GatewayHello(gateway_id="g", epoch=1, protocol_min=7, protocol_max=9)
         call = stub.Deliver()
@@ -361,6 +363,21 @@ async def test_the_first_frame_must_be_a_hello(node: Node):
         assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert "protocol" in await call.details()
     assert node.servicer.streams == 0
+
+
+async def test_a_node_of_another_protocol_gets_no_mail():
+    """Whichever side is the older: the reason names both, for the operator who sees it in `mailgate nodes`."""
+
+    async def deliver(_requests, context):
+        hello = node_pb2.NodeHello(node_id="n1", boot_id=BOOT, protocol=9)
+        await context.write(node_pb2.DeliverResponse(hello=hello).SerializeToString())
+        await context.read()
+
+    async with node_that(deliver) as address:
+        heard = Listening()
+        reason = await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), {}).run(heard)
+    assert "speaks protocol 9, this gateway 1" in reason
+    assert heard.frames == []
 
 
 async def test_a_hundred_mails_on_two_connections(node: Node, smtp: Smtp):
@@ -396,22 +413,31 @@ async def test_a_gateway_without_a_hello_is_let_go(node: Node, monkeypatch: pyte
     assert node.servicer.streams == 0
 
 
-async def test_bytes_that_are_no_frame_end_the_stream():
-    """A node of another make costs its own stream, not the gateway."""
-
-    async def deliver(_requests, context):
-        await context.write(node_pb2.DeliverResponse(hello=node_pb2.NodeHello(node_id="n1", boot_id=BOOT)).SerializeToString())
-        await context.write(b"\xff\xff\xff")
-        await context.read()
-
+@asynccontextmanager
+async def node_that(deliver) -> AsyncIterator[str]:
+    """The address of a door whose Deliver is this function on bytes."""
     door = Door([])
     handlers = {"Deliver": grpc.stream_stream_rpc_method_handler(deliver)}
     door.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("mailgate.api.node.v1.NodeService", handlers),))
     address = await door.bind("127.0.0.1:0")
     await door.start()
-    async with asyncio.timeout(5):
+    try:
+        async with asyncio.timeout(5):
+            yield address
+    finally:
+        await door.stop(timedelta(0))
+
+
+async def test_bytes_that_are_no_frame_end_the_stream():
+    """A node of another make costs its own stream, not the gateway."""
+
+    async def deliver(_requests, context):
+        await context.write(node_pb2.DeliverResponse(hello=node_pb2.NodeHello(node_id="n1", boot_id=BOOT, protocol=1)).SerializeToString())
+        await context.write(b"\xff\xff\xff")
+        await context.read()
+
+    async with node_that(deliver) as address:
         assert "are no frame" in await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), {}).run(Listening())
-    await door.stop(timedelta(0))
 
 
 async def test_what_a_node_cannot_read_ends_the_stream_with_a_word(node: Node):
@@ -429,3 +455,34 @@ async def test_what_a_node_cannot_read_ends_the_stream_with_a_word(node: Node):
         job = make_job()
         link.offer(job)
         await heard.ready(job)
+
+
+async def test_a_route_that_no_gateway_has_any_more_is_dropped(node: Node, smtp: Smtp):
+    """A gateway that was started anew without it says so by what it tells first; another gateway that has it keeps it, with its jobs."""
+    node.routes["old"] = replace(node.routes["out"], name="old")
+    both = dict(node.routes)
+    async with node.link(gateway="g"):
+        await until(lambda: node.pool.warm("old") == 2)
+    del node.routes["old"]
+    async with node.link(gateway="g", epoch=2) as (link, heard):
+        await until(lambda: not node.pool.warm("old"))
+        assert node.pool.warm("out") == 2
+        node.routes = both
+        async with node.link(gateway="h") as (other, others):
+            job = replace(make_job(), route="old", site_key="old")
+            other.offer(job)
+            await others.ready(job)
+            other.commit([job.fence])
+            assert isinstance(await others.verdict(job), Tried)
+        link.offer(make_job(2))
+        await heard.ready(make_job(2))
+    assert len(smtp.bodies) == 1
+
+
+async def test_a_gateway_does_not_decide_how_many_sockets_a_node_opens(node: Node):
+    """Whatever it asks for, a route gets what its bounds and the node's own settings allow, and the stream goes on."""
+    node.routes["out"] = replace(node.routes["out"], connections=1_000_000, command_timeout=timedelta(0))
+    async with node.link() as (link, heard):
+        link.offer(make_job())
+        await heard.ready(make_job())
+        assert node.pool.capacity("out") == 4

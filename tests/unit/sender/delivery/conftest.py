@@ -94,7 +94,7 @@ class Bench:
         self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"))
         self.delivery.use(self.pool)  # type: ignore[arg-type]
         self.stream = self.attach()
-        self.delivery.configure([Route(ROUTE, (Relay("mx"),))])
+        self.delivery.configure(self.stream, [Route(ROUTE, (Relay("mx"),))])
 
     def attach(self, gateway_id: str = "g") -> FakeStream:
         stream = FakeStream(gateway_id)

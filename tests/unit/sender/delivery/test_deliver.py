@@ -11,7 +11,7 @@ from mailgate.mail import Lane
 from mailgate.verdict import Expired, NotTried, Outcome, Phase, Reply, Tried
 from sender.compose.message import LARGE
 from sender.delivery import deliver
-from sender.delivery.deliver import PATIENCE, UNREACHABLE_AFTER
+from sender.delivery.judge import PATIENCE, UNREACHABLE_AFTER
 from sender.delivery.keep import Known
 from sender.pool.relays import Trouble
 from tests.unit.sender.delivery.conftest import Bench, dead, make_offer, tried

@@ -387,7 +387,7 @@ async def test_a_route_is_changed_and_removed(peer, running, route, handoff, unt
         listener.commits = False
         listener.send(first := handoff())
         await until(lambda: listener.was_ready(first))
-        listener.pool.configure([route(new.relay, connections=1, version=2)])
+        listener.pool.configure([route(new.relay, connections=1)])
         listener.commits = True
         listener.send(second := handoff())
         await until(lambda: second in listener.outcomes)

@@ -281,7 +281,7 @@ def test_resized(connections):
 def test_serves_only_the_same_relays_and_credentials():
     """Numbers may change under a connection; where it leads, and as whom, may not."""
     slots = Slots(route(3))
-    assert slots.serves(route(9, idle_timeout=timedelta(seconds=1), version=7))
+    assert slots.serves(route(9, idle_timeout=timedelta(seconds=1)))
     assert not slots.serves(route(3, relays=2))
     assert not slots.serves(route(3, username="x"))
     assert not slots.serves(route(3, verify=False))
