@@ -172,7 +172,7 @@ class _Hold:
         if admission.draining:
             raise Unavailable("the gateway stops: send to another one, or again in a moment")
         admission._check_deadline(self._deadline)
-        bound = admission._drafter.limits.max_bytes_in_flight
+        bound = admission._drafter.limits.max_in_flight_bytes
         if admission._octets and admission._octets + self._octets > bound:
             raise Unavailable(f"mails of {admission._octets:,} octets are being stored, at most {bound:,} may be: send again in a moment")
         admission._octets += self._octets

@@ -44,5 +44,5 @@ class Limits:
     know sooner."""
     max_ttl: timedelta = timedelta(days=7)
     """The longest `ttl` that a mail may ask for."""
-    max_bytes_in_flight: int = 256 * MIB
+    max_in_flight_bytes: int = 256 * MIB
     """Octets of mails being checked and stored at once in this process; beyond it calls are answered UNAVAILABLE."""

@@ -60,7 +60,7 @@ class Dispatcher:
         recovering: bool,
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
-        self._window = Window(options.window_jobs, options.window_bytes)
+        self._window = Window(options.waiting_jobs, options.waiting_bytes)
         self._losses = Losses(options.losses_alone, options.losses_dead)
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)

@@ -10,10 +10,11 @@ from datetime import timedelta
 class DispatchOptions:
     """How ready jobs reach the nodes, and when failures are tried again."""
 
-    window_jobs: int = 20_000
-    """Ready jobs kept in memory; the rest waits on disk. One site key gets at most a tenth, so that a slow site never fills it."""
-    window_bytes: int = 64 * 1024 * 1024
-    """Octets of bodies kept in memory for ready jobs."""
+    waiting_jobs: int = 20_000
+    """Jobs taken from the queue that wait for room at a node, at most. One site key gets at most a tenth, so that a slow site never fills
+    it. What the queue itself keeps in memory is bounded by `journal.window_jobs`, and comes on top."""
+    waiting_bytes: int = 64 * 1024 * 1024
+    """Octets of these jobs' bodies; likewise beside `journal.window_bytes`."""
     node_bytes: int = 64 * 1024 * 1024
     """Octets of bodies in the hands of one node, at most; a larger mail travels alone."""
     retry_first: timedelta = timedelta(minutes=1)

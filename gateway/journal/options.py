@@ -23,7 +23,8 @@ class JournalOptions:
     cache_bytes: int = 32 * MIB
     """Page cache of the writing connection; the reading one has a quarter of it."""
     window_jobs: int = 20_000
-    """Ready jobs kept in memory for dispatch at most; what exceeds it waits on disk."""
+    """Ready jobs that the queue reads ahead into memory at most; what exceeds it waits on disk. Those that dispatch took count to
+    `dispatch.waiting_jobs`."""
     window_bytes: int = 64 * MIB
     """Octets of the ready jobs kept in memory at most; shared contents count for each job."""
     window_share: float = 0.1

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from gateway.settings import GatewaySettings, from_tables
+from gateway.admission.limits import Limits
+from gateway.dispatch.options import DispatchOptions
+from gateway.journal.options import JournalOptions
+from gateway.settings import GatewayOptions, GatewaySettings, from_tables
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
 from mailgate.route import Relay, TlsMode
@@ -122,3 +126,17 @@ def test_what_exceeds_its_partner_is_said() -> None:
 def test_a_mistake_does_not_bring_its_consequences() -> None:
     """A token that can't be read is one mistake, not also a door without one."""
     assert list(cures({"gateway": {"listen": "0.0.0.0:1", "fleet_token": 5}})) == ["gateway.fleet_token"]
+
+
+def test_a_setting_has_one_name() -> None:
+    """Two sections that share a key leave their reader to guess which of them does what; `listen` and the like are each one's own door."""
+    journal, dispatch = ({f.name for f in fields(options)} for options in (JournalOptions, DispatchOptions))
+    assert not journal & dispatch
+
+
+def test_every_size_can_be_written_with_its_unit() -> None:
+    """The reader knows a size by its name's end."""
+    sections = (Limits, JournalOptions, DispatchOptions, GatewayOptions)
+    sizes = [f.name for options in sections for f in fields(options) if "bytes" in f.name]
+    assert [name for name in sizes if not name.endswith("_bytes")] == []
+    assert sound({"limits": {"max_in_flight_bytes": "512MiB"}}).limits.max_in_flight_bytes == 512 * 2**20

@@ -197,7 +197,7 @@ async def test_a_draining_gateway_takes_no_mail(desk, tenant):
 
 async def test_octets_in_flight_are_bounded(routes, tenant):
     """One mail always passes, or a small bound would shut the door; what comes beside it waits outside."""
-    desk = make(routes, Limits(max_bytes_in_flight=3000))
+    desk = make(routes, Limits(max_in_flight_bytes=3000))
     desk.ledger.gate.clear()
     large = replace(MAIL, content=Parts("", "x" * 2900))
     first = asyncio.ensure_future(desk.admission.send(tenant, large))

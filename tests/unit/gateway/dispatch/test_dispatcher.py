@@ -633,7 +633,7 @@ class TestTtl:
         """No node for longer than the ttl: EXPIRED, and a node that comes then is not offered it."""
 
         async def main() -> None:
-            world = World(window_jobs=10 if where == "queue" else 1000)
+            world = World(waiting_jobs=10 if where == "queue" else 1000)
             async with world.gateway():
                 jobs = [make_job(n, ttl_ms=30_000) for n in range(1, 9)]
                 await world.accept(*jobs)
@@ -861,7 +861,7 @@ class TestRestart:
         """COMMIT of a RESEND mail had left and its row was lost in the crash: the node's word takes the job out of what is ready."""
 
         async def main() -> None:
-            world = World(window_jobs=10 if small else 1000)
+            world = World(waiting_jobs=10 if small else 1000)
             others = [make_job(n, accept_ms=1) for n in range(2, 6)] if small else []
             job = make_job(1, on_doubt=RESEND)
             async with world.gateway():
