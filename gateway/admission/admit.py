@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway.admission.contents import weigh
 from gateway.admission.drafting import Call, Drafter
 from gateway.admission.drafts import accepted_facts
+from gateway.admission.idempotency import replay
 from gateway.admission.limits import MIB
 from gateway.admission.ports import Hub, Shell, T, Waiting
 from gateway.admission.tally import Tally
 from gateway.admission.tenants import Tenant
-from gateway.ledger.port import Accepted, Ledger
+from gateway.ledger.port import Accepted, Earlier, Ledger
 from gateway.queue.port import Queue
-from mailgate.errors import DeadlinePassed, MailgateError, Unavailable
+from mailgate.errors import DeadlinePassed, KeyReused, MailgateError, Unavailable
 from mailgate.ids import RANDOM_OCTETS
 from mailgate.mail import BatchEntry, Mail, Receipt, Recipient, RecipientState
 from mailgate.telemetry import names
@@ -57,6 +59,7 @@ class Admission:
         tenant: Tenant,
         mail: Mail,
         *,
+        key: str = "",
         validate_only: bool = False,
         wait: float = 0.0,
         deadline: float | None = None,
@@ -64,10 +67,11 @@ class Admission:
     ) -> Receipt:
         """Accept one mail. `wait`: seconds to wait for its first attempts; `deadline`: of the call, on the shell's clock.
 
-        A call that is cancelled before the mail was handed to the ledger stores nothing; after that it is stored all the same.
+        `key`: for idempotency; when it is known the receipt is that of the mail that has it, and nothing is stored. A call that is
+        cancelled before the mail was handed to the ledger stores nothing; after that it is stored all the same.
 
         Raises:
-            Invalid, SenderDomainForbidden: the caller's fault.
+            Invalid, SenderDomainForbidden, KeyReused: the caller's fault.
             Unavailable, StorageFull, DeadlinePassed: nothing was stored.
         """
         started = self._shell.clock()
@@ -76,25 +80,39 @@ class Admission:
             call = self._call(tenant, 0, traceparent)
             with _Hold(self, octets, deadline) as hold:
                 large = octets > ON_LOOP_OCTETS or len(mail.to) + len(mail.cc) + len(mail.bcc) > ON_LOOP_RECIPIENTS
-                accepted = await self._off(large, lambda: self._drafter.mail(call, mail))
+                accepted = await self._off(large, lambda: self._drafter.mail(call, mail, key))
                 record = accepted.mail
                 if validate_only:
                     return Receipt(b"", 0, recipients=_as_accepted(record.emails, 0))
                 self._check_deadline(deadline)
                 if wait <= 0:
-                    await self._shell.finish(hold.hand_over([accepted], started))
-                    return Receipt(record.id, record.accept_ms)
+                    refused = await self._shell.finish(hold.hand_over([accepted], started))
+                    return _receipt(accepted, refused)
                 async with self._hub.wait(record.id, len(record.emails)) as waiting:
-                    await self._shell.finish(hold.hand_over([accepted], started))
-                    return await self._waited(record.id, record.accept_ms, waiting, wait, deadline)
+                    receipt = _receipt(accepted, await self._shell.finish(hold.hand_over([accepted], started)))
+                    if not receipt.replayed:
+                        return await self._waited(receipt, waiting, wait, deadline)
+                async with self._hub.wait(receipt.mail_id, len(record.emails)) as waiting:
+                    there = await self._recipients(receipt.mail_id, len(record.emails))
+                    waiting.found([each.index for each in there if each.attempts or each.state.final])
+                    return await self._waited(receipt, waiting, wait, deadline)
         except MailgateError as error:
             self._tally.refused[error.reason] += 1
             raise
 
     async def send_batch(
-        self, tenant: Tenant, shared: Mail, entries: Sequence[BatchEntry], *, deadline: float | None = None, traceparent: str = ""
+        self,
+        tenant: Tenant,
+        shared: Mail,
+        entries: Sequence[BatchEntry],
+        *,
+        key: str = "",
+        deadline: float | None = None,
+        traceparent: str = "",
     ) -> BatchReceipt:
         """Accept a mail for each entry. A fault of an entry is its result; the good ones become durable in one commit.
+
+        `key`: for idempotency, entry by entry. When all are replayed, the batch's id is the first call's.
 
         Raises:
             Invalid, SenderDomainForbidden: `shared`, or the batch as a whole, is wrong.
@@ -107,21 +125,19 @@ class Admission:
             with _Hold(self, octets, deadline) as hold:
                 large = octets > ON_LOOP_OCTETS or recipients > ON_LOOP_RECIPIENTS
                 call = self._call(tenant, len(entries), traceparent)
-                batch_id, drafted = await self._off(large, lambda: self._drafter.batch(call, shared, entries))
+                batch_id, drafted = await self._off(large, lambda: self._drafter.batch(call, shared, entries, key))
                 accepted = [each for each in drafted if isinstance(each, Accepted)]
+                refused: Mapping[bytes, Earlier] = {}
                 if accepted:
                     self._check_deadline(deadline)
-                    await self._shell.finish(hold.hand_over(accepted, started))
+                    refused = await self._shell.finish(hold.hand_over(accepted, started))
         except MailgateError as error:
             self._tally.refused[error.reason] += max(len(entries), 1)
             raise
-        results: list[Receipt | MailgateError] = []
-        for each in drafted:
-            if isinstance(each, Accepted):
-                results.append(Receipt(each.mail.id, each.mail.accept_ms))
-            else:
-                self._tally.refused[each.reason] += 1
-                results.append(each)
+        results: list[Receipt | MailgateError] = [_outcome(each, refused) if isinstance(each, Accepted) else each for each in drafted]
+        self._tally.refused.update([each.reason for each in results if isinstance(each, MailgateError)])
+        if refused and len(refused) == len(accepted):
+            batch_id = next(iter(refused.values())).batch_id or batch_id
         return BatchReceipt(batch_id, results)
 
     def stats(self) -> Iterable[Sample | HistogramSample]:
@@ -140,24 +156,34 @@ class Admission:
         if deadline is not None and self._shell.clock() >= deadline:
             raise DeadlinePassed("the call's deadline has passed: nothing was stored; give the call more time")
 
-    async def _store(self, accepted: list[Accepted], started: float) -> None:
-        """In this order: who listens hears of a mail before anything can become of it."""
-        await self._ledger.accept(accepted)
+    async def _store(self, accepted: list[Accepted], started: float) -> Mapping[bytes, Earlier]:
+        """In this order: who listens hears of a mail before anything can become of it. What was not stored: its key is another's."""
+        refused = await self._ledger.accept(accepted)
+        if refused:
+            self._tally.replayed += len(refused)
+            accepted = [each for each in accepted if each.mail.id not in refused]
+            if not accepted:
+                return refused
         self._tally.accepted(accepted, self._shell.clock() - started)
         if self._hub.listening:
             self._hub.publish(accepted_facts(accepted))
         await self._queue.put([job for each in accepted for job in each.jobs])
+        return refused
 
-    async def _waited(self, mail_id: bytes, accept_ms: int, waiting: Waiting, wait: float, deadline: float | None) -> Receipt:
+    async def _waited(self, receipt: Receipt, waiting: Waiting, wait: float, deadline: float | None) -> Receipt:
         """The receipt when the wait is over. The mail is durable: whatever goes wrong from here on is no error of the call."""
         if deadline is not None:
             wait = min(wait, deadline - self._shell.clock() - ANSWER_MARGIN)
         attempted = await waiting.attempted(wait)
+        recipients = tuple(await self._recipients(receipt.mail_id, MAX_SHOWN))
+        return replace(receipt, wait_elapsed=not attempted or not recipients, recipients=recipients)
+
+    async def _recipients(self, mail_id: bytes, limit: int) -> Sequence[Recipient]:
+        """The first of a mail's, or none while the ledger cannot say."""
         try:
-            recipients = tuple(await self._ledger.recipients(mail_id, -1, MAX_SHOWN))
+            return await self._ledger.recipients(mail_id, -1, limit)
         except Exception:
-            return Receipt(mail_id, accept_ms, wait_elapsed=True)
-        return Receipt(mail_id, accept_ms, wait_elapsed=not attempted, recipients=recipients)
+            return ()
 
 
 class _Hold:
@@ -182,16 +208,29 @@ class _Hold:
         if not self._handed:
             self._admission._octets -= self._octets
 
-    def hand_over(self, accepted: list[Accepted], started: float) -> Coroutine[Any, Any, None]:
+    def hand_over(self, accepted: list[Accepted], started: float) -> Coroutine[Any, Any, Mapping[bytes, Earlier]]:
         """Store them; the hold lasts until that is done, though the call may end before."""
         self._handed = True
         return self._stored(accepted, started)
 
-    async def _stored(self, accepted: list[Accepted], started: float) -> None:
+    async def _stored(self, accepted: list[Accepted], started: float) -> Mapping[bytes, Earlier]:
         try:
-            await self._admission._store(accepted, started)
+            return await self._admission._store(accepted, started)
         finally:
             self._admission._octets -= self._octets
+
+
+def _outcome(accepted: Accepted, refused: Mapping[bytes, Earlier]) -> Receipt | KeyReused:
+    record = accepted.mail
+    earlier = refused.get(record.id)
+    return Receipt(record.id, record.accept_ms) if earlier is None else replay(accepted.claim, earlier)
+
+
+def _receipt(accepted: Accepted, refused: Mapping[bytes, Earlier]) -> Receipt:
+    outcome = _outcome(accepted, refused)
+    if isinstance(outcome, KeyReused):
+        raise outcome
+    return outcome
 
 
 def _as_accepted(emails: Sequence[str], update_ms: int) -> tuple[Recipient, ...]:

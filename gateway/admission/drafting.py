@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.admission.contents import Checked, check_content, check_metadata
 from gateway.admission.drafts import Draft, EncodeContent, Encoded, EncodeEnvelope
 from gateway.admission.faults import Faults
 from gateway.admission.headers import check_headers
+from gateway.admission.idempotency import check_key, entry_fingerprint, entry_key, fingerprint
 from gateway.admission.limits import Limits
 from gateway.admission.recipients import check_recipients
 from gateway.admission.routing import Routes
@@ -29,6 +31,13 @@ class Call:
     traceparent: str = ""
 
 
+class Keyed(NamedTuple):
+    """A batch's idempotency key, and the fingerprint of what its mails share."""
+
+    key: str
+    shared: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Drafter:
     """The settings that decide."""
@@ -38,8 +47,8 @@ class Drafter:
     encode_envelope: EncodeEnvelope
     encode_content: EncodeContent
 
-    def mail(self, call: Call, mail: Mail) -> Accepted:
-        """One mail.
+    def mail(self, call: Call, mail: Mail, key: str = "") -> Accepted:
+        """One mail; `key`: for idempotency.
 
         Raises:
             Invalid, SenderDomainForbidden: with everything that is wrong.
@@ -47,11 +56,14 @@ class Drafter:
         faults = Faults()
         checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults)
         recipients = check_recipients(mail, "mail", checked.route if checked else None, self.routes, self.limits, faults)
+        if key:
+            check_key(key, "idempotency_key", faults)
         if faults or checked is None:
             raise faults.error()
-        return self._draft(call, checked, None).make(new_id(call.now_ms, call.random), recipients)
+        draft = self._draft(call, checked, None)
+        return draft.make(new_id(call.now_ms, call.random), recipients, key=key, fingerprint=fingerprint(mail) if key else b"")
 
-    def batch(self, call: Call, shared: Mail, entries: Sequence[BatchEntry]) -> tuple[bytes, list[Accepted | Invalid]]:
+    def batch(self, call: Call, shared: Mail, entries: Sequence[BatchEntry], key: str = "") -> tuple[bytes, list[Accepted | Invalid]]:
         """The batch's id, and for each entry its mail, or what is wrong with it.
 
         Raises:
@@ -60,18 +72,21 @@ class Drafter:
         faults = Faults()
         self._check_size(shared, entries, faults)
         checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults)
+        if key:
+            check_key(key, "idempotency_key", faults)
         if faults or checked is None:
             raise faults.error()
+        keyed = Keyed(key, fingerprint(shared) if key or any([entry.idempotency_key for entry in entries]) else b"")
         now_ms, random = call.now_ms, call.random
         batch_id = new_id(now_ms, random)
         draft = self._draft(call, checked, batch_id)
         drafted: list[Accepted | Invalid] = []
         for index, entry in enumerate(entries):
             start = RANDOM_OCTETS * (index + 1)
-            drafted.append(self._entry(draft, entry, index, new_id(now_ms, random[start : start + RANDOM_OCTETS])))
+            drafted.append(self._entry(draft, keyed, entry, index, new_id(now_ms, random[start : start + RANDOM_OCTETS])))
         return batch_id, drafted
 
-    def _entry(self, draft: Draft, entry: BatchEntry, index: int, mail_id: bytes) -> Accepted | Invalid:
+    def _entry(self, draft: Draft, keyed: Keyed, entry: BatchEntry, index: int, mail_id: bytes) -> Accepted | Invalid:
         checked, faults, field = draft.checked, Faults(), f"entries[{index}]"
         recipients = check_recipients(entry, field, checked.route, self.routes, self.limits, faults)
         if entry.headers:
@@ -80,7 +95,13 @@ class Drafter:
         if entry.metadata:
             metadata = {**checked.metadata, **entry.metadata}
             check_metadata(metadata, field, self.limits, faults)
-        return faults.error() if faults else draft.make(mail_id, recipients, entry.headers, metadata)
+        if entry.idempotency_key:
+            check_key(entry.idempotency_key, f"{field}.idempotency_key", faults)
+        if faults:
+            return faults.error()
+        key = entry_key(entry, keyed.key, index)
+        found = entry_fingerprint(keyed.shared, entry) if key else b""
+        return draft.make(mail_id, recipients, entry.headers, metadata, key, found)
 
     def _draft(self, call: Call, checked: Checked, batch_id: bytes | None) -> Draft:
         encoded = Encoded.of(checked.content, self.encode_content)

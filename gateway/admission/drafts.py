@@ -10,13 +10,16 @@ from gateway.admission.contents import Checked
 from gateway.admission.recipients import Recipients
 from gateway.admission.routing import share
 from gateway.ledger.fact import Fact
-from gateway.ledger.port import Accepted, MailRecord
+from gateway.ledger.port import Accepted, Claim, MailRecord
 from mailgate.ids import job_id, message_id
 from mailgate.job import Content, Envelope, Job, JobRecipient
 from mailgate.mail import EventType, Header, RecipientState
 
 EncodeEnvelope = Callable[[Envelope], bytes]
 EncodeContent = Callable[[Content], bytes]
+
+KEY_KEPT_MS = 24 * 3_600_000
+"""How long an idempotency key outlives its mail's ttl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,15 @@ class Draft:
     traceparent: str
 
     def make(
-        self, mail_id: bytes, recipients: Recipients, headers: tuple[Header, ...] = (), metadata: Mapping[str, str] | None = None
+        self,
+        mail_id: bytes,
+        recipients: Recipients,
+        headers: tuple[Header, ...] = (),
+        metadata: Mapping[str, str] | None = None,
+        key: str = "",
+        fingerprint: bytes = b"",
     ) -> Accepted:
-        """One mail. `headers` are its own, `metadata` None: the shared one. Must be cheap: once for every mail."""
+        """One mail. `headers` are its own, `metadata` None: the shared one; `key`: for idempotency. Must be cheap: once for every mail."""
         checked, now_ms, encoded, envelope = self.checked, self.now_ms, self.encoded, recipients.envelope
         emails = tuple([mailbox.email for mailbox, _ in envelope])
         expire_ms = now_ms + checked.ttl_ms
@@ -97,7 +106,8 @@ class Draft:
             metadata=checked.metadata if metadata is None else metadata,
             emails=emails,
         )
-        return Accepted(record, tuple(jobs))
+        claim = Claim(key, fingerprint, expire_ms + KEY_KEPT_MS) if key else None
+        return Accepted(record, tuple(jobs), claim)
 
 
 def accepted_facts(accepted: Iterable[Accepted]) -> list[Fact]:

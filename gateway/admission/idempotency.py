@@ -11,7 +11,10 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from gateway.admission.faults import Faults
-from mailgate.mail import Address, BatchEntry, Header, Mail, Parts, Raw
+from gateway.ledger.port import Claim, Earlier
+from mailgate.errors import KeyReused
+from mailgate.ids import format_id
+from mailgate.mail import Address, BatchEntry, Header, Mail, Parts, Raw, Receipt
 
 MAX_KEY_OCTETS = 256
 """Of a key that a caller gives; those that derive from a batch's are a little longer."""
@@ -27,6 +30,14 @@ def check_key(key: str, field: str, faults: Faults) -> None:
 def entry_key(entry: BatchEntry, batch_key: str, index: int) -> str:
     """Its own, or the batch's with its place; empty: none."""
     return entry.idempotency_key or (f"{batch_key}/{index}" if batch_key else "")
+
+
+def replay(claim: Claim | None, earlier: Earlier) -> Receipt | KeyReused:
+    """What a call is told whose key was there: the first call's receipt, if it hands in the same mail."""
+    if claim is not None and claim.fingerprint == earlier.fingerprint:
+        return Receipt(earlier.mail_id, earlier.accept_ms, replayed=True)
+    key = claim.key if claim is not None else ""
+    return KeyReused(f"the idempotency key {key!r} belongs to another mail, {format_id(earlier.mail_id)}: give each mail a key of its own")
 
 
 def fingerprint(mail: Mail) -> bytes:

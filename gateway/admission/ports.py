@@ -21,6 +21,10 @@ class Waiting(Protocol):
         """Listen no more."""
         ...
 
+    def found(self, indexes: Iterable[int]) -> None:
+        """These had their attempt before."""
+        ...
+
     async def attempted(self, seconds: float) -> bool:
         """Wait, at most so long; whether each recipient has had an attempt."""
         ...

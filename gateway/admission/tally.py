@@ -19,6 +19,8 @@ class Tally:
         self.mails = dict.fromkeys(Lane, 0)
         self.recipients = dict.fromkeys(Lane, 0)
         self.refused: Counter[str] = Counter()
+        self.replayed = 0
+        """Mails that were not stored since their idempotency key was known."""
         self._seconds = {lane: Histogram() for lane in Lane}
 
     def accepted(self, accepted: Sequence[Accepted], seconds: float) -> None:
@@ -35,5 +37,6 @@ class Tally:
             yield Sample(names.MAILS_ACCEPTED, self.mails[lane], labels)
             yield Sample(names.RECIPIENTS_ACCEPTED, self.recipients[lane], labels)
             yield HistogramSample(names.ACCEPT_SECONDS, self._seconds[lane].snapshot(), labels)
+        yield Sample(names.MAILS_REPLAYED, self.replayed)
         for reason, count in self.refused.items():
             yield Sample(names.MAILS_REFUSED, count, {"reason": reason})

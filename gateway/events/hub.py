@@ -91,6 +91,12 @@ class Waiting:
     async def __aexit__(self, *_: object) -> None:
         self._hub._forget(self._mail_id, self)
 
+    def found(self, indexes: Iterable[int]) -> None:
+        """These had their attempt before."""
+        self._open.difference_update(indexes)
+        if not self._open:
+            self._over.set()
+
     async def attempted(self, seconds: float) -> bool:
         """Wait, at most so long. False: it elapsed, or the gateway stops, before every recipient had its attempt."""
         try:
@@ -103,9 +109,7 @@ class Waiting:
     def _tell(self, fact: Fact) -> None:
         if fact.type in _UNDECIDED:
             return
-        self._open.discard(fact.index)
-        if not self._open:
-            self._over.set()
+        self.found((fact.index,))
 
     def _finish(self, _error: MailgateError) -> None:
         self._over.set()

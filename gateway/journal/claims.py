@@ -10,12 +10,12 @@ from gateway.journal.statements import Row, fetch, statements
 from gateway.journal.work import AcceptWork
 from gateway.ledger.port import Earlier
 
-_HEAD = "insert into claim(tenant, key, fingerprint, mail, accept_ms, until_ms) values"
+_HEAD = "insert into claim(tenant, key, fingerprint, mail, batch, accept_ms, until_ms) values"
 _TAIL = (
-    " on conflict do update set fingerprint = excluded.fingerprint, mail = excluded.mail, accept_ms = excluded.accept_ms, "
-    "until_ms = excluded.until_ms where until_ms < excluded.accept_ms"
+    " on conflict do update set fingerprint = excluded.fingerprint, mail = excluded.mail, batch = excluded.batch, "
+    "accept_ms = excluded.accept_ms, until_ms = excluded.until_ms where until_ms < excluded.accept_ms"
 )
-_HELD = "select v.column3, mail, accept_ms, fingerprint from claim join (values"
+_HELD = "select v.column3, mail, accept_ms, fingerprint, batch from claim join (values"
 _HELD_TAIL = ") v on tenant = v.column1 and key = v.column2 where mail <> v.column3"
 _FORGET = "delete from claim where (tenant, key) in (select tenant, key from claim where until_ms < ? order by until_ms limit ?)"
 
@@ -23,7 +23,7 @@ _FORGET = "delete from claim where (tenant, key) in (select tenant, key from cla
 def claim(connection: apsw.Connection, works: Sequence[AcceptWork]) -> None:
     """Insert the claims of these works; `refused` of each names its mails whose key belongs to an earlier one."""
     rows: list[Row] = [
-        (mail.tenant, wanted.key, wanted.fingerprint, mail.id, mail.accept_ms, wanted.until_ms)
+        (mail.tenant, wanted.key, wanted.fingerprint, mail.id, mail.batch_id, mail.accept_ms, wanted.until_ms)
         for work in works
         for mail, _, wanted in work.accepted
         if wanted is not None
@@ -46,7 +46,7 @@ def forget_keys(connection: apsw.Connection, now_ms: int, limit: int) -> int:
 
 
 def _held(connection: apsw.Connection, rows: Sequence[Row]) -> dict[bytes, Earlier]:
-    asked = [(tenant, key, mail_id) for tenant, key, _, mail_id, _, _ in rows]
+    asked = [(tenant, key, mail_id) for tenant, key, _, mail_id, *_ in rows]
     found: list[Row] = []
     for text, values in statements(_HELD, asked, _HELD_TAIL):
         found += fetch(connection, text, values)

@@ -38,7 +38,8 @@ create table attempt(
 """
 CLAIMS = """
 create table claim(
-  tenant text not null, key text not null, fingerprint blob not null, mail blob not null, accept_ms int not null, until_ms int not null,
+  tenant text not null, key text not null, fingerprint blob not null, mail blob not null, batch blob, accept_ms int not null,
+  until_ms int not null,
   primary key(tenant, key)
 ) strict, without rowid;
 create index claim_until on claim(until_ms);

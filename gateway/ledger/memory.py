@@ -215,7 +215,7 @@ class MemoryLedger:
         """The key is the mail's from here on, or whose it is already."""
         held = self._claims.get((mail.tenant, claim.key))
         if held is not None and held[0].until_ms >= mail.accept_ms:
-            return Earlier(held[1].id, held[1].accept_ms, held[0].fingerprint)
+            return Earlier(held[1].id, held[1].accept_ms, held[0].fingerprint, held[1].batch_id)
         self._claims[mail.tenant, claim.key] = (claim, mail)
         return None
 

@@ -54,6 +54,7 @@ class Earlier(NamedTuple):
     mail_id: bytes
     accept_ms: int
     fingerprint: bytes
+    batch_id: bytes | None
 
 
 class Begin(NamedTuple):

@@ -16,6 +16,8 @@ ADMIN = "/mailgate.api.admin.v1.AdminService/"
 SCOPES: Mapping[str, Scope] = {
     f"{MAIL}SendMail": Scope.SEND,
     f"{MAIL}BatchSendMail": Scope.SEND,
+    f"{MAIL}StreamMail": Scope.SEND,
+    f"{MAIL}UploadContent": Scope.SEND,
     f"{MAIL}GetMail": Scope.READ,
     f"{MAIL}ListRecipients": Scope.READ,
     f"{MAIL}WatchEvents": Scope.READ,

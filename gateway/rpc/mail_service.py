@@ -68,6 +68,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             receipt = await self._admission.send(
                 caller().tenant,
                 mail,
+                key=request.idempotency_key,
                 validate_only=request.validate_only,
                 wait=self._wait(request),
                 deadline=deadline,
@@ -90,7 +91,9 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             raise Invalid.field("shared", "there is none: give what the mails have in common")
         with self._tracer.begin(f"{SERVICE}/BatchSendMail", traceparent()) as span:
             tenant = caller().tenant
-            batch_id, results = await self._admission.send_batch(tenant, shared, entries, deadline=deadline, traceparent=span.onward)
+            batch_id, results = await self._admission.send_batch(
+                tenant, shared, entries, key=request.idempotency_key, deadline=deadline, traceparent=span.onward
+            )
             if span.sampled:
                 span.set({names.BATCH_ID: format_id(batch_id)})
         response = pb.BatchSendMailResponse(batch_id=format_id(batch_id))

@@ -19,7 +19,7 @@ def claiming(mail: Accepted, key: str = "order-1", fingerprint: bytes = PRINT, u
 def earlier(mail: Accepted) -> Earlier:
     """What a later call with its key is told."""
     assert mail.claim is not None
-    return Earlier(mail.mail.id, mail.mail.accept_ms, mail.claim.fingerprint)
+    return Earlier(mail.mail.id, mail.mail.accept_ms, mail.claim.fingerprint, mail.mail.batch_id)
 
 
 async def test_the_first_mail_has_the_key(backend: Backend):
@@ -35,7 +35,7 @@ async def test_the_first_mail_has_the_key(backend: Backend):
 
 async def test_those_handed_in_with_it_are_stored(backend: Backend):
     """One mail of a batch whose key is taken keeps out itself alone, though they share a content."""
-    known = claiming(accepted(backend.clock()))
+    known = claiming(accepted(backend.clock(), batch_id=b"b" * 16))
     await backend.ledger.accept([known])
     batch = many(70, backend.clock(), content=b"shared")
     batch[3] = claiming(batch[3])

@@ -69,7 +69,7 @@ class Ledger(MemoryLedger):
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        await super().accept(accepted)
+        return await super().accept(accepted)
 
     async def recipients(self, mail_id, after, limit):
         if self.blind:

@@ -178,4 +178,4 @@ async def test_a_key_is_kept(opened, clock):
             await backend.ledger.accept([evil])
         assert await backend.ledger.accept([first]) == {}
     async with opened() as backend:
-        assert await backend.ledger.accept([third]) == {third.mail.id: Earlier(first.mail.id, clock(), bytes(32))}
+        assert await backend.ledger.accept([third]) == {third.mail.id: Earlier(first.mail.id, clock(), bytes(32), None)}
