@@ -139,7 +139,7 @@ class Gateway:
 
     async def _leave(self, stop: Stop) -> None:
         """No new mail, answer who waits, let the nodes end what they have, then the streams."""
-        self._admission.draining = True
+        self._admission.drain()
         await self._door.serving(False)
         self._hub.close()
         self._dispatcher.stop_feeding()

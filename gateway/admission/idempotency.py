@@ -7,11 +7,11 @@ what it is from one release to the next.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from gateway.admission.faults import Faults
-from gateway.ledger.port import Claim, Earlier
+from gateway.ledger.port import Accepted, Earlier
 from mailgate.errors import KeyReused
 from mailgate.ids import format_id
 from mailgate.mail import Address, BatchEntry, Header, Mail, Parts, Raw, Receipt
@@ -32,8 +32,15 @@ def entry_key(entry: BatchEntry, batch_key: str, index: int) -> str:
     return entry.idempotency_key or (f"{batch_key}/{index}" if batch_key else "")
 
 
-def replay(claim: Claim | None, earlier: Earlier) -> Receipt | KeyReused:
-    """What a call is told whose key was there: the first call's receipt, if it hands in the same mail."""
+def outcome(accepted: Accepted, refused: Mapping[bytes, Earlier]) -> Receipt | KeyReused:
+    """What a call is told of a mail. `refused`: what the ledger did not store since its key is an earlier mail's.
+
+    If it is the same mail, the receipt is that of the first call.
+    """
+    record, claim = accepted.mail, accepted.claim
+    earlier = refused.get(record.id)
+    if earlier is None:
+        return Receipt(record.id, record.accept_ms)
     if claim is not None and claim.fingerprint == earlier.fingerprint:
         return Receipt(earlier.mail_id, earlier.accept_ms, replayed=True)
     key = claim.key if claim is not None else ""

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.admission.admit import ON_LOOP_OCTETS, Admission
+from gateway.admission.admit import Admission
+from gateway.admission.desk import ON_LOOP_OCTETS
 from gateway.admission.drafting import Drafter
 from gateway.admission.limits import Limits
 from gateway.events.hub import Hub
@@ -188,7 +189,7 @@ async def test_a_full_disk_is_the_callers_to_know(desk, tenant):
 
 async def test_a_draining_gateway_takes_no_mail(desk, tenant):
     """Another one does."""
-    desk.admission.draining = True
+    desk.admission.drain()
     for call in (desk.admission.send(tenant, MAIL), desk.admission.send_batch(tenant, SHARED, [ENTRY])):
         with pytest.raises(Unavailable, match="stops"):
             await call

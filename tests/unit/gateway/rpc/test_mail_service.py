@@ -273,7 +273,7 @@ async def test_a_call_cut_in_the_middle_is_whole_or_nothing(gateway, as_):
 
 async def test_a_stopping_gateway_refuses_with_a_time_to_wait(gateway, as_):
     """UNAVAILABLE with RetryInfo."""
-    gateway.admission.draining = True
+    gateway.admission.drain()
     error = await refusal(gateway.mail.SendMail(send("a@example.org"), **as_("send")))
     assert type(error) is errors.Unavailable
     assert error.retry_after > 0
