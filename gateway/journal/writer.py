@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -68,8 +67,7 @@ class Writer:
     ) -> None:
         self._connection, self._path, self._options, self._heard = connection, path, options, heard
         self._loop = asyncio.get_running_loop()
-        self._in: SimpleQueue[Item | None] = SimpleQueue()
-        self._gathering = Gathering(self._in, options.group_rows, options.group_bytes)
+        self._gathering: Gathering[Item] = Gathering(options.group_rows, options.group_bytes)
         self._writes = Writes(connection)
         self._thread = Thread(target=self._run, name="journal-writer", daemon=True)
         self._refusal: StorageBroken | None = None
@@ -91,19 +89,17 @@ class Writer:
             _fail(done, self._refusal)
             self._loop.call_soon(self._heard, work, False)
         else:
-            self._in.put(Item(work, tuple(work.jobs), done, urgent))
+            self._gathering.put(Item(work, tuple(work.jobs), done, urgent))
         return done
 
     async def close(self) -> None:
         """Commit what was submitted, then end the thread and close the connection."""
-        self._in.put(None)
+        self._gathering.end()
         self._refusal = self._refusal or StorageBroken("the journal is closed")
         await asyncio.shield(asyncio.to_thread(self._thread.join))
 
     def _run(self) -> None:
-        first = self._in.get()
-        while first is not None:
-            group, following = self._gathering.group(first)
+        while group := self._gathering.group():
             outcomes: list[Outcome] = []
             try:
                 self.disk.look()
@@ -115,7 +111,6 @@ class Writer:
             except Exception as error:  # whatever it is: nothing may be written after it
                 self._tell(self._break, group, outcomes, error)
                 break
-            first = following if following is not None or self._gathering.closing else self._in.get()
         else:
             with suppress(apsw.Error):  # the next start will be more careful than it must, no more
                 end_life(self._connection)
@@ -227,10 +222,7 @@ class Writer:
         self._refusal = StorageBroken(f"{self._path}: {type(error).__name__}: {error}")
         told = {outcome.item for outcome in outcomes}
         lost = [item for item in group if item not in told]
-        while not self._in.empty():
-            if (item := self._in.get()) is not None:
-                lost.append(item)
-        self._settle([*outcomes, *(Outcome(item, error=self._refusal) for item in lost)])
+        self._settle([*outcomes, *(Outcome(item, error=self._refusal) for item in [*lost, *self._gathering.rest()])])
         _fail(self._broken, self._refusal)
 
 
