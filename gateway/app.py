@@ -103,14 +103,16 @@ class Gateway:
         drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content)
         self._admission = Admission(ledger=backends.ledger, queue=backends.queue, hub=self._hub, drafter=drafter, shell=shell)
         self._registry_servicer = RegistryServicer(backends.registry, self._answers)
+        self._mail_servicer = MailServicer(self._admission, backends.ledger, self._hub, shell, tracer, self._dispatcher.wait_reason)
         servicers = Servicers(
-            MailServicer(self._admission, backends.ledger, self._hub, shell, tracer, self._dispatcher.wait_reason),
+            self._mail_servicer,
             AdminServicer(Operators(self._dispatcher, self._members, backends.ledger), backends.ledger),
             self._registry_servicer,
         )
         self._door = make_door(servicers, Tenants(settings.tenants), token, certificates=bool(settings.tls.client_ca))
         self.readers = (
             self._admission.stats,
+            self._mail_servicer.stats,
             self._hub.stats,
             self._housekeeping.stats,
             lambda: stats(self._dispatcher, self._fleet, self._members),
@@ -140,6 +142,7 @@ class Gateway:
     async def _leave(self, stop: Stop) -> None:
         """No new mail, answer who waits, let the nodes end what they have, then the streams."""
         self._admission.drain()
+        self._mail_servicer.drain()
         await self._door.serving(False)
         self._hub.close()
         self._dispatcher.stop_feeding()

@@ -24,11 +24,13 @@ class Tally:
         self._seconds = {lane: Histogram() for lane in Lane}
 
     def accepted(self, accepted: Sequence[Accepted], seconds: float) -> None:
-        """These became durable, so long after they came; all of one lane."""
-        lane = accepted[0].mail.lane
-        self.mails[lane] += len(accepted)
-        self.recipients[lane] += sum([len(each.mail.emails) for each in accepted])
-        self._seconds[lane].observe(seconds, len(accepted))
+        """These became durable, so long after they came."""
+        for lane in Lane:
+            recipients = [len(each.mail.emails) for each in accepted if each.mail.lane is lane]
+            if recipients:
+                self.mails[lane] += len(recipients)
+                self.recipients[lane] += sum(recipients)
+                self._seconds[lane].observe(seconds, len(recipients))
 
     def stats(self) -> Iterable[Sample | HistogramSample]:
         """For telemetry."""

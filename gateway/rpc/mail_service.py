@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.admission.admit import Admission
 from gateway.events.hub import Hub
 from gateway.ledger.port import Ledger, MailView
+from gateway.rpc.answers import fill_batch, wait_seconds
 from gateway.rpc.interceptors import caller, traceparent
+from gateway.rpc.mail_stream import MailStream
 from gateway.rpc.paging import page_after, page_size
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.errors import Invalid, NotFound
 from mailgate.ids import format_id, job_id, parse_id
-from mailgate.mail import Receipt, Recipient, RecipientState
+from mailgate.mail import Recipient, RecipientState
 from mailgate.rpc.large import open_batch, open_send
 from mailgate.rpc.lazy import LazyRequests, large
 from mailgate.rpc.mails import (
@@ -27,9 +29,9 @@ from mailgate.rpc.mails import (
     mail_from_proto,
     recipient_to_proto,
 )
-from mailgate.rpc.status import to_status
-from mailgate.rpc.times import duration_ms, timestamp
+from mailgate.rpc.times import timestamp
 from mailgate.telemetry import names
+from mailgate.telemetry.sample import Sample
 from mailgate.telemetry.traces import Tracer
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ WaitReason = Callable[[str], str]
 
 def lazy_requests() -> LazyRequests:
     """The last interceptor of a door with this service."""
-    return LazyRequests([f"/{SERVICE}/SendMail", f"/{SERVICE}/BatchSendMail"])
+    return LazyRequests([f"/{SERVICE}/{method}" for method in ("SendMail", "BatchSendMail", "StreamMail")])
 
 
 class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
@@ -54,6 +56,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     def __init__(self, admission: Admission, ledger: Ledger, hub: Hub, shell: LoopShell, tracer: Tracer, wait_reason: WaitReason) -> None:
         self._admission, self._ledger, self._hub, self._shell = admission, ledger, hub, shell
         self._tracer, self._wait_reason = tracer, wait_reason
+        self._streams: set[MailStream] = set()
 
     async def SendMail(self, request: pb.SendMailRequest, context: Context) -> pb.SendMailResponse:
         """See the proto."""
@@ -70,7 +73,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
                 mail,
                 key=request.idempotency_key,
                 validate_only=request.validate_only,
-                wait=self._wait(request),
+                wait=wait_seconds(request),
                 deadline=deadline,
                 traceparent=span.onward,
             )
@@ -91,19 +94,35 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             raise Invalid.field("shared", "there is none: give what the mails have in common")
         with self._tracer.begin(f"{SERVICE}/BatchSendMail", traceparent()) as span:
             tenant = caller().tenant
-            batch_id, results = await self._admission.send_batch(
+            receipt = await self._admission.send_batch(
                 tenant, shared, entries, key=request.idempotency_key, deadline=deadline, traceparent=span.onward
             )
             if span.sampled:
-                span.set({names.BATCH_ID: format_id(batch_id)})
-        response = pb.BatchSendMailResponse(batch_id=format_id(batch_id))
-        for outcome in results:
-            result = response.results.add()
-            if isinstance(outcome, Receipt):
-                fill_receipt(result.receipt, outcome)
-            else:
-                result.error.CopyFrom(to_status(outcome))
+                span.set({names.BATCH_ID: format_id(receipt.batch_id)})
+        response = pb.BatchSendMailResponse()
+        fill_batch(response, receipt)
         return response
+
+    async def StreamMail(self, _requests: AsyncIterator[pb.StreamMailRequest], context: Context) -> None:
+        """See the proto."""
+        with self._tracer.begin(f"{SERVICE}/StreamMail", traceparent()) as span:
+            stream = MailStream(self._admission, self._shell, caller().tenant, context, span.onward)
+            self._streams.add(stream)
+            if self._admission.in_flight.draining:
+                stream.drain()
+            try:
+                await stream.run()
+            finally:
+                self._streams.discard(stream)
+
+    def drain(self) -> None:
+        """The gateway stops: streams are told so, and end."""
+        for stream in self._streams:
+            stream.drain()
+
+    def stats(self) -> Iterable[Sample]:
+        """For telemetry."""
+        yield Sample(names.STREAMS, len(self._streams))
 
     async def GetMail(self, request: pb.GetMailRequest, context: Context) -> pb.GetMailResponse:
         """See the proto."""
@@ -166,12 +185,3 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         """On the shell's clock."""
         remaining: float | None = context.time_remaining()
         return None if remaining is None else self._shell.clock() + remaining
-
-    @staticmethod
-    def _wait(request: pb.SendMailRequest) -> float:
-        if not request.HasField("wait"):
-            return 0.0
-        milliseconds = duration_ms(request.wait)
-        if milliseconds < 0:
-            raise Invalid.field("wait", f"{milliseconds} ms is negative: give how long to wait, or leave it out")
-        return milliseconds / 1000

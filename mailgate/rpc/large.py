@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -19,10 +20,28 @@ _TEXTS = {field.number: field.name for field in mail_pb2.Parts.DESCRIPTOR.fields
 _DATA = mail_pb2.Attachment.DESCRIPTOR.fields_by_name["data"].number
 _CONTENT = frozenset((_PARTS, _RAW, _FILES))
 _REQUEST_MAIL = mail_service_pb2.SendMailRequest.DESCRIPTOR.fields_by_name["mail"].number
+_STREAM = mail_service_pb2.StreamMailRequest.DESCRIPTOR.fields_by_name
+_SEND = _STREAM["send"].number
+_KINDS = frozenset((_SEND, _STREAM["batch"].number))
 _SHARED, _ENTRIES = (mail_service_pb2.BatchSendMailRequest.DESCRIPTOR.fields_by_name[name].number for name in ("shared", "entries"))
 
 
-def open_send(data: bytes) -> tuple[mail_service_pb2.SendMailRequest, Mail]:
+class OpenSend(NamedTuple):
+    """A request with an empty `mail`, and the mail."""
+
+    request: mail_service_pb2.SendMailRequest
+    mail: Mail
+
+
+class OpenBatch(NamedTuple):
+    """A request with an empty `shared`, the shared mail, and the entries."""
+
+    request: mail_service_pb2.BatchSendMailRequest
+    shared: Mail
+    entries: list[BatchEntry]
+
+
+def open_send(data: bytes | memoryview) -> OpenSend:
     """A SendMailRequest with an empty `mail`, and the mail. May run in a thread.
 
     Raises:
@@ -34,14 +53,14 @@ def open_send(data: bytes) -> tuple[mail_service_pb2.SendMailRequest, Mail]:
         request = mail_service_pb2.SendMailRequest.FromString(rest)
         if mails:
             request.mail.SetInParent()
-        return request, _open_mail(scanner, [each for _, each in mails], "mail")
+        return OpenSend(request, _open_mail(scanner, [each for _, each in mails], "mail"))
     except Crowded as crowd:
         raise TooLarge.field("request", f"it has {crowd}: send several mails, or a batch") from None
     except (Malformed, DecodeError, UnicodeDecodeError) as fault:
         raise _no_message(fault, "SendMailRequest") from None
 
 
-def open_batch(data: bytes) -> tuple[mail_service_pb2.BatchSendMailRequest, Mail, list[BatchEntry]]:
+def open_batch(data: bytes | memoryview) -> OpenBatch:
     """A BatchSendMailRequest with an empty `shared`, the shared mail, and the entries. May run in a thread.
 
     Raises:
@@ -58,11 +77,33 @@ def open_batch(data: bytes) -> tuple[mail_service_pb2.BatchSendMailRequest, Mail
         if shared:
             request.shared.SetInParent()
         mail = _open_mail(scanner, [each for _, each in shared], "shared")
-        return request, mail, [entry_from_proto(entry) for entry in request.entries]
+        return OpenBatch(request, mail, [entry_from_proto(entry) for entry in request.entries])
     except Crowded as crowd:
         raise TooLarge.field("request", f"it has {crowd}: send several batches") from None
     except (Malformed, DecodeError, UnicodeDecodeError) as fault:
         raise _no_message(fault, "BatchSendMailRequest") from None
+
+
+def open_stream(data: bytes) -> tuple[int, OpenSend | OpenBatch | Invalid]:
+    """A StreamMailRequest: its sequence, and what it carries, or what is wrong with that. May run in a thread.
+
+    Raises:
+        Invalid: it is no such message: it has no sequence to answer by.
+    """
+    scanner = Scanner()
+    try:
+        rest, kinds = scanner.cut(memoryview(data), _KINDS)
+        sequence = mail_service_pb2.StreamMailRequest.FromString(rest).sequence
+    except (Malformed, Crowded, DecodeError) as fault:
+        raise _no_message(fault, "StreamMailRequest") from None
+    if not kinds:
+        return sequence, Invalid.field("kind", "the message has neither a mail nor a batch: give `send` or `batch`")
+    last = kinds[-1][0]
+    carried = _joined(_trailing(kinds, last))
+    try:
+        return sequence, open_send(carried) if last == _SEND else open_batch(carried)
+    except Invalid as fault:
+        return sequence, fault
 
 
 def open_parts(scanner: Scanner, data: memoryview) -> Parts:
@@ -76,7 +117,7 @@ def open_attachment(scanner: Scanner, data: memoryview) -> Attachment:
     rest, bodies = scanner.cut(data, frozenset((_DATA,)))
     message = mail_pb2.Attachment.FromString(rest)
     body = bytes(bodies[-1][1]) if bodies else b""
-    return Attachment(body, message.filename, message.content_type, message.content_id)
+    return Attachment(body, message.filename, message.content_type, message.content_id, message.digest)
 
 
 def _open_mail(scanner: Scanner, encoded: list[memoryview], field: str) -> Mail:

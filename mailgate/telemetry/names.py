@@ -56,6 +56,7 @@ RECIPIENTS_ACCEPTED = _metric(_COUNTER, "mailgate_recipients_accepted_total", "R
 MAILS_REPLAYED = _metric(_COUNTER, "mailgate_mails_replayed_total", "Mails not stored again, since their idempotency key was known.")
 MAILS_REFUSED = _metric(_COUNTER, "mailgate_mails_refused_total", "Mails not accepted, by the reason the caller was told.", "reason")
 ACCEPT_SECONDS = _metric(_HISTOGRAM, "mailgate_accept_seconds", "From a mail's arrival until it was durable.", "lane")
+STREAMS = _metric(_GAUGE, "mailgate_streams", "Open StreamMail calls.")
 BYTES_IN_FLIGHT = _metric(_GAUGE, "mailgate_bytes_in_flight", "Octets of requests that are being accepted.")
 
 # The gateway: what waits

@@ -79,6 +79,7 @@ class Gateway:
     admission: Admission
     operations: Operations
     shell: LoopShell
+    servicer: MailServicer
 
     @property
     def mail(self) -> mail_service_pb2_grpc.MailServiceStub:
@@ -103,7 +104,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     address = await door.bind("127.0.0.1:0")
     await door.start()
     async with open_channel(address) as channel:
-        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell)
+        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer)
     hub.close()
     await door.stop(timedelta(seconds=5))
     await shell.close()
