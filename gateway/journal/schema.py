@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
 from mailgate.errors import Mistake, SettingsInvalid
 
+PRIVATE = 0o600
 TABLES = """
 create table meta(name text primary key, value any) strict, without rowid;
 create table mail(
@@ -63,10 +65,11 @@ def open_writer(path: Path, cache_bytes: int) -> apsw.Connection:
         SettingsInvalid: the file was written by a newer version, or is no journal.
     """
     # SQLite would make it readable for everybody, and its WAL like it: it holds mail.
-    path.touch(mode=0o600)
+    path.touch(mode=PRIVATE)
     connection = apsw.Connection(str(path), statementcachesize=512)
     try:
         _prepare(connection, path, cache_bytes)
+        _make_private(path)
     except apsw.NotADBError:
         connection.close()
         raise SettingsInvalid(
@@ -103,6 +106,13 @@ def _prepare(connection: apsw.Connection, path: Path, cache_bytes: int) -> None:
     elif version != VERSION:
         cure = f"it has the format {version}, this program knows {VERSION}: start the newer program, or name another directory"
         raise SettingsInvalid([Mistake("gateway.data", str(path), cure)])
+
+
+def _make_private(path: Path) -> None:
+    """Also a journal that was made readable for others, by an earlier program or by hand, with the log that SQLite makes like it."""
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):  # the file of another user, or a file system without modes: it works all the same
+            file.chmod(PRIVATE)
 
 
 def _sync_directory(directory: Path) -> None:

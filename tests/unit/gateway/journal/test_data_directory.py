@@ -33,6 +33,17 @@ async def test_mail_on_disk_is_for_nobody_else(opened, tmp_path):
         assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "data").iterdir()} == {0o600}
 
 
+async def test_a_journal_that_others_could_read_is_closed_to_them(opened, tmp_path):
+    """An earlier program made it so, or somebody who copied it; its log too, which the crash of a process leaves behind."""
+    async with opened():
+        pass
+    for name in ("journal.db", "journal.db-wal"):
+        (tmp_path / "data" / name).touch()
+        (tmp_path / "data" / name).chmod(0o644)
+    async with opened():
+        assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "data").iterdir()} == {0o600}
+
+
 async def test_a_directory_that_cannot_be_used_is_named(opened, tmp_path):
     """A file stands where the directory should be."""
     (tmp_path / "data").write_text("not a directory")
