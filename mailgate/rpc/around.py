@@ -63,6 +63,12 @@ def with_deserializer(handler: Handler, deserializer: Callable[[bytes], Any]) ->
     return changed
 
 
+def with_behaviour(handler: Handler, change: Callable[[Behaviour], Behaviour]) -> Handler:
+    """The same handler, that does what `change` makes of what it did."""
+    form = _form(handler)
+    return _Wrapped(handler, form, change(getattr(handler, form)))
+
+
 def _wrap(handler: Handler, enter: Enter | None, fail: Fail | None) -> Handler:
     form = _form(handler)
     inner: Behaviour = getattr(handler, form)

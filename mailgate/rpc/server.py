@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from mailgate.errors import Mistake, SettingsInvalid
 from mailgate.rpc.address import join_address, split_address
 from mailgate.rpc.channel import Options, transport_options
+from mailgate.rpc.decoding import Decoding
 from mailgate.rpc.health import Health
 from mailgate.rpc.tls import TlsOptions, server_credentials
 
@@ -41,7 +42,7 @@ class Door:
         *,
         max_connection_age: timedelta | None = None,
     ) -> None:
-        self.server = grpc.aio.server(interceptors=list(interceptors), options=server_options(max_connection_age))
+        self.server = grpc.aio.server(interceptors=[*interceptors, Decoding()], options=server_options(max_connection_age))
         self.server.add_registered_method_handlers = _by_name_alone  # type: ignore[method-assign]
         self._health = Health(tuple(services))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
