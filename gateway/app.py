@@ -99,7 +99,7 @@ class Gateway:
             random.random,
             settings.dispatch.node_bytes,
         )
-        self._housekeeping = Housekeeping(backends.ledger, clock, settings.journal.retention)
+        self._housekeeping = Housekeeping(backends.ledger, self._dispatcher.waiting, clock, settings.journal.retention)
         drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content)
         self._admission = Admission(ledger=backends.ledger, queue=backends.queue, hub=self._hub, drafter=drafter, shell=shell)
         self._registry_servicer = RegistryServicer(backends.registry, self._answers)

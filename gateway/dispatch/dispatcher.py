@@ -7,7 +7,7 @@ two reads of its stream, so that no await stands between a decision and its effe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from gateway.balancing.picker import Picker
@@ -24,10 +24,11 @@ from gateway.dispatch.recovery import Recovery
 from gateway.dispatch.retry import Backoff, bury, bury_lost, decide_doubt, expire, postpone
 from gateway.dispatch.returns import Returns
 from gateway.dispatch.settler import Settled, Settler
+from gateway.dispatch.unwatched import Unwatched
 from gateway.dispatch.whereabouts import Whereabouts
 from gateway.dispatch.window import Window
 from gateway.ledger.fact import Publish
-from gateway.ledger.port import Ledger
+from gateway.ledger.port import Ledger, QueueCount
 from gateway.queue.port import Queue
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane
@@ -61,6 +62,7 @@ class Dispatcher:
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
+        self._unwatched = Unwatched()
         self._losses = Losses(options.losses_alone, options.losses_dead)
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)
@@ -73,7 +75,6 @@ class Dispatcher:
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, ledger, self._unwatched)
         self._claims = Claims(ledger, members, self.settler, self.committer, self._where.take_back)
-        self._unseen: set[asyncio.Future[None]] = set()
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.expired = 0
@@ -149,6 +150,16 @@ class Dispatcher:
         """Jobs that nodes have, and verdicts that are not durable yet."""
         return sum(len(member.hand) for member in self._members.values()) + len(self.settler)
 
+    @property
+    def in_flight(self) -> frozenset[bytes]:
+        """Ids of the jobs that nodes have, or had when they were lost, or of which the outcome is known and not durable yet."""
+        ids = {job_id for member in self._members.values() for job_id in member.hand.ids}
+        return frozenset(ids.union(self._doubts.ids, (fence.job_id for fence in self.settler)))
+
+    async def waiting(self) -> Sequence[QueueCount]:
+        """What waits, by lane and route: all that is ready and not in flight, in memory or on disk, and what is deferred."""
+        return await self._ledger.counts(self.in_flight)
+
     def stop_feeding(self) -> None:
         """The gateway stops: nothing new goes to nodes; what they have ends."""
         self._stopping = True
@@ -223,17 +234,6 @@ class Dispatcher:
             if job.expire_ms <= now_ms:
                 self.settler.settle(Settled(expire(job, now_ms)))
         return [job for job in jobs if job.expire_ms > now_ms]
-
-    def _unwatched(self, work: Awaitable[None]) -> None:
-        """Work whose failure changes nothing here: the row is found again at the next start."""
-        written = asyncio.ensure_future(work)
-        self._unseen.add(written)
-        written.add_done_callback(self._seen)
-
-    def _seen(self, written: asyncio.Future[None]) -> None:
-        self._unseen.discard(written)
-        if not written.cancelled():
-            written.exception()
 
     # ------------------------------------------------------------------ tasks
 

@@ -55,6 +55,11 @@ class Doubts:
     def __contains__(self, fence: Fence) -> bool:
         return fence in self._doubts
 
+    @property
+    def ids(self) -> list[bytes]:
+        """Of their jobs."""
+        return [fence.job_id for fence in self._doubts]
+
     def add(self, jobs: Iterable[Job], node_id: str, boot_id: bytes, begun_ms: int, now: float, wait: float | None = None) -> None:
         """Their node was lost now, with them committed."""
         deadline = now + (self._wait if wait is None else wait)

@@ -49,6 +49,11 @@ class Hand:
         return len(self._offered) + len(self._begun) + len(self._committed)
 
     @property
+    def ids(self) -> list[bytes]:
+        """Of its jobs: a walk, not for the hot path."""
+        return [*self._offered, *self._begun, *self._committed]
+
+    @property
     def committed(self) -> int:
         """How many are under way."""
         return len(self._committed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from gateway.dispatch.clock import Clock
@@ -26,10 +26,10 @@ log = get_logger(__name__)
 
 
 class Housekeeping:
-    """`run` until cancelled; `stats` has the counts of a few seconds ago."""
+    """`run` until cancelled; `stats` has the counts of a few seconds ago. `waiting` counts what waits."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, retention: timedelta) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, ledger: Ledger, waiting: Callable[[], Awaitable[Sequence[QueueCount]]], clock: Clock, retention: timedelta) -> None:
+        self._ledger, self._waiting, self._clock = ledger, waiting, clock
         self._retention_ms = int(retention.total_seconds() * 1000)
         self._counts: Sequence[QueueCount] = ()
         self._parked: Mapping[Parked, int] = {}
@@ -39,7 +39,7 @@ class Housekeeping:
         periods = 0
         while True:
             if periods % COUNT_EVERY == 0:
-                self._counts, self._parked = await self._ledger.counts(), await self._ledger.parked()
+                self._counts, self._parked = await self._waiting(), await self._ledger.parked()
             if periods % FORGET_EVERY == 0 and self._clock.trusted:
                 await self._forget()
             await asyncio.sleep(PERIOD)

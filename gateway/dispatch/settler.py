@@ -71,6 +71,10 @@ class Settler:
         """Its ruling is known and not durable yet."""
         return fence in self._under_way
 
+    def __iter__(self) -> Iterator[Fence]:
+        """Those whose ruling is known and not durable yet."""
+        return iter(self._under_way)
+
     def tells(self, fence: Fence, node_id: str) -> bool:
         """This node will hear that it is settled, when it is durable."""
         return bool(node_id) and self._under_way.get(fence) == node_id

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.journal import queries
+from gateway.journal.counts import waiting
 from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
-from gateway.journal.reads import Waiting, waiting
 from gateway.journal.work import AcceptWork, BeginWork, ForgetKeysWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
 from gateway.journal.writer import Writer
 from gateway.ledger.port import (
@@ -40,7 +40,7 @@ class JournalLedger:
 
     def __init__(self, writer: Writer, reader: Reader, positions: Positions, queue: JournalQueue) -> None:
         self._writer, self._reader, self._positions, self._queue = writer, reader, positions, queue
-        self._counted: Sequence[Waiting] = ()
+        self._counted: Sequence[QueueCount] = ()
         self._counted_until = 0.0
 
     def accept(self, accepted: Sequence[Accepted]) -> Awaitable[Mapping[bytes, Earlier]]:
@@ -100,21 +100,14 @@ class JournalLedger:
         """See the port."""
         return await self._reader.ask(queries.doubt, job_id)
 
-    async def counts(self) -> Sequence[QueueCount]:
-        """See the port; what `take` gave is in hand. With a hundred thousand jobs and more an answer may be seconds old."""
+    async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
+        """See the port. With a hundred thousand jobs and more an answer may be a second or two old."""
         if time.monotonic() >= self._counted_until:
             start = time.monotonic()
-            self._counted = await self._reader.ask(waiting, self._positions.now())
+            self._counted = await self._reader.ask(waiting, self._positions.now(), tuple(in_hand))
             cost = time.monotonic() - start
             self._counted_until = start + (COUNT_SHARE * cost if cost > COUNT_FREE else 0.0)
-        in_hand, oldest, now = self._queue.in_hand(), self._queue.oldest(), self._positions.now()
-        counts = []
-        for each in self._counted:
-            group = (each.lane, each.route)
-            ready = max(0, each.jobs - each.deferred - in_hand[group])
-            first = oldest.get(group, now + 1)
-            counts.append(QueueCount(each.lane, each.route, ready, each.deferred, first // 1000 if ready and first <= now else None))
-        return [count for count in counts if count.ready or count.deferred]
+        return self._counted
 
     async def parked(self) -> Mapping[Parked, int]:
         """See the port."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 
 from gateway.journal.line import Found, Placed, Want, line_key
@@ -15,7 +14,6 @@ from gateway.journal.window import Window
 from gateway.journal.work import AcceptWork, RecordWork, Work
 from gateway.queue.port import Room
 from mailgate.job import Job
-from mailgate.mail import Lane
 
 LINES = 64
 """Lines that one read visits."""
@@ -39,7 +37,6 @@ class JournalQueue:
         self._window = Window(options.window_jobs, options.window_bytes, options.window_share)
         self._more = asyncio.Event()
         self._unput: dict[bytes, None] = {}
-        self._in_hand: dict[bytes, tuple[Lane, str]] = {}
         self._reading: asyncio.Future[list[Found | Want]] | None = None
         self._wants: Sequence[Want] = ()
         self.reads = 0
@@ -58,7 +55,6 @@ class JournalQueue:
             if job.id in self._unput:
                 del self._unput[job.id]
             else:
-                self._in_hand.pop(job.id, None)
                 self._window.give_back(job, self._positions.floor)
                 self._more.set()
         return _done()
@@ -70,7 +66,6 @@ class JournalQueue:
             taken = self._window.take(room, self._options.take_jobs)
             self._read(room)
             if taken:
-                self._in_hand.update((job.id, (job.lane, job.route)) for job in taken)
                 return taken
             await self._wait()
 
@@ -86,7 +81,6 @@ class JournalQueue:
         """Conclusions are handed to the writer."""
         floor = self._positions.floor
         for conclusion, position in zip(work.conclusions, work.positions, strict=True):
-            self._in_hand.pop(conclusion.fence.job_id, None)
             if position is not None and conclusion.remaining is not None:
                 self._window.deferring(line_key(conclusion.remaining), position, floor)
 
@@ -110,14 +104,6 @@ class JournalQueue:
                 self._unput[job.id] = None
         while len(self._unput) > UNPUT:
             del self._unput[next(iter(self._unput))]
-
-    def in_hand(self) -> Counter[tuple[Lane, str]]:
-        """How many jobs were handed out and not concluded since, by lane and route."""
-        return Counter(self._in_hand.values())
-
-    def oldest(self) -> dict[tuple[Lane, str], int]:
-        """By lane and route, the position of the oldest job that is ready and not in hand."""
-        return self._window.oldest(self._positions.floor)
 
     @property
     def ready_jobs(self) -> int:

@@ -31,16 +31,6 @@ class Stored:
     newest: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits on disk for a lane and route: in somebody's hand or not; `deferred` of them later than the moment asked for."""
-
-    lane: Lane
-    route: str
-    jobs: int
-    deferred: int
-
-
 def find(connection: apsw.Connection, wants: Sequence[Want], octets: int) -> list[Found | Want]:
     """Answer wants in order; those for which no octets are left come back as they are."""
     answers: list[tuple[Want, list[StoredJob], bool, int | None]] = []
@@ -84,12 +74,6 @@ def lines(connection: apsw.Connection) -> list[Stored]:
     newest = "coalesce(max(due) filter (where not due & 1), 0)"
     rows = fetch(connection, f"select lane, route, key, min(due), {newest} from job where due is not null group by lane, route, key")  # noqa: S608
     return [Stored(LineKey(Lane(lane), route, key), first, last) for lane, route, key, first, last in rows]
-
-
-def waiting(connection: apsw.Connection, position: int) -> list[Waiting]:
-    """By lane and route, what has a position, and how much of it is after this one."""
-    query = "select lane, route, count(*), sum(due > ?) from job where due is not null group by lane, route"
-    return [Waiting(Lane(lane), *rest) for lane, *rest in fetch(connection, query, (position,))]
 
 
 def _first_deferred(connection: apsw.Connection, want: Want) -> int | None:

@@ -143,18 +143,6 @@ class Window:
         """A lower bound of the first position that is not ripe yet."""
         return self._later[0][0] if self._later else None
 
-    def oldest(self, horizon: int) -> dict[tuple[Lane, str], int]:
-        """By lane and route, the position of the oldest job that is ready and not handed out, or a little before it."""
-        self._ripen(horizon)
-        oldest: dict[tuple[Lane, str], int] = {}
-        for lines in (*self._ready.values(), *self._ripe.values()):
-            for key, line in lines.items():
-                first = line.ready[0].position if line.ready else line.beyond
-                if first is not None:
-                    group = (key.lane, key.route)
-                    oldest[group] = min(first, oldest.get(group, first))
-        return oldest
-
     @property
     def busy(self) -> bool:
         """There are more lines than one call looks at."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -181,11 +181,11 @@ class MemoryLedger:
         entry = self._jobs.get(job_id)
         return self._view(entry) if entry is not None and entry.parked is Parked.IN_DOUBT else None
 
-    async def counts(self) -> Sequence[QueueCount]:
-        """See the port; what is in hand is known by its open attempt only."""
+    async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
+        """See the port."""
         groups: dict[tuple[Lane, str], list[_Entry]] = {}
         for entry in self._jobs.values():
-            if entry.parked is None and entry.open is None:
+            if entry.parked is None and (entry.deferred or entry.job.id not in in_hand):
                 groups.setdefault((entry.job.lane, entry.job.route), []).append(entry)
         return [
             QueueCount(lane, route, len(ready), len(entries) - len(ready), min((e.since_ms for e in ready), default=None))
@@ -234,7 +234,7 @@ class MemoryLedger:
             return
         entry.job, entry.parked, entry.reason = conclusion.remaining, conclusion.parked, conclusion.reason
         entry.deferred = conclusion.due_ms is not None
-        entry.since_ms = conclusion.due_ms if conclusion.due_ms is not None else conclusion.at_ms
+        entry.since_ms = conclusion.due_ms if conclusion.due_ms is not None else entry.job.accept_ms
         if conclusion.parked is not Parked.IN_DOUBT:
             entry.open = None
 

@@ -7,7 +7,7 @@ returns; the awaitable is done when it is durable. A caller that is cancelled do
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -143,7 +143,10 @@ class DoubtView:
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """What waits in a lane for a route. `oldest_ms`: when the oldest ready job became due; None when none is ready."""
+    """What waits in a lane for a route. `oldest_ms`: when the oldest ready job became due; None when none is ready.
+
+    One that is sent again at once, after a doubt, became due when it was accepted.
+    """
 
     lane: Lane
     route: str
@@ -219,8 +222,8 @@ class Ledger(Protocol):
         """None: no such job, or not parked IN_DOUBT."""
         ...
 
-    async def counts(self) -> Sequence[QueueCount]:
-        """By lane and route; parked jobs and those in hand at nodes are not counted as ready where the backend can tell."""
+    async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
+        """By lane and route what waits; parked jobs do not, nor do those `in_hand`: ids of what nodes have, or had when they were lost."""
         ...
 
     async def parked(self) -> Mapping[Parked, int]:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from gateway.dispatch.member import NodeState
+from gateway.ledger.port import QueueCount
 
 
 class Resolution(IntEnum):
@@ -38,9 +39,11 @@ class NodeView:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedCounts:
-    """Jobs that nothing brings."""
+class QueueView:
+    """All jobs that are not over. `in_flight`: nodes have them, or their outcome is being asked for or recorded."""
 
+    waiting: Sequence[QueueCount]
+    in_flight: int
     in_doubt: int
     dead: int
 
@@ -52,8 +55,8 @@ class Operations(Protocol):
         """By node id."""
         ...
 
-    async def parked(self) -> ParkedCounts:
-        """How many jobs are parked."""
+    async def queue(self) -> QueueView:
+        """How many jobs are where."""
         ...
 
     async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:

@@ -31,13 +31,8 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
         """See the proto."""
-        parked = await self._operations.parked()
-        return pb.GetQueueResponse(
-            queues=map(_queue, await self._ledger.counts()),
-            in_flight=sum(node.in_flight for node in self._operations.nodes()),
-            in_doubt=parked.in_doubt,
-            dead=parked.dead,
-        )
+        queue = await self._operations.queue()
+        return pb.GetQueueResponse(queues=map(_queue, queue.waiting), in_flight=queue.in_flight, in_doubt=queue.in_doubt, dead=queue.dead)
 
     async def ListDoubts(self, request: pb.ListDoubtsRequest, context: Context) -> pb.ListDoubtsResponse:
         """See the proto."""

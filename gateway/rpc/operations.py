@@ -10,7 +10,7 @@ from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Ruling, resend, resolve
 from gateway.dispatch.settler import Settled
 from gateway.ledger.port import DoubtView, Ledger, Parked
-from gateway.rpc.admin_port import NodeView, ParkedCounts, Resolution
+from gateway.rpc.admin_port import NodeView, QueueView, Resolution
 from mailgate.errors import NotFound, WrongState
 from mailgate.ids import format_job, mail_of
 from mailgate.mail import RecipientState
@@ -29,10 +29,10 @@ class Operators:
         now = asyncio.get_running_loop().time()
         return [view_of(self._members[node_id], now) for node_id in sorted(self._members)]
 
-    async def parked(self) -> ParkedCounts:
-        """How many jobs are parked."""
-        counts = await self._ledger.parked()
-        return ParkedCounts(counts.get(Parked.IN_DOUBT, 0), counts.get(Parked.DEAD, 0))
+    async def queue(self) -> QueueView:
+        """How many jobs are where."""
+        parked, waiting = await self._ledger.parked(), await self._dispatcher.waiting()
+        return QueueView(waiting, len(self._dispatcher.in_flight), parked.get(Parked.IN_DOUBT, 0), parked.get(Parked.DEAD, 0))
 
     async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:
         """Decide it; durable when this returns."""

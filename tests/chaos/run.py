@@ -32,10 +32,6 @@ RATE = 1800.0
 WINDOW = ANSWER * 1.5 + 1.5
 """From a dot to its record: the answer, and what frames, group commit and busy processors add."""
 
-LINGER = 15.0
-"""Seconds after the queue is empty until every mail must be final. GetQueue may not count what waits for a node's inventory."""
-UNFINISHED = {"QUEUED", "SENDING", "DEFERRED"}
-
 
 @dataclass(frozen=True)
 class Scenario:
@@ -185,13 +181,11 @@ def strike(fleet: Fleet, scenario: Scenario) -> list[Death]:
 
 
 def drain(fleet: Fleet, door: Door) -> None:
-    """Wait until nothing waits, three times in a row."""
-    quiet = 0
+    """Wait until nothing waits."""
     end = time.monotonic() + 120
-    while quiet < 3:
+    while door.waiting() != 0:
         if time.monotonic() > end:
             raise TimeoutError(f"not drained after 120 s: {door.queue()}\n{fleet.tails()}")
-        quiet = quiet + 1 if door.waiting() == 0 else 0
         time.sleep(0.25)
 
 
@@ -207,16 +201,8 @@ def gather(loads: Sequence[Load]) -> tuple[dict[str, str], set[str]]:
 
 
 def ask_states(door: Door, accepted: dict[str, str]) -> dict[str, str]:
-    """What GetMail says of each; whoever is not final in spite of an empty queue is asked again for LINGER seconds."""
+    """What GetMail says of each."""
     prefix = len("RECIPIENT_STATE_")
-    states: dict[str, str] = {}
-    end = time.monotonic() + LINGER
-    asked = list(accepted)
-    while asked:
-        for mail_id, found in door.states(asked):
-            states[mail_id] = ",".join(mail.RecipientState.Name(state)[prefix:] for state in found)
-        asked = [mail_id for mail_id in asked if states[mail_id] in UNFINISHED]
-        if time.monotonic() > end:
-            break
-        time.sleep(0.5)
-    return states
+    return {
+        mail_id: ",".join(mail.RecipientState.Name(state)[prefix:] for state in found) for mail_id, found in door.states(list(accepted))
+    }

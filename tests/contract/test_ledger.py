@@ -316,11 +316,11 @@ async def test_open_attempts_are_those_begun_and_not_concluded(backend: Backend)
 
 
 async def test_counts_tell_what_waits(backend: Backend):
-    """By lane and route: ready and deferred; what is under way, parked or gone is neither."""
+    """By lane and route: ready and deferred; what is in hand, parked or gone is neither, and the queue's having given it says nothing."""
     now = backend.clock()
     bulk = await accept(backend, many(5, now))
     await accept(backend, many(2, now, lane=Lane.TRANSACTIONAL, route="codes", key="codes"))
-    assert sorted(await backend.ledger.counts(), key=lambda c: c.lane) == [
+    assert sorted(await backend.ledger.counts(()), key=lambda c: c.lane) == [
         QueueCount(Lane.TRANSACTIONAL, "codes", 2, 0, now),
         QueueCount(Lane.BULK, "default", 5, 0, now),
     ]
@@ -335,13 +335,42 @@ async def test_counts_tell_what_waits(backend: Backend):
             parked(taken[2], now, Parked.IN_DOUBT),
         ]
     )
-    counts = {count.lane: count for count in await backend.ledger.counts()}
-    assert (counts[Lane.BULK].ready, counts[Lane.BULK].deferred, counts[Lane.BULK].oldest_ms) == (1, 1, now)
+    for in_hand, ready in (((), 2), ([taken[3].id, taken[1].id], 1), ([job.id for job in bulk], 0)):
+        counts = {count.lane: count for count in await backend.ledger.counts(in_hand)}
+        bulk_count = counts[Lane.BULK]
+        assert (bulk_count.ready, bulk_count.deferred, bulk_count.oldest_ms) == (ready, 1, now if ready else None)
+
+
+async def test_the_oldest_that_waits_is_told(backend: Backend):
+    """It is the first that became due of those that no node has, whether the queue has given it or not."""
+    first, second = await accept(backend, [accepted(backend.clock())]), []
+    for _ in range(3):
+        backend.clock.advance(1000)
+        second += await accept(backend, [accepted(backend.clock())])
+    assert await take(backend, 3) == [*first, *second[:2]]
+    for in_hand, ready, oldest in (
+        ((), 4, first[0]),
+        ([first[0].id], 3, second[0]),
+        ([job.id for job in first + second[:2]], 1, second[2]),
+    ):
+        (count,) = await backend.ledger.counts(in_hand)
+        assert (count.ready, count.oldest_ms) == (ready, oldest.accept_ms)
+
+
+async def test_what_is_kept_as_ready_waits(backend: Backend):
+    """A job that goes again at once is in its holder's memory, and waits there until a node has it."""
+    (job,) = await accept(backend, [accepted(backend.clock())])
+    assert await take(backend, 1) == [job]
+    backend.clock.advance(500)
+    await backend.ledger.record([untried(job, backend.clock())])
+    assert await backend.ledger.counts(()) == [QueueCount(Lane.BULK, "default", 1, 0, job.accept_ms)]
+    assert not await backend.ledger.counts([job.id])
 
 
 async def test_no_counts_when_nothing_waits(backend: Backend):
     """Lanes and routes without work are not told."""
-    assert not await backend.ledger.counts()
+    assert not await backend.ledger.counts(())
+    assert not await backend.ledger.counts([b"x" * 18])
 
 
 async def test_forget_deletes_old_mails_without_jobs(backend: Backend):

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.dispatch.link import Answer, Known
 from gateway.ledger.port import Parked
+from gateway.rpc.operations import Operators
 from mailgate.job import Job
 from mailgate.mail import EventType, OnDoubt, RecipientState
 from mailgate.verdict import Expired, NotTried, Outcome
@@ -37,6 +38,39 @@ def test_a_mail_goes_its_way():
             assert await world.state(job) is RecipientState.DELIVERED
             assert [(fact.sequence, fact.type) for fact in world.facts] == [(2, EventType.DELIVERED)]
             assert len(world.members["a"].hand) == 0
+
+    simulate(main)
+
+
+def test_everything_that_waits_is_counted():
+    """What dispatch has in memory waits as well as what the queue has; a node has it, or its outcome is open: then it is in flight."""
+
+    async def main() -> None:
+        world = World(waiting_jobs=30)
+        async with world.gateway():
+            operators = Operators(world.dispatcher, world.members, world.ledger)
+            await world.accept(*(make_job(number) for number in range(1, 21)))
+            assert [(each.ready, each.deferred) for each in (await operators.queue()).waiting] == [(20, 0)]
+            node = await world.node("a", credit=5)
+            await asyncio.sleep(0.3)
+            job = node.offers[0]
+            node.stream.ready(job)
+            await quiet()
+            for _ in range(2):  # with the node, and in doubt
+                view = await operators.queue()
+                assert [each.ready for each in view.waiting] == [15 if node.link else 19]
+                assert view.in_flight == (5 if node.link else 1)
+                node.lose()
+                await quiet()
+            world.ledger.stopped = True
+            node.back(inventory=[Answer(job.fence, Known.DONE, tried(job))])
+            node.credit = 0
+            await asyncio.sleep(1)
+            assert (await operators.queue()).in_flight == 1, "not yet recorded"
+            world.ledger.go_on()
+            await quiet()
+            view = await operators.queue()
+            assert ([each.ready for each in view.waiting], view.in_flight) == ([19], 0)
 
     simulate(main)
 

@@ -95,7 +95,7 @@ async def test_after_closing_every_call_says_so(opened, clock):
     with pytest.raises(StorageBroken, match="closed"):
         await ledger.accept([accepted(clock())])
     with pytest.raises(StorageBroken, match="closed"):
-        await ledger.counts()
+        await ledger.counts(())
 
 
 async def test_the_log_is_folded_into_the_database(opened, clock):

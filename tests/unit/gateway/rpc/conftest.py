@@ -19,7 +19,7 @@ from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
 from gateway.events.hub import Hub
 from gateway.ledger.memory import MemoryLedger
 from gateway.queue.memory import MemoryQueue
-from gateway.rpc.admin_port import NodeView, ParkedCounts
+from gateway.rpc.admin_port import NodeView, QueueView
 from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.interceptors import authentication
 from gateway.rpc.mail_service import MailServicer, lazy_requests
@@ -52,14 +52,15 @@ class Operations:
     """What the operator's door asks for; a test sets the answers."""
 
     seen: tuple[NodeView, ...] = ()
+    queued: QueueView = field(default_factory=lambda: QueueView((), 0, 0, 0))
     resolved: list[tuple[bytes, object]] = field(default_factory=list)
     error: Exception | None = None
 
     def nodes(self):
         return self.seen
 
-    async def parked(self):
-        return ParkedCounts(2, 3)
+    async def queue(self):
+        return self.queued
 
     async def resolve_doubt(self, job_id, resolution):
         if self.error is not None:

@@ -8,13 +8,13 @@ import grpc
 import pytest
 
 from gateway.dispatch.member import NodeState
-from gateway.ledger.port import Begin, Change, Conclusion, Parked
-from gateway.rpc.admin_port import NodeView, Resolution
+from gateway.ledger.port import Begin, Change, Conclusion, Parked, QueueCount
+from gateway.rpc.admin_port import NodeView, QueueView, Resolution
 from mailgate import errors
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2
 from mailgate.ids import format_job
-from mailgate.mail import RecipientState
+from mailgate.mail import Lane, RecipientState
 from mailgate.rpc.status import from_rpc_error
 
 
@@ -45,12 +45,11 @@ async def mails(gateway, as_, count):
 
 async def test_what_waits(gateway, as_):
     """Ready jobs by lane and route, and those that nothing brings."""
-    await mails(gateway, as_, 3)
-    gateway.operations.seen = (NodeView("n1", "", NodeState.READY, in_flight=4), NodeView("n2", "", NodeState.READY, in_flight=1))
+    gateway.operations.queued = QueueView((QueueCount(Lane.BULK, "relay", 3, 0, 1_790_000_000_500),), 5, 2, 3)
     answer = await gateway.admin.GetQueue(pb.GetQueueRequest(), **as_("operate"))
     (queue,) = answer.queues
     assert (queue.lane, queue.route, queue.ready, queue.deferred) == (mail_pb2.LANE_BULK, "relay", 3, 0)
-    assert queue.oldest_time.seconds > 0
+    assert (queue.oldest_time.seconds, queue.oldest_time.nanos) == (1_790_000_000, 500_000_000)
     assert (answer.in_flight, answer.in_doubt, answer.dead) == (5, 2, 3)
 
 

@@ -266,7 +266,7 @@ async def test_a_call_cut_in_the_middle_is_whole_or_nothing(gateway, as_):
     await asyncio.gather(*calls, return_exceptions=True)
     await asyncio.sleep(0.1)
     queued = await waiting_jobs(gateway)
-    assert sum(count.ready for count in await gateway.ledger.counts()) == len(queued)
+    assert sum(count.ready for count in await gateway.ledger.counts(())) == len(queued)
     assert [s.value for s in gateway.admission.stats() if s.metric.name == "mailgate_bytes_in_flight"] == [0]
     assert not gateway.hub.listening
 
