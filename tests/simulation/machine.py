@@ -278,7 +278,6 @@ class SimLink:
         self._fleet, self._record = fleet, record
         self._outgoing = Outgoing()
         self._more = asyncio.Event()
-        self._heard = 0
         self.frames = (0, 0)
         self.wires: tuple[Wire, Wire] | None = None
 
@@ -315,8 +314,6 @@ class SimLink:
         try:
             while (frame := await down.get()) is not None:
                 heard = heard_from_proto(node_pb2.DeliverResponse.FromString(frame))
-                if heard.load is not None:
-                    self._heard = heard.load.sequence
                 listener.heard(heard)
             return "the stream broke"
         finally:
@@ -329,7 +326,7 @@ class SimLink:
         up.put(node_pb2.DeliverRequest(hello=hello).SerializeToString())
         self._outgoing.route(ROUTE)
         while True:
-            frame = self._outgoing.next_frame(self._heard)
+            frame = self._outgoing.next_frame()
             up.put(frame.SerializeToString())
             if not self._outgoing:
                 try:
