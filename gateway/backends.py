@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.journal.journal import Journal
+from gateway.ledger.files import Files
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
 from gateway.registry.memory import MemoryRegistry
@@ -23,6 +24,7 @@ class Backends:
 
     ledger: Ledger
     queue: Queue
+    files: Files
     registry: Registry
     gateway_id: str
     epoch: int
@@ -49,6 +51,7 @@ async def open_backends(settings: GatewaySettings, now_ms: Callable[[], int]) ->
         yield Backends(
             journal.ledger,
             journal.queue,
+            journal.files,
             MemoryRegistry(),
             settings.gateway.id or journal.gateway_id,
             journal.epoch,

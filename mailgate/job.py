@@ -8,6 +8,14 @@ from typing import NamedTuple
 from mailgate.mail import Address, Attachment, Header, Lane, OnDoubt, Parts, Raw
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class File:
+    """Uploaded octets and their SHA-256. Jobs that attach the same file share the object."""
+
+    digest: bytes
+    data: bytes
+
+
 class Fence(NamedTuple):
     """One attempt of one job. Whoever acts for another fence acts for nothing."""
 
@@ -41,6 +49,8 @@ class Job:
     """Some of the envelope's recipients are settled; `recipients` are those that are not."""
     attempt: int = 1
     losses: int = 0
+    files: tuple[File, ...] = ()
+    """What its content attaches by digest."""
     events: int = 1
     """Events that each remaining recipient has had; they are the same for all, since whatever happens to one that remains happens to all
     that remain. The first is ACCEPTED."""
@@ -52,8 +62,9 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Octets of the job's bytes."""
-        return len(self.envelope) + len(self.content)
+        """Octets of the job's bytes, and of its files."""
+        octets = len(self.envelope) + len(self.content)
+        return octets + sum([len(file.data) for file in self.files]) if self.files else octets
 
 
 @dataclass(frozen=True, slots=True)

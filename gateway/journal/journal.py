@@ -12,6 +12,7 @@ from types import TracebackType
 
 import apsw
 
+from gateway.journal.files import JournalFiles
 from gateway.journal.ledger import JournalLedger
 from gateway.journal.life import begin_life
 from gateway.journal.lock import DirectoryLock
@@ -21,6 +22,7 @@ from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
 from gateway.journal.schema import open_writer
 from gateway.journal.writer import Writer, is_full
+from gateway.ledger.files import Files
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
 from mailgate.errors import Mistake, SettingsInvalid
@@ -58,6 +60,7 @@ class Journal:
 
     ledger: Ledger
     queue: Queue
+    files: Files
     gateway_id: str
     """Made at the first start and kept."""
     epoch: int
@@ -91,6 +94,7 @@ class Journal:
             await self._queue.start()
             self.ledger = JournalLedger(self._writer, reader, self._positions, self._queue)
             self.queue = self._queue
+            self.files = JournalFiles(self._writer, reader, self._positions)
             self._closing = stack.pop_all()
         return self
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gateway.journal import queries
+from gateway.journal.claims import forget_keys
 from gateway.journal.counts import waiting
+from gateway.journal.forgetting import forget_mails, forgettable
 from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
-from gateway.journal.work import AcceptWork, BeginWork, ForgetKeysWork, ForgetWork, LossesWork, RecordWork, RetractWork, Work
+from gateway.journal.work import AcceptWork, BeginWork, ErrandWork, LossesWork, RecordWork, RetractWork, Work
 from gateway.journal.writer import Writer
 from gateway.ledger.port import (
     Accepted,
@@ -115,12 +118,12 @@ class JournalLedger:
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:
         """See the port."""
-        return int(await self._submit(ForgetKeysWork(now_ms, limit)))
+        return int(await self._submit(ErrandWork(partial(forget_keys, now_ms=now_ms, limit=limit))))
 
     async def forget(self, before_ms: int, limit: int) -> int:
         """See the port."""
-        mails = await self._reader.ask(queries.forgettable, before_ms, limit)
-        return int(await self._submit(ForgetWork(mails))) if mails else 0
+        mails = await self._reader.ask(forgettable, before_ms, limit)
+        return int(await self._submit(ErrandWork(partial(forget_mails, mails=mails)))) if mails else 0
 
     def _submit(self, work: Work, *, urgent: bool = True) -> Awaitable[Any]:
         self._positions.submitting()

@@ -94,13 +94,6 @@ def parked_counts(connection: apsw.Connection) -> dict[Parked, int]:
     }
 
 
-def forgettable(connection: apsw.Connection, before_ms: int, limit: int) -> list[bytes]:
-    """Mails accepted before that and without a job, oldest first. Their ids are ordered by time, so nothing younger is looked at."""
-    jobs = "select 1 from job where job.id between cast(mail.id || x'0000' as blob) and cast(mail.id || x'ffff' as blob)"
-    query = f"select id from mail where id < ? and accept_ms < ? and not exists ({jobs}) order by id limit ?"  # noqa: S608
-    return [mail_id for (mail_id,) in fetch(connection, query, (max(0, before_ms).to_bytes(6, "big"), before_ms, limit))]
-
-
 def _sending(connection: apsw.Connection, mail_id: bytes) -> set[int]:
     query = "select recipients from attempt join job on id = job where job between ? and ? and parked is null"
     return {index for (blob,) in fetch(connection, query, (mail_id + FIRST, mail_id + LAST)) for index in blob_indexes(blob)}

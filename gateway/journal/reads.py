@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import apsw
 
 from gateway.journal.line import Found, LineKey, Placed, Want
+from gateway.journal.pieces import load
 from gateway.journal.rows import JOB, PACKED, PACKED_CONTENT, StoredJob, unpack, unpack_contents
 from gateway.journal.statements import fetch
 from mailgate.job import Job
@@ -66,7 +67,15 @@ def fill(connection: apsw.Connection, stored: Iterable[StoredJob]) -> list[Job]:
     numbers = apsw.carray(array("q", {each.content for each in stored}))
     (row,) = fetch(connection, PACKED_CONTENT, (numbers,))
     contents = unpack_contents(row)
-    return [replace(each.job, content=contents[each.content]) for each in stored]
+    return [_filled(connection, each.job, *contents[each.content]) for each in stored]
+
+
+def _filled(connection: apsw.Connection, job: Job, content: bytes, digests: Sequence[bytes]) -> Job:
+    """A file that is gone is left out: the node says what is missing."""
+    if not digests:
+        return replace(job, content=content)
+    files = load(connection, job.tenant, digests)
+    return replace(job, content=content, files=tuple([files[digest] for digest in digests if digest in files]))
 
 
 def lines(connection: apsw.Connection) -> list[Stored]:

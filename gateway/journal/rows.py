@@ -33,7 +33,7 @@ from """
 """Any number of jobs as one row of a source that has the columns of JOB: a row each would be a step each (see statements.py)."""
 
 PACKED_CONTENT = """
-select json_group_array(json_array(no, length(body))), cast(group_concat(body, '') as blob)
+select json_group_array(json_array(no, length(body), hex(files))), cast(group_concat(body, '') as blob)
 from content where no in (select value from carray(?))"""
 
 
@@ -109,12 +109,13 @@ def unpack(row: Row) -> Iterator[StoredJob]:
         at, envelope_at, recipients_at = at + JOB_ID_OCTETS, envelope_at + envelope_size, recipients_at + recipients_size
 
 
-def unpack_contents(row: Row) -> dict[int, bytes]:
-    """The bodies of a PACKED_CONTENT row, by number."""
+def unpack_contents(row: Row) -> dict[int, tuple[bytes, tuple[bytes, ...]]]:
+    """The bodies of a PACKED_CONTENT row and the digests of their files, by number."""
     sizes, bodies = row
     contents, at = {}, 0
-    for number, size in json.loads(sizes):
-        contents[number] = bodies[at : at + size]
+    for number, size, files in json.loads(sizes):
+        digests = bytes.fromhex(files or "")
+        contents[number] = (bodies[at : at + size], tuple([digests[i : i + 32] for i in range(0, len(digests), 32)]))
         at += size
     return contents
 

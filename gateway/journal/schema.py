@@ -46,7 +46,16 @@ create table claim(
 ) strict, without rowid;
 create index claim_until on claim(until_ms);
 """
-STEPS = (TABLES, CLAIMS)
+FILES = """
+alter table content add column files blob;
+create index content_files on content(no) where files is not null;
+create table file(
+  no integer primary key, tenant text not null, digest blob not null, size int not null, stored int not null, whole int not null,
+  until_ms int not null, unique(tenant, digest)
+) strict;
+create table piece(file int not null, start int not null, data blob not null, primary key(file, start)) strict;
+"""
+STEPS = (TABLES, CLAIMS, FILES)
 """What makes each version out of the one before. Times are milliseconds since the epoch.
 
 - `job.due`: a position (see line.py); NULL: nothing brings it, since it is parked, or in the hand of somebody who keeps it as ready.
@@ -54,6 +63,7 @@ STEPS = (TABLES, CLAIMS)
 - `job.size`: octets of envelope and content, for the window's budget. `recipients`: little-endian 32-bit indexes.
 - `attempt`: the open attempts; `claim` rises with each insert, so that whose insert it was can be told.
 - `claim`: idempotency keys, each with the mail that has it.
+- `content.files`: the digests of what its jobs attach, one after the other. A `piece` is as it was uploaded; they follow one another.
 """
 VERSION = len(STEPS)
 

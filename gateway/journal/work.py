@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+import apsw
 
 from gateway.ledger.port import Accepted, Begin, Conclusion, Earlier
 from mailgate.job import Fence
@@ -18,7 +20,7 @@ class Rank(IntEnum):
     RETRACT = 2
     RECORD = 3
     LOSSES = 4
-    FORGET = 5
+    ERRAND = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,27 +107,12 @@ class LossesWork:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ForgetWork:
-    """Mails to delete, unless they have a job. Its result: how many were."""
+class ErrandWork:
+    """Something rare that touches no job: `run` on the writer's connection, inside its transaction. Its result is that of `run`."""
 
-    mails: Sequence[bytes]
-    rank = Rank.FORGET
-    octets = 0
-
-    @property
-    def jobs(self) -> Iterable[bytes]:
-        """None: mails that have jobs stay."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ForgetKeysWork:
-    """Claims to delete, at most `limit`. Its result: how many were."""
-
-    now_ms: int
-    limit: int
-    rank = Rank.FORGET
-    octets = 0
+    run: Callable[[apsw.Connection], object]
+    octets: int = 0
+    rank = Rank.ERRAND
 
     @property
     def jobs(self) -> Iterable[bytes]:
@@ -133,7 +120,7 @@ class ForgetKeysWork:
         return ()
 
 
-Work = AcceptWork | BeginWork | RetractWork | RecordWork | LossesWork | ForgetWork | ForgetKeysWork
+Work = AcceptWork | BeginWork | RetractWork | RecordWork | LossesWork | ErrandWork
 
 
 def stages(group: Iterable[tuple[int, Work, Sequence[bytes]]]) -> list[dict[Rank, list[int]]]:

@@ -10,10 +10,11 @@ from itertools import repeat
 
 import apsw
 
-from gateway.journal.claims import claim, forget_keys
+from gateway.journal.claims import claim
+from gateway.journal.pieces import keep
 from gateway.journal.rows import JOB, MAIL, attempt_values, indexes_blob, job_row, mail_row
-from gateway.journal.statements import Row, chunks, fetch, statements
-from gateway.journal.work import AcceptWork, BeginWork, ForgetKeysWork, ForgetWork, LossesWork, Rank, RecordWork, RetractWork, Work
+from gateway.journal.statements import Row, fetch, statements
+from gateway.journal.work import AcceptWork, BeginWork, ErrandWork, LossesWork, Rank, RecordWork, RetractWork, Work
 from gateway.ledger.port import Change, Conclusion, Parked
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
@@ -58,8 +59,8 @@ class Writes:
                     self._record_all([work for work in works[rank] if isinstance(work, RecordWork)])
                 case Rank.LOSSES:
                     self._note_losses([row for work in works[rank] if isinstance(work, LossesWork) for row in work.losses.items()])
-                case Rank.FORGET:
-                    results.update((work, self._forget(work)) for work in works[rank])
+                case Rank.ERRAND:
+                    results.update((work, work.run(self._connection)) for work in works[rank] if isinstance(work, ErrandWork))
         return results
 
     def _run(self, head: str, rows: Sequence[Row], tail: str = "") -> None:
@@ -72,6 +73,7 @@ class Writes:
 
     def _accept(self, works: Sequence[AcceptWork]) -> Iterable[tuple[Work, object]]:
         claim(self._connection, works)
+        keep(self._connection, works)
         mails: list[Row] = []
         recipients: list[Row] = []
         jobs: list[Row] = []
@@ -90,9 +92,10 @@ class Writes:
                     if number is None:
                         self._content += 1
                         number = numbers[job.content_id] = self._content
-                        contents.append((number, uses[job.content_id], job.content))
+                        digests = b"".join([file.digest for file in job.files]) if job.files else None
+                        contents.append((number, uses[job.content_id], job.content, digests))
                     jobs.append(job_row(job, position, number, uses[job.content_id] == 1))
-        self._run("insert into content(no, refs, body) values", contents)
+        self._run("insert into content(no, refs, body, files) values", contents)
         self._run(f"insert into mail({MAIL}) values", mails)
         self._run("insert into recipient(mail, idx, email, state, update_ms) values", recipients)
         self._run(f"insert into job({JOB}) values", jobs)
@@ -120,20 +123,6 @@ class Writes:
 
     def _note_losses(self, losses: Sequence[tuple[bytes, int]]) -> None:
         self._run("update job set losses = v.column2 from (values", losses, ") v where id = v.column1")
-
-    def _forget(self, work: Work) -> int:
-        if isinstance(work, ForgetKeysWork):
-            return forget_keys(self._connection, work.now_ms, work.limit)
-        return self._forget_mails(work.mails) if isinstance(work, ForgetWork) else 0
-
-    def _forget_mails(self, mails: Sequence[bytes]) -> int:
-        forgotten = 0
-        for start, end in chunks(len(mails)):
-            batch = apsw.carray(tuple(mails[start:end]))
-            self._connection.execute(_FORGET_MAILS, (batch,))
-            forgotten += self._connection.changes()
-            self._connection.execute(_FORGET_RECIPIENTS, (batch,))
-        return forgotten
 
     def _record_all(self, works: Sequence[RecordWork]) -> None:
         pairs = [pair for work in works for pair in zip(work.conclusions, work.positions, strict=True)]
@@ -191,13 +180,6 @@ _KEPT_HEAD = (
     "due = v.column7, parked = v.column8, reason = v.column9, route = v.column10, key = v.column11 from (values"
 )
 _KEPT_TAIL = ") v where id = v.column1"
-_FORGET_MAILS = (
-    "delete from mail where id in (select value from carray(?)) "
-    "and not exists (select 1 from job where job.id between cast(mail.id || x'0000' as blob) and cast(mail.id || x'ffff' as blob))"
-)
-_FORGET_RECIPIENTS = (
-    "delete from recipient where mail in (select value from carray(?)) and not exists (select 1 from mail where mail.id = recipient.mail)"
-)
 
 
 def _gather(gone: _Gone, conclusion: Conclusion, position: int | None, content: int, solo: int) -> None:

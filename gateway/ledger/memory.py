@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
 
+from gateway.ledger.answered import Done, Failed
+from gateway.ledger.files import KEPT_MS, missing
+from gateway.ledger.memory_files import MemoryFiles
 from gateway.ledger.port import (
     Accepted,
     Begin,
@@ -26,30 +28,6 @@ from mailgate.errors import WrongState
 from mailgate.ids import mail_of
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane, Recipient, RecipientState
-
-T = TypeVar("T")
-
-
-class Done(Generic[T]):
-    """An awaitable that already has its result."""
-
-    def __init__(self, value: T) -> None:
-        self._value = value
-
-    def __await__(self) -> Generator[None, None, T]:
-        return self._value
-        yield
-
-
-class Failed(Generic[T]):
-    """An awaitable that raises."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def __await__(self) -> Generator[None, None, T]:
-        raise self._error
-        yield
 
 
 @dataclass(slots=True)
@@ -72,9 +50,10 @@ class _Mail:
 
 
 class MemoryLedger:
-    """The port's contract, with nothing to wait for."""
+    """The port's contract, with nothing to wait for; `files` belong to it."""
 
     def __init__(self) -> None:
+        self.files = MemoryFiles(self._needs)
         self._mails: dict[bytes, _Mail] = {}
         self._jobs: dict[bytes, _Entry] = {}
         self._claims: dict[tuple[str, str], tuple[Claim, MailRecord]] = {}
@@ -83,6 +62,10 @@ class MemoryLedger:
         """See the port."""
         if any(each.mail.id in self._mails or any(job.id in self._jobs for job in each.jobs) for each in accepted):
             return Failed(WrongState("one of the mails is there already"))
+        for mail, jobs, _ in accepted:
+            for file in jobs[0].files if jobs else ():
+                if not self.files.keep(mail.tenant, file.digest, mail.expire_ms + KEPT_MS):
+                    return Failed(missing(file.digest))
         refused: dict[bytes, Earlier] = {}
         for mail, jobs, claim in accepted:
             if claim is not None and (earlier := self._claim(claim, mail)) is not None:
@@ -210,6 +193,10 @@ class MemoryLedger:
         for mail_id in old[:limit]:
             del self._mails[mail_id]
         return len(old[:limit])
+
+    def _needs(self, tenant: str, digest: bytes) -> bool:
+        jobs = [entry.job for entry in self._jobs.values() if entry.job.tenant == tenant]
+        return any(file.digest == digest for job in jobs for file in job.files)
 
     def _claim(self, claim: Claim, mail: MailRecord) -> Earlier | None:
         """The key is the mail's from here on, or whose it is already."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.journal.journal import Journal
 from gateway.journal.options import JournalOptions
+from gateway.ledger.files import Files
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.port import Accepted, Ledger
 from gateway.queue.memory import MemoryQueue
@@ -27,6 +28,7 @@ class Backend(Protocol):
 
     ledger: Ledger
     queue: Queue
+    files: Files
     clock: Clock
 
 
@@ -71,6 +73,7 @@ class MemoryBackend:
 
     def __init__(self, _directory: Path, clock: Clock) -> None:
         self.ledger, self.queue, self.clock = MemoryLedger(), MemoryQueue(), clock
+        self.files = self.ledger.files
 
     async def __aenter__(self) -> MemoryBackend:
         return self
@@ -90,7 +93,7 @@ class JournalBackend:
     async def __aenter__(self) -> JournalBackend:
         self.journal = Journal(self._directory, self.options, self.clock)
         await self.journal.__aenter__()
-        self.ledger, self.queue = self.journal.ledger, self.journal.queue
+        self.ledger, self.queue, self.files = self.journal.ledger, self.journal.queue, self.journal.files
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

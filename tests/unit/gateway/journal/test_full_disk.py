@@ -102,7 +102,10 @@ async def test_a_disk_that_mail_filled_takes_mail_again(disk, clock):
             assert len(jobs) > 500
             for start in range(0, len(jobs), 50):
                 await backend.ledger.record([delivered(job, clock()) for job in jobs[start : start + 50]])
-            assert await backend.ledger.forget(clock() + 1, 100_000) >= len(jobs)
+            forgotten = 0
+            while gone := await backend.ledger.forget(clock() + 1, 500):  # as retention does: each commit needs room in the log
+                forgotten += gone
+            assert forgotten >= len(jobs)
         await accept_again(backend, clock)
 
 

@@ -1,0 +1,114 @@
+"""Files in the journal's tables, as SQL: each function runs on a connection, those that write inside the writer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from weakref import WeakValueDictionary
+
+import apsw
+
+from gateway.journal.statements import fetch
+from gateway.journal.work import AcceptWork
+from gateway.ledger.files import KEPT_MS, FileState, append_fault, missing
+from mailgate.errors import WrongState
+from mailgate.job import File
+
+_LOADED: WeakValueDictionary[bytes, File] = WeakValueDictionary()
+"""Files that jobs in memory have: the same octets are read and kept once. A digest says all, so no journal or tenant is named."""
+
+
+def load(connection: apsw.Connection, tenant: str, digests: Iterable[bytes]) -> dict[bytes, File]:
+    """The tenant's whole files of these digests."""
+    found: dict[bytes, File] = {}
+    for digest in digests:
+        rows = fetch(connection, "select no from file where tenant = ? and digest = ? and whole", (tenant, digest))
+        if not rows:
+            continue
+        file = _LOADED.get(digest)
+        if file is None:
+            file = _LOADED[digest] = File(digest, _octets(connection, rows[0][0]))
+        found[digest] = file
+    return found
+
+
+def keep(connection: apsw.Connection, works: Sequence[AcceptWork]) -> None:
+    """Keep the files of these mails until a day after their ttl.
+
+    Raises:
+        ContentMissing: one is not there (any more), or is not whole.
+    """
+    until: dict[tuple[str, bytes], int] = {}
+    for work in works:
+        for mail, jobs, _ in work.accepted:
+            for file in jobs[0].files if jobs else ():
+                key = (mail.tenant, file.digest)
+                until[key] = max(mail.expire_ms + KEPT_MS, until.get(key, 0))
+    for (tenant, digest), until_ms in until.items():
+        query = "update file set until_ms = max(until_ms, ?) where tenant = ? and digest = ? and whole"
+        connection.execute(query, (until_ms, tenant, digest))
+        if not connection.changes():
+            raise missing(digest)
+
+
+def state(connection: apsw.Connection, tenant: str, digest: bytes) -> FileState | None:
+    """None: nothing of it is there."""
+    rows = fetch(connection, "select size, stored, whole, until_ms from file where tenant = ? and digest = ?", (tenant, digest))
+    return FileState(rows[0][0], rows[0][1], bool(rows[0][2]), rows[0][3]) if rows else None
+
+
+def append(connection: apsw.Connection, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> FileState:
+    """Raises WrongState when they do not follow what is stored."""
+    before = state(connection, tenant, digest) or FileState(size, 0, False, until_ms)
+    if fault := append_fault(before, size, offset, len(data)):
+        raise WrongState(fault)
+    fresh = data[before.stored - offset :]
+    query = (
+        "insert into file(tenant, digest, size, stored, whole, until_ms) values(?, ?, ?, ?, 0, ?) "
+        "on conflict do update set stored = excluded.stored, until_ms = max(until_ms, excluded.until_ms)"
+    )
+    connection.execute(query, (tenant, digest, size, before.stored + len(fresh), until_ms))
+    if fresh:
+        query = "insert into piece(file, start, data) select no, ?, ? from file where tenant = ? and digest = ?"
+        connection.execute(query, (before.stored, fresh, tenant, digest))
+    return before._replace(stored=before.stored + len(fresh), until_ms=max(until_ms, before.until_ms))
+
+
+def _octets(connection: apsw.Connection, number: int) -> bytes:
+    return b"".join([data for (data,) in fetch(connection, "select data from piece where file = ? order by start", (number,))])
+
+
+def is_sound(connection: apsw.Connection, tenant: str, digest: bytes) -> bool | None:
+    """None: it is not all there."""
+    rows = fetch(connection, "select no, size = stored from file where tenant = ? and digest = ?", (tenant, digest))
+    if not rows or not rows[0][1]:
+        return None
+    return sha256(_octets(connection, rows[0][0])).digest() == digest
+
+
+def seal(connection: apsw.Connection, tenant: str, digest: bytes) -> None:
+    """It is all there and has its digest."""
+    connection.execute("update file set whole = 1 where tenant = ? and digest = ? and stored = size", (tenant, digest))
+
+
+def delete(connection: apsw.Connection, tenant: str, digest: bytes) -> None:
+    """With its pieces."""
+    connection.execute("delete from piece where file in (select no from file where tenant = ? and digest = ?)", (tenant, digest))
+    connection.execute("delete from file where tenant = ? and digest = ?", (tenant, digest))
+
+
+def usage(connection: apsw.Connection, tenant: str) -> int:
+    """Octets of the tenant's files."""
+    return int(fetch(connection, "select coalesce(sum(size), 0) from file where tenant = ?", (tenant,))[0][0])
+
+
+def forget(connection: apsw.Connection, now_ms: int, limit: int) -> int:
+    """Contents name the files that their jobs attach, and few contents do."""
+    query = (
+        "select tenant, digest from file where until_ms < ? and not exists "
+        "(select 1 from content where files is not null and instr(files, file.digest)) order by until_ms limit ?"
+    )
+    over = fetch(connection, query, (now_ms, limit))
+    for tenant, digest in over:
+        delete(connection, tenant, digest)
+    return len(over)
