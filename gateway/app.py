@@ -29,6 +29,7 @@ from gateway.rpc.node_link import GrpcNodeLink, Identity
 from gateway.rpc.operations import Operators
 from gateway.rpc.registry_service import RegistryServicer
 from gateway.rpc.shell import LoopShell
+from gateway.rpc.upload import Upload
 from gateway.settings import GatewaySettings
 from mailgate.lifecycle import Stop, settle_heap
 from mailgate.rpc.jobs import encode_content, encode_envelope
@@ -77,7 +78,7 @@ class Gateway:
         self._settings, self._backends, self._shell = settings, backends, shell
         self._members: dict[str, Member] = {}
         token = settings.gateway.fleet_token.reveal()
-        self._hub = Hub(backends.ledger.describe)
+        self._hub = Hub(backends.ledger.describe, settings.events)
         self._dispatcher = Dispatcher(
             backends.ledger,
             backends.queue,
@@ -99,11 +100,21 @@ class Gateway:
             random.random,
             settings.dispatch.node_bytes,
         )
-        self._housekeeping = Housekeeping(backends.ledger, self._dispatcher.waiting, clock, settings.journal.retention)
+        self._housekeeping = Housekeeping(backends.ledger, backends.files, self._dispatcher.waiting, clock, settings.journal.retention)
         drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content)
-        self._admission = Admission(ledger=backends.ledger, queue=backends.queue, hub=self._hub, drafter=drafter, shell=shell)
+        self._admission = Admission(
+            ledger=backends.ledger, queue=backends.queue, files=backends.files, hub=self._hub, drafter=drafter, shell=shell
+        )
         self._registry_servicer = RegistryServicer(backends.registry, self._answers)
-        self._mail_servicer = MailServicer(self._admission, backends.ledger, self._hub, shell, tracer, self._dispatcher.wait_reason)
+        self._mail_servicer = MailServicer(
+            self._admission,
+            backends.ledger,
+            lambda tenant: Upload(backends.files, shell, settings.limits, tenant),
+            self._hub,
+            shell,
+            tracer,
+            self._dispatcher.wait_reason,
+        )
         servicers = Servicers(
             self._mail_servicer,
             AdminServicer(Operators(self._dispatcher, self._members, backends.ledger), backends.ledger),

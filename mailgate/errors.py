@@ -11,7 +11,8 @@
     │   │   └── SenderDomainForbidden
     │   ├── NotFound            NOT_FOUND
     │   ├── WrongState          FAILED_PRECONDITION
-    │   └── KeyReused           ALREADY_EXISTS
+    │   ├── KeyReused           ALREADY_EXISTS
+    │   └── QuotaExceeded       RESOURCE_EXHAUSTED
     ├── Unavailable             ours, and passing: UNAVAILABLE, with the time to wait
     │   └── StorageFull         the disk is full but for the reserve
     ├── Unanswered              the client's word: the call broke or timed out, and nobody knows whether something was stored
@@ -116,6 +117,12 @@ class KeyReused(Refused):
     reason = "IDEMPOTENCY_KEY_REUSED"
 
 
+class QuotaExceeded(Refused):
+    """The tenant has as much as it may have; something must go first."""
+
+    reason = "QUOTA_EXCEEDED"
+
+
 class Unavailable(MailgateError):
     """Try again after `retry_after` seconds; nothing was stored."""
 
@@ -133,7 +140,12 @@ class StorageFull(Unavailable):
 
 
 class Unanswered(MailgateError):
-    """The call broke or timed out before its answer: whether something was stored is not known."""
+    """The call broke or timed out before its answer: whether something was stored is not known.
+
+    The same call with the same `idempotency_key`, to the same gateway, finds out. Empty: the call had none.
+    """
+
+    idempotency_key: str = ""
 
 
 class JobUnreadable(MailgateError):

@@ -10,9 +10,11 @@ from gateway.admission.drafting import Drafter
 from gateway.admission.idempotency import outcome
 from gateway.admission.in_flight import InFlight
 from gateway.admission.ports import Hub, Shell, Waiting
+from gateway.admission.shelf import Shelf
 from gateway.admission.store import Store
 from gateway.admission.tally import Tally
 from gateway.admission.tenants import Tenant
+from gateway.ledger.files import Files
 from gateway.ledger.port import Earlier, Ledger
 from gateway.queue.port import Queue
 from mailgate.errors import DeadlinePassed, MailgateError
@@ -30,11 +32,11 @@ ANSWER_MARGIN = 0.25
 class Admission:
     """One a gateway. A stream uses `desk` and `store` itself."""
 
-    def __init__(self, *, ledger: Ledger, queue: Queue, hub: Hub, drafter: Drafter, shell: Shell) -> None:
+    def __init__(self, *, ledger: Ledger, queue: Queue, files: Files, hub: Hub, drafter: Drafter, shell: Shell) -> None:
         self._ledger, self._hub, self._shell = ledger, hub, shell
         self.tally = Tally()
         self.in_flight = InFlight(drafter.limits.max_in_flight_bytes)
-        self.desk = Desk(drafter, self.in_flight, shell)
+        self.desk = Desk(drafter, self.in_flight, shell, Shelf(files))
         self.store = Store(ledger, queue, hub, shell, self.tally)
 
     async def send(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.admission.addresses import Mailbox, Unsound, has_controls, parse
+from gateway.admission.attachments import check_attachments, find_files
 from gateway.admission.faults import Faults, show
 from gateway.admission.headers import check_headers
 from gateway.admission.limits import MAX_LINE, Limits
@@ -16,14 +16,11 @@ from gateway.admission.recipients import check_address
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenant
 from mailgate.errors import SenderDomainForbidden
-from mailgate.job import Content
-from mailgate.mail import Address, Attachment, Lane, Mail, OnDoubt, Parts
+from mailgate.job import Content, File
+from mailgate.mail import Address, Lane, Mail, OnDoubt, Parts
 from mailgate.route import Route
 
-_ATOM = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CONTENT_TYPE = re.compile(rf'({_ATOM})/{_ATOM}(?:[ \t]*;[ \t]*{_ATOM}=(?:{_ATOM}|"[ !#-\[\]-~]*"))*')
 _MILLISECOND = timedelta(milliseconds=1)
-_CONTENT_ID = re.compile(r"[!-;=?-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,8 @@ class Checked:
     ttl_ms: int
     tags: tuple[str, ...]
     metadata: Mapping[str, str]
+    files: tuple[File, ...] = ()
+    """What the content attaches by digest."""
 
 
 def weigh(mail: Mail) -> int:
@@ -54,7 +53,9 @@ def weigh(mail: Mail) -> int:
     return octets + sum([len(file.data) for file in mail.attachments]) if mail.attachments else octets
 
 
-def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults) -> Checked | None:
+def check_content(
+    mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults, files: Mapping[bytes, File]
+) -> Checked | None:
     """Note what is wrong; None when the author is unsound, since then nothing can be made of it. `lane`: where the mail names none.
 
     Raises:
@@ -65,7 +66,7 @@ def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Ro
         _allow(tenant, author[1].domain, f"{field}.from_address")
     reply_to = [check_address(each, f"{field}.reply_to[{i}]", faults) for i, each in enumerate(mail.reply_to)] if mail.reply_to else []
     return_path = _check_return_path(mail, field, author, tenant, faults)
-    _check_body(mail, field, tenant, limits, faults)
+    attached = _check_body(mail, field, tenant, limits, faults, files)
     if mail.headers:
         check_headers(mail.headers, f"{field}.headers", limits, faults)
     if mail.tags:
@@ -88,6 +89,7 @@ def check_content(mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Ro
         ttl_ms=ttl_ms,
         tags=mail.tags,
         metadata=mail.metadata,
+        files=attached,
     )
 
 
@@ -123,13 +125,16 @@ def _check_return_path(mail: Mail, field: str, author: tuple[Address, Mailbox] |
     return given
 
 
-def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:
+def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults, files: Mapping[bytes, File]) -> tuple[File, ...]:
+    """The files that it attaches by digest, each once."""
     size, content = weigh(mail), mail.content
+    attached = find_files(mail.attachments, field, files, faults) if mail.attachments else ()
+    size += sum([len(file.data) for file in attached])
     if size <= limits.max_mail_bytes:
         if isinstance(content, Parts):
             size += _check_parts(content, field, faults)
             if mail.attachments:
-                _check_attachments(mail.attachments, field, limits, faults)
+                check_attachments(mail.attachments, field, limits, faults)
         elif content is not None:
             _check_raw(mail, content.data, field, tenant, limits, faults)
         else:
@@ -138,6 +143,7 @@ def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: 
         faults.add_large(
             f"{field}.content", f"{size:,} octets, at most {limits.max_mail_bytes:,} are allowed: make it smaller, or send a link"
         )
+    return attached
 
 
 def _check_raw(mail: Mail, data: bytes, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:
@@ -167,35 +173,6 @@ def _check_parts(parts: Parts, field: str, faults: Faults) -> int:
         if "\0" in body:
             faults.add(f"{field}.parts.{name}", "it holds a NUL character, which no message may (RFC 5322 4): remove it")
     return sum([len(each.encode()) - len(each) for each in (subject, text, html) if not each.isascii()])
-
-
-def _check_attachments(files: Sequence[Attachment], field: str, limits: Limits, faults: Faults) -> None:
-    if len(files) > limits.max_attachments:
-        faults.add_large(f"{field}.attachments", f"{len(files)} files, at most {limits.max_attachments} are allowed")
-        return
-    content_ids: set[str] = set()
-    for index, file in enumerate(files):
-        where = f"{field}.attachments[{index}]"
-        if has_controls(file.filename) or len(file.filename) > MAX_LINE:
-            faults.add(f"{where}.filename", f"{show(file.filename)} holds a control character, or has more than {MAX_LINE} characters")
-        if file.content_type:
-            _check_content_type(file.content_type, where, faults)
-        if file.content_id:
-            if not _CONTENT_ID.fullmatch(file.content_id) or len(file.content_id) > MAX_LINE:
-                cure = "a content_id has only visible ASCII characters, without angle brackets, such as logo@example.com"
-                faults.add(f"{where}.content_id", f"{show(file.content_id)}: {cure}")
-            if file.content_id in content_ids:
-                faults.add(f"{where}.content_id", f"{show(file.content_id)} names another attachment already")
-            content_ids.add(file.content_id)
-
-
-def _check_content_type(value: str, where: str, faults: Faults) -> None:
-    form = _CONTENT_TYPE.fullmatch(value) if len(value) <= MAX_LINE else None
-    if form is None:
-        faults.add(f"{where}.content_type", f'{show(value)} is no media type: write type/subtype, such as "application/pdf"')
-    elif form[1].lower() in ("multipart", "message"):
-        cure = "attach it as application/octet-stream, with a file name ending in .eml, or send it as `raw`"
-        faults.add(f"{where}.content_type", f"{show(value)} cannot be encoded as a file is (RFC 2046 5): {cure}")
 
 
 def _check_tags(tags: Sequence[str], field: str, limits: Limits, faults: Faults) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.admission.contents import Checked, check_content, check_metadata
@@ -18,6 +18,7 @@ from gateway.admission.tenants import Tenant
 from gateway.ledger.port import Accepted
 from mailgate.errors import Invalid, TooLarge
 from mailgate.ids import RANDOM_OCTETS, new_id
+from mailgate.job import File
 from mailgate.mail import BatchEntry, Lane, Mail
 
 
@@ -29,6 +30,8 @@ class Call:
     now_ms: int
     random: bytes
     traceparent: str = ""
+    files: Mapping[bytes, File] = field(default_factory=dict)
+    """Those of the tenant that the mail attaches, as far as there are."""
 
 
 class Keyed(NamedTuple):
@@ -54,7 +57,7 @@ class Drafter:
             Invalid, SenderDomainForbidden: with everything that is wrong.
         """
         faults = Faults()
-        checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults)
+        checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults, call.files)
         recipients = check_recipients(mail, "mail", checked.route if checked else None, self.routes, self.limits, faults)
         if key:
             check_key(key, "idempotency_key", faults)
@@ -71,7 +74,7 @@ class Drafter:
         """
         faults = Faults()
         self._check_size(shared, entries, faults)
-        checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults)
+        checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults, call.files)
         if key:
             check_key(key, "idempotency_key", faults)
         if faults or checked is None:
@@ -87,16 +90,16 @@ class Drafter:
         return batch_id, drafted
 
     def _entry(self, draft: Draft, keyed: Keyed, entry: BatchEntry, index: int, mail_id: bytes) -> Accepted | Invalid:
-        checked, faults, field = draft.checked, Faults(), f"entries[{index}]"
-        recipients = check_recipients(entry, field, checked.route, self.routes, self.limits, faults)
+        checked, faults, where = draft.checked, Faults(), f"entries[{index}]"
+        recipients = check_recipients(entry, where, checked.route, self.routes, self.limits, faults)
         if entry.headers:
-            check_headers(entry.headers, f"{field}.headers", self.limits, faults, already=len(checked.content.headers))
+            check_headers(entry.headers, f"{where}.headers", self.limits, faults, already=len(checked.content.headers))
         metadata: Mapping[str, str] | None = None
         if entry.metadata:
             metadata = {**checked.metadata, **entry.metadata}
-            check_metadata(metadata, field, self.limits, faults)
+            check_metadata(metadata, where, self.limits, faults)
         if entry.idempotency_key:
-            check_key(entry.idempotency_key, f"{field}.idempotency_key", faults)
+            check_key(entry.idempotency_key, f"{where}.idempotency_key", faults)
         if faults:
             return faults.error()
         key = entry_key(entry, keyed.key, index)

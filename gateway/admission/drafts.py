@@ -92,6 +92,7 @@ class Draft:
                 recipients=indexes,
                 accept_ms=now_ms,
                 expire_ms=expire_ms,
+                files=checked.files,
             )
             jobs.append(job)
         record = MailRecord(

@@ -44,5 +44,7 @@ class Limits:
     know sooner."""
     max_ttl: timedelta = timedelta(days=7)
     """The longest `ttl` that a mail may ask for."""
+    max_upload_bytes: int = 1024 * MIB
+    """Octets of all files that a tenant has uploaded and that are kept. One file is at most `max_mail_bytes`."""
     max_in_flight_bytes: int = 256 * MIB
     """Octets of mails being checked and stored at once in this process; beyond it calls are answered UNAVAILABLE."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from gateway.dispatch.clock import Clock
+from gateway.ledger.files import Files
 from gateway.ledger.port import Ledger, Parked, QueueCount
 from mailgate.errors import StorageFull
 from mailgate.telemetry import names
@@ -21,6 +22,8 @@ FORGET_EVERY = 60
 """Periods between two rounds of retention."""
 FORGET_AT_ONCE = 500
 """Mails deleted in one commit: some 10 ms."""
+FILES_AT_ONCE = 20
+"""Files deleted in one commit: at most a gibibyte, a few octets each where they are small."""
 
 log = get_logger(__name__)
 
@@ -28,8 +31,10 @@ log = get_logger(__name__)
 class Housekeeping:
     """`run` until cancelled; `stats` has the counts of a few seconds ago. `waiting` counts what waits."""
 
-    def __init__(self, ledger: Ledger, waiting: Callable[[], Awaitable[Sequence[QueueCount]]], clock: Clock, retention: timedelta) -> None:
-        self._ledger, self._waiting, self._clock = ledger, waiting, clock
+    def __init__(
+        self, ledger: Ledger, files: Files, waiting: Callable[[], Awaitable[Sequence[QueueCount]]], clock: Clock, retention: timedelta
+    ) -> None:
+        self._ledger, self._files, self._waiting, self._clock = ledger, files, waiting, clock
         self._retention_ms = int(retention.total_seconds() * 1000)
         self._counts: Sequence[QueueCount] = ()
         self._parked: Mapping[Parked, int] = {}
@@ -65,6 +70,8 @@ class Housekeeping:
             while await self._ledger.forget(before_ms, FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # others' commits first
             while await self._ledger.forget_keys(self._clock.now_ms(), FORGET_AT_ONCE) >= FORGET_AT_ONCE:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            while await self._files.forget(self._clock.now_ms(), FILES_AT_ONCE) >= FILES_AT_ONCE:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         except StorageFull as error:  # deleting needs room in the log as well
             log.warning("retention_put_off", reason=str(error))

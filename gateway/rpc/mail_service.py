@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.admission.admit import Admission
 from gateway.events.hub import Hub
@@ -14,9 +14,10 @@ from gateway.rpc.interceptors import caller, traceparent
 from gateway.rpc.mail_stream import MailStream
 from gateway.rpc.paging import page_after, page_size
 from gateway.rpc.shell import LoopShell
+from gateway.rpc.upload import Upload
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
-from mailgate.errors import Invalid, NotFound
+from mailgate.errors import Invalid, MailgateError, NotFound
 from mailgate.ids import format_id, job_id, parse_id
 from mailgate.mail import Recipient, RecipientState
 from mailgate.rpc.large import open_batch, open_send
@@ -41,6 +42,8 @@ MAX_SHOWN = 100
 MAX_JOBS = 4
 SERVICE = "mailgate.api.mail.v1.MailService"
 
+T = TypeVar("T")
+
 WaitReason = Callable[[str], str]
 """Why a ready job of a route is not under way; empty when nothing holds it up."""
 
@@ -53,16 +56,26 @@ def lazy_requests() -> LazyRequests:
 class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     """A few lines each: decode, call, encode."""
 
-    def __init__(self, admission: Admission, ledger: Ledger, hub: Hub, shell: LoopShell, tracer: Tracer, wait_reason: WaitReason) -> None:
-        self._admission, self._ledger, self._hub, self._shell = admission, ledger, hub, shell
+    def __init__(
+        self,
+        admission: Admission,
+        ledger: Ledger,
+        upload: Callable[[str], Upload],
+        hub: Hub,
+        shell: LoopShell,
+        tracer: Tracer,
+        wait_reason: WaitReason,
+    ) -> None:
+        """`upload` makes one for a tenant."""
+        self._admission, self._ledger, self._upload, self._hub, self._shell = admission, ledger, upload, hub, shell
         self._tracer, self._wait_reason = tracer, wait_reason
         self._streams: set[MailStream] = set()
 
     async def SendMail(self, request: pb.SendMailRequest, context: Context) -> pb.SendMailResponse:
         """See the proto."""
         deadline = self._deadline(context)
-        if (octets := large(request)) is not None:
-            request, mail = await self._shell.offload(lambda: open_send(octets))
+        if (opened := await self._opened(request, open_send)) is not None:
+            request, mail = opened
         else:
             mail = mail_from_proto(request.mail)
         if not request.HasField("mail"):
@@ -86,8 +99,8 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def BatchSendMail(self, request: pb.BatchSendMailRequest, context: Context) -> pb.BatchSendMailResponse:
         """See the proto."""
         deadline = self._deadline(context)
-        if (octets := large(request)) is not None:
-            request, shared, entries = await self._shell.offload(lambda: open_batch(octets))
+        if (opened := await self._opened(request, open_batch)) is not None:
+            request, shared, entries = opened
         else:
             shared, entries = mail_from_proto(request.shared, "shared"), [entry_from_proto(entry) for entry in request.entries]
         if not request.HasField("shared"):
@@ -114,6 +127,10 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
                 await stream.run()
             finally:
                 self._streams.discard(stream)
+
+    async def UploadContent(self, _requests: AsyncIterator[pb.UploadContentRequest], context: Context) -> pb.UploadContentResponse:
+        """See the proto."""
+        return await self._upload(caller().tenant.name).run(context)
 
     def drain(self) -> None:
         """The gateway stops: streams are told so, and end."""
@@ -158,6 +175,18 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
             while True:
                 events = await watcher.read()
                 await context.write(pb.WatchEventsResponse(events=map(event_to_proto, events)))
+
+    async def _opened(self, request: object, open_: Callable[[bytes], T]) -> T | None:
+        """What is large, taken apart off the loop, and in flight meanwhile: that makes a copy. None: it is a message already."""
+        octets = large(request)
+        if octets is None:
+            return None
+        try:
+            with self._admission.in_flight.hold(len(octets)):
+                return await self._shell.offload(lambda: open_(octets))
+        except MailgateError as error:
+            self._admission.tally.refused[error.reason] += 1
+            raise
 
     async def _view(self, text: str) -> MailView:
         """A mail of the caller's; another tenant's is not there."""

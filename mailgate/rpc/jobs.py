@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -13,6 +14,7 @@ from mailgate.ids import MAIL_ID_OCTETS
 from mailgate.job import Content, Envelope, Fence, JobBody, JobRecipient
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
 from mailgate.rpc.large import open_attachment, open_parts
+from mailgate.rpc.mails import attachment_to_proto
 from mailgate.rpc.wire import Crowded, Malformed, Scanner, delimited
 from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 
@@ -63,7 +65,7 @@ def encode_content(content: Content) -> bytes:
     if _weigh(content) > LARGE:
         return b"".join([body.SerializeToString(), *_pieces(content)])
     for file in content.attachments:
-        body.attachments.add(data=file.data, filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+        body.attachments.append(attachment_to_proto(file))
     if isinstance(content.body, Raw):
         body.raw = content.body.data
     else:
@@ -82,8 +84,8 @@ def _weigh(content: Content) -> int:
 def _pieces(content: Content) -> Iterator[bytes]:
     """The large fields of a JobBody as they stand in it."""
     for file in content.attachments:
-        named = mail_pb2.Attachment(filename=file.filename, content_type=file.content_type, content_id=file.content_id).SerializeToString()
-        before = delimited(_FILE_DATA, len(file.data))
+        named = attachment_to_proto(replace(file, data=b"")).SerializeToString()
+        before = b"" if file.digest else delimited(_FILE_DATA, len(file.data))
         yield from (delimited(_FILES, len(named) + len(before) + len(file.data)), named, before, file.data)
     if isinstance(content.body, Raw):
         yield from (delimited(_RAW, len(content.body.data)), content.body.data)
@@ -114,7 +116,7 @@ def decode_body(data: bytes) -> JobBody:
     return _job_body(
         body,
         Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html),
-        tuple([Attachment(a.data, a.filename, a.content_type, a.content_id) for a in body.attachments]),
+        tuple([Attachment(a.data, a.filename, a.content_type, a.content_id, a.digest) for a in body.attachments]),
     )
 
 

@@ -77,12 +77,7 @@ def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
         metadata=mail.metadata,
         variables=mail.variables,
     )
-    for file in mail.attachments:
-        added = message.attachments.add(filename=file.filename, content_type=file.content_type, content_id=file.content_id)
-        if file.digest:
-            added.digest = file.digest
-        else:
-            added.data = file.data
+    message.attachments.extend(map(attachment_to_proto, mail.attachments))
     match mail.content:
         case Raw(data):
             message.raw = data
@@ -92,6 +87,16 @@ def mail_to_proto(mail: Mail) -> mail_pb2.Mail:
         message.return_path = mail.return_path
     if mail.ttl_ms is not None:
         message.ttl.FromMilliseconds(mail.ttl_ms)
+    return message
+
+
+def attachment_to_proto(file: Attachment) -> mail_pb2.Attachment:
+    """Its data, or the digest that names them."""
+    message = mail_pb2.Attachment(filename=file.filename, content_type=file.content_type, content_id=file.content_id)
+    if file.digest:
+        message.digest = file.digest
+    elif file.data:
+        message.data = file.data
     return message
 
 

@@ -33,6 +33,7 @@ _CODES: tuple[tuple[type[MailgateError], grpc.StatusCode], ...] = (
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.WrongState, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.KeyReused, grpc.StatusCode.ALREADY_EXISTS),
+    (errors.QuotaExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Refused, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED),
@@ -53,6 +54,7 @@ _PLAIN: dict[str, type[MailgateError]] = {
     "NOT_FOUND": errors.NotFound,
     "FAILED_PRECONDITION": errors.WrongState,
     "IDEMPOTENCY_KEY_REUSED": errors.KeyReused,
+    "QUOTA_EXCEEDED": errors.QuotaExceeded,
     "DEADLINE_EXCEEDED": errors.DeadlinePassed,
 }
 

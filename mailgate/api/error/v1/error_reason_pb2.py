@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(mailgate/api/error/v1/error_reason.proto\x12\x15mailgate.api.error.v1*\xdf\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n\x16\x45RROR_REASON_TOO_LARGE\x10\x02\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_SCOPE_MISSING\x10\x04\x12(\n$ERROR_REASON_SENDER_DOMAIN_FORBIDDEN\x10\x05\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x06\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\x07\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x08\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12$\n ERROR_REASON_FAILED_PRECONDITION\x10\x0b\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x0c\x12 \n\x1c\x45RROR_REASON_CONTENT_MISSING\x10\rB@\n\x19\x64\x65v.mailgate.api.error.v1P\x01Z!mailgate.dev/api/error/v1;errorv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(mailgate/api/error/v1/error_reason.proto\x12\x15mailgate.api.error.v1*\x80\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n\x16\x45RROR_REASON_TOO_LARGE\x10\x02\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x03\x12\x1e\n\x1a\x45RROR_REASON_SCOPE_MISSING\x10\x04\x12(\n$ERROR_REASON_SENDER_DOMAIN_FORBIDDEN\x10\x05\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x06\x12\x1d\n\x19\x45RROR_REASON_STORAGE_FULL\x10\x07\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x08\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12$\n ERROR_REASON_FAILED_PRECONDITION\x10\x0b\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x0c\x12 \n\x1c\x45RROR_REASON_CONTENT_MISSING\x10\r\x12\x1f\n\x1b\x45RROR_REASON_QUOTA_EXCEEDED\x10\x0e\x42@\n\x19\x64\x65v.mailgate.api.error.v1P\x01Z!mailgate.dev/api/error/v1;errorv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\031dev.mailgate.api.error.v1P\001Z!mailgate.dev/api/error/v1;errorv1'
   _globals['_ERRORREASON']._serialized_start=68
-  _globals['_ERRORREASON']._serialized_end=547
+  _globals['_ERRORREASON']._serialized_end=580
 # @@protoc_insertion_point(module_scope)

@@ -88,7 +88,7 @@ def make(routes, limits):
     shell, ledger, queue = Shell(), Ledger(), MemoryQueue()
     hub = Hub(ledger.describe)
     drafter = Drafter(routes, limits, encode_envelope, encode_content)
-    admission = Admission(ledger=ledger, queue=queue, hub=hub, drafter=drafter, shell=shell)
+    admission = Admission(ledger=ledger, queue=queue, files=ledger.files, hub=hub, drafter=drafter, shell=shell)
     return SimpleNamespace(shell=shell, ledger=ledger, queue=queue, hub=hub, admission=admission)
 
 

@@ -17,6 +17,7 @@ from gateway.admission.limits import Limits
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
 from gateway.events.hub import Hub
+from gateway.events.options import EventOptions
 from gateway.ledger.memory import MemoryLedger
 from gateway.queue.memory import MemoryQueue
 from gateway.rpc.admin_port import NodeView, QueueView
@@ -24,6 +25,7 @@ from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.interceptors import authentication
 from gateway.rpc.mail_service import MailServicer, lazy_requests
 from gateway.rpc.shell import LoopShell
+from gateway.rpc.upload import Upload
 from mailgate.api.admin.v1 import admin_service_pb2_grpc
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.route import Relay, Route
@@ -95,10 +97,19 @@ class Gateway:
 async def gateway() -> AsyncIterator[Gateway]:
     """Ready for calls."""
     ledger, queue, shell, operations = MemoryLedger(), MemoryQueue(), LoopShell(lambda: time.time_ns() // 1_000_000), Operations()
-    hub = Hub(ledger.describe)
+    hub = Hub(ledger.describe, EventOptions(max_watchers_per_tenant=3))
     drafter = Drafter(Routes([Route("relay", (Relay("127.0.0.1"),))]), Limits(), encode_envelope, encode_content)
-    admission = Admission(ledger=ledger, queue=queue, hub=hub, drafter=drafter, shell=shell)
-    servicer = MailServicer(admission, ledger, hub, shell, Tracer(TelemetryOptions(), "gateway"), lambda route: f"no node ({route})")
+    admission = Admission(ledger=ledger, queue=queue, files=ledger.files, hub=hub, drafter=drafter, shell=shell)
+    limits = Limits(max_upload_bytes=3_000_000)
+    servicer = MailServicer(
+        admission,
+        ledger,
+        lambda tenant: Upload(ledger.files, shell, limits, tenant),
+        hub,
+        shell,
+        Tracer(TelemetryOptions(), "gateway"),
+        lambda route: f"no node ({route})",
+    )
     door = Door(["mailgate.api.mail.v1.MailService"], [statuses(), authentication(Tenants(TENANTS)), lazy_requests()])
     mail_service_pb2_grpc.add_MailServiceServicer_to_server(servicer, door.server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(operations, ledger), door.server)

@@ -355,3 +355,19 @@ async def test_a_watcher_that_left_is_forgotten(gateway, as_):
     async with asyncio.timeout(5):
         while gateway.hub.listening:  # noqa: ASYNC110 - the server learns of it by itself
             await asyncio.sleep(0.01)
+
+
+async def test_one_watcher_too_many_is_refused_with_a_time_to_wait(gateway, as_):
+    """UNAVAILABLE before the first frame; the others go on, and mail is taken."""
+    watches = []
+    for _ in range(3):
+        watches.append(gateway.mail.WatchEvents(mail_service_pb2.WatchEventsRequest(), **as_("both")))
+        await watches[-1].read()
+    error = await refusal(gateway.mail.WatchEvents(mail_service_pb2.WatchEventsRequest(), **as_("both")).read())
+    assert type(error) is errors.Unavailable
+    assert "of this tenant" in str(error)
+    assert error.retry_after > 0
+    await gateway.mail.SendMail(send("a@example.org"), **as_("both"))
+    assert len((await watches[0].read()).events) == 1
+    for watch in watches:
+        watch.cancel()

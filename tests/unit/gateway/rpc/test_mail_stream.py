@@ -321,7 +321,7 @@ async def test_a_stream_cut_at_any_moment_leaves_nothing_behind(gateway, moment)
     await until(lambda: gateway.admission.in_flight.octets == 0)
     await asyncio.sleep(0.02)
     queued = await waiting_jobs(gateway)
-    assert sum(count.ready for count in await gateway.ledger.counts()) == len(queued)
+    assert sum(count.ready for count in await gateway.ledger.counts({})) == len(queued)
     client = Client(gateway)
     await client.write(message(1, "a@example.org"))
     assert len(await client.rest()) == 1
