@@ -23,6 +23,8 @@ START_PATIENCE = 30.0
 """Seconds until a start counts as failed: a gateway with a full queue recovers within 3 s (measured by the benchmark)."""
 
 COUNT_EVERY = 0.5
+LOGS_EVERY = 2.0
+"""Seconds between two looks at how long the logs are."""
 GATEWAY_PATIENCE, SENDER_PATIENCE, INBOX_PATIENCE = 20.0, 35.0, 5.0
 """Seconds that each may take to stop. A sender drains for 30 s by default."""
 
@@ -120,6 +122,7 @@ class Family:
             for child in self.children:
                 group.create_task(child.keep())
             group.create_task(self._count(client))
+            group.create_task(self._bound_logs())
 
     async def _count(self, client: GatewayClient) -> None:
         from mailgate.cli.counts import Counter
@@ -128,6 +131,12 @@ class Family:
         while True:
             self._teller.counts(await counter.ask())
             await asyncio.sleep(COUNT_EVERY)
+
+    async def _bound_logs(self) -> None:
+        while True:
+            await asyncio.sleep(LOGS_EVERY)
+            for child in self.children:
+                await asyncio.to_thread(child.bound_log)
 
     async def _leave(self, stop: Stop) -> None:
         self._teller.say("stopping: the gateway, then the senders, then the inbox (Ctrl-C again: at once)", event="stopping")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 STEADY = 10.0
 """Seconds after which a child counts as well again, and the delay as the first."""
 
+LOG_OCTETS = 16 * 2**20
+"""A log that grows beyond this becomes NAME.1 while its process runs: some hours at INFO under load, and at most twice that on the disk."""
 TAIL_OCTETS = 4096
 TAIL_LINES = 20
 
@@ -97,6 +100,23 @@ class Child:
         self._leaving = True
         self._signal(signal.SIGKILL)
 
+    def bound_log(self, octets: int = LOG_OCTETS) -> None:
+        """Keep its log within so much, and what it was before within NAME.1. Blocks, while it copies.
+
+        The child has the file open for appending and goes on at its new end; what it writes between copy and cut is lost.
+        """
+        try:
+            if self.log.stat().st_size <= octets:
+                return
+        except FileNotFoundError:
+            return
+        older = _older(self.log)
+        try:
+            shutil.copyfile(self.log, older)
+        except OSError:  # no room: then rather no old log than no disk
+            older.unlink(missing_ok=True)
+        os.truncate(self.log, 0)
+
     def last_words(self) -> str:
         """The end of its log."""
         try:
@@ -125,6 +145,10 @@ def describe(code: int) -> str:
 def rotate(log: Path) -> None:
     """An earlier run's log becomes NAME.1; what that was is gone."""
     try:
-        os.replace(log, log.with_name(log.name + ".1"))
+        os.replace(log, _older(log))
     except FileNotFoundError:
         return
+
+
+def _older(log: Path) -> Path:
+    return log.with_name(log.name + ".1")
