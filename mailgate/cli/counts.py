@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
@@ -28,7 +29,11 @@ RISING = {
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Recipients accepted, delivered and failed since `up` started; jobs that wait; nodes."""
+    """Recipients accepted, delivered and failed since `up` started; jobs that wait now; nodes.
+
+    The gateway knows what waits by the job (the recipients of a mail with one way out), and what became of it by the recipient: they are
+    told apart, since their sums need not agree.
+    """
 
     accepted: int = 0
     delivered: int = 0
@@ -42,16 +47,20 @@ class Counts:
     nodes: int = 0
 
     def __str__(self) -> str:
-        seldom = {"bounced": self.bounced, "expired": self.expired, "dead": self.dead, "in doubt": self.in_doubt}
-        troubles = "".join(f"   {name} {count}" for name, count in seldom.items() if count)
-        return (
-            f"accepted {self.accepted}   delivered {self.delivered}   queued {self.queued}   deferred {self.deferred}{troubles}   "
-            f"nodes ready {self.ready}/{self.nodes}"
+        recipients = _listed(
+            {"accepted": self.accepted, "delivered": self.delivered},
+            {"bounced": self.bounced, "expired": self.expired, "dead": self.dead},
         )
+        jobs = _listed({"queued": self.queued, "deferred": self.deferred}, {"in doubt": self.in_doubt})
+        return f"recipients: {recipients}   jobs: {jobs}   nodes ready {self.ready}/{self.nodes}"
 
     def json(self) -> dict[str, int]:
         """For programs."""
         return asdict(self)
+
+
+def _listed(always: Mapping[str, int], seldom: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in {**always, **{k: v for k, v in seldom.items() if v}}.items())
 
 
 class Rising:

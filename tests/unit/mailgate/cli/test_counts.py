@@ -28,5 +28,13 @@ def test_a_counter_that_starts_anew_goes_on() -> None:
 
 def test_the_line_says_troubles_only_when_there_are_some() -> None:
     """They are seldom, and then nobody should have to guess where the rest of what was accepted went."""
-    assert str(Counts()) == "accepted 0   delivered 0   queued 0   deferred 0   nodes ready 0/0"
-    assert "   bounced 3   expired 1   dead 1   in doubt 2   nodes" in str(Counts(bounced=3, expired=1, dead=1, in_doubt=2))
+    assert str(Counts()) == "recipients: 0 accepted, 0 delivered   jobs: 0 queued, 0 deferred   nodes ready 0/0"
+    troubled = str(Counts(bounced=3, expired=1, dead=1, in_doubt=2))
+    assert "0 delivered, 3 bounced, 1 expired, 1 dead   jobs: 0 queued, 0 deferred, 2 in doubt   nodes" in troubled
+
+
+def test_what_is_counted_by_the_recipient_is_not_mixed_with_jobs() -> None:
+    """A mail to many on one route is one job that waits, and many recipients that were accepted."""
+    recipients, jobs, _nodes = str(Counts(accepted=100, delivered=97, bounced=1, queued=1, deferred=1)).split("   ")
+    assert recipients == "recipients: 100 accepted, 97 delivered, 1 bounced"
+    assert jobs == "jobs: 1 queued, 1 deferred"
