@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from mailgate import __version__
 from mailgate.cli import exits, output
 from mailgate.cli.exits import OK, USAGE
 from mailgate.errors import MailgateError
@@ -26,6 +28,7 @@ def build() -> typer.Typer:
     from mailgate.cli import config, doubts, get, inbox, nodes, process, queue, send, up, watch
 
     app = typer.Typer(name="mailgate", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback(help=HELP)(whole)
     for name, module in (("up", up), ("send", send), ("get", get), ("watch", watch), ("nodes", nodes), ("queue", queue)):
         app.command(name, help=module.HELP)(getattr(module, name))
     app.add_typer(doubts.doubts, name="doubts")
@@ -34,6 +37,19 @@ def build() -> typer.Typer:
     app.command("gateway", help=process.GATEWAY_HELP)(process.gateway)
     app.command("sender", help=process.SENDER_HELP)(process.sender)
     return app
+
+
+def tell_version(asked: bool) -> None:
+    """One line, and nothing else is done."""
+    if asked:
+        output.line(f"mailgate {__version__}")
+        raise typer.Exit
+
+
+def whole(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Print the release, and end.")] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mailgate import errors
+from mailgate import __version__, errors
 from mailgate.cli import exits
-from mailgate.cli.__main__ import with_wait
+from mailgate.cli.__main__ import main, with_wait
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,18 @@ def test_errors_as_json_name_each_field() -> None:
     mistake = errors.Mistake("k", "v", "c")
     assert exits.json_of(errors.SettingsInvalid([mistake]))["error"]["mistakes"] == [{"key": "k", "value": "v", "cure": "c"}]
     assert exits.text_of(errors.Invalid(violations)) == "2 mistakes:\n  a: b\n  c: d"
+
+
+def test_it_says_its_release(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that a report of a defect has to name."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"mailgate {__version__}\n")
+
+
+def test_a_mistake_of_the_command_is_told_before_the_gateway_is_looked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Else somebody would start one to learn that a flag is wrong."""
+    with pytest.raises(SystemExit) as ended:
+        main(["doubts", "resolve", "x", "--data", str(tmp_path)])
+    assert ended.value.code == exits.USAGE
+    assert "exactly one of --resend" in capsys.readouterr().err
