@@ -32,47 +32,38 @@ doubts = typer.Typer(invoke_without_command=True, help=HELP, no_args_is_help=Fal
 
 
 @doubts.callback()
+@target.reaches_gateway
 def default(
     context: typer.Context,
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
+    where: target.Where,
     json: target.Json = False,
 ) -> None:
     """Without a command: list."""
     if context.invoked_subcommand is None:
-        _list(target.find(address, key, data, tls, ca), json)
+        _list(where.find(), json)
 
 
 @doubts.command("list")
+@target.reaches_gateway
 def listing(
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
+    where: target.Where,
     json: target.Json = False,
 ) -> None:
     """List the doubts, the oldest mail first.
 
     Example: mailgate doubts list --json
     """
-    _list(target.find(address, key, data, tls, ca), json)
+    _list(where.find(), json)
 
 
 @doubts.command("resolve")
+@target.reaches_gateway
 def resolve(
+    where: target.Where,
     doubt_id: Annotated[str, typer.Argument(metavar="DOUBT", help="As `mailgate doubts` prints it.")],
     resend: Annotated[bool, typer.Option("--resend", help="Send it again; the recipient may see it twice.")] = False,
     delivered: Annotated[bool, typer.Option("--delivered", help="It was delivered.")] = False,
     bounced: Annotated[bool, typer.Option("--bounced", help="It was not, and is given up.")] = False,
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
     """Decide one: exactly one of --resend, --delivered and --bounced.
@@ -88,7 +79,7 @@ def resolve(
 
         await client.resolve_doubt(doubt_id, Resolution[chosen[0]])
 
-    connect.run(target.find(address, key, data, tls, ca), body)
+    connect.run(where.find(), body)
     if json:
         output.json_line({"doubt_id": doubt_id, "resolution": chosen[0]})
     else:

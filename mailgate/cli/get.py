@@ -23,14 +23,11 @@ Example: mailgate get 0192f0c1-7a3b-7c1d-9e2f-3a4b5c6d7e8f
 LISTED = 100
 
 
+@target.reaches_gateway
 def get(
+    where: target.Where,
     mail_id: Annotated[str, typer.Argument(metavar="MAIL_ID", help="As `mailgate send` printed it.")],
     every: Annotated[bool, typer.Option("--all", help="List every recipient, not only the first 100.")] = False,
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
     """Show what became of a mail. See HELP."""
@@ -42,7 +39,7 @@ def get(
             return status, status.recipients
         return status, tuple([recipient async for recipient in client.recipients(wanted)])
 
-    status, recipients = connect.run(target.find(address, key, data, tls, ca), body)
+    status, recipients = connect.run(where.find(), body)
     if json:
         output.json_line(_json(status, recipients))
         return

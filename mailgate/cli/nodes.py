@@ -29,13 +29,10 @@ EMPTY = "no nodes: start one with `mailgate sender`"
 REFRESH = 1.0
 
 
+@target.reaches_gateway
 def nodes(
+    where: target.Where,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew each second.")] = False,
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
     """List the sender nodes. See HELP."""
@@ -49,7 +46,7 @@ def nodes(
             await asyncio.sleep(REFRESH)
             _tell(await client.nodes(), json)
 
-    connect.run(target.find(address, key, data, tls, ca), body)
+    connect.run(where.find(), body)
 
 
 def _tell(found: tuple[Node, ...], json: bool) -> None:

@@ -11,21 +11,20 @@ if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
     from mailgate.client.views import Queue
 
-HELP = f"""Show what waits, by lane and route, and since when.
+HELP = f"""Show what waits, by lane and route, and since when the oldest job that could go now has been ready.
+
+A dash there: none could; all wait for the time of their next attempt.
 
 Example: mailgate queue
 
 {exits.HELP}"""
 
-COLUMNS = ("LANE", "ROUTE", "READY", "DEFERRED", "OLDEST")
+COLUMNS = ("LANE", "ROUTE", "READY", "DEFERRED", "OLDEST READY")
 
 
+@target.reaches_gateway
 def queue(
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
+    where: target.Where,
     json: target.Json = False,
 ) -> None:
     """Show what waits. See HELP."""
@@ -33,17 +32,20 @@ def queue(
     async def body(client: GatewayClient) -> Queue:
         return await client.queue()
 
-    found = connect.run(target.find(address, key, data, tls, ca), body)
+    found = connect.run(where.find(), body)
     if json:
         output.json_line(_json(found))
         return
-    now = time.time() * 1000
-    rows = [
-        [each.lane.name.lower(), each.route, str(each.ready), str(each.deferred), _age(now - each.oldest_ms) if each.oldest_ms else ""]
+    output.table(COLUMNS, rows(found, time.time() * 1000), "nothing waits", ("READY", "DEFERRED", "OLDEST READY"))
+    output.line(f"in flight {found.in_flight}, in doubt {found.in_doubt}, dead {found.dead}")
+
+
+def rows(found: Queue, now_ms: float) -> list[list[str]]:
+    """A row for each lane and route, as of `now_ms` since the epoch."""
+    return [
+        [each.lane.name.lower(), each.route, str(each.ready), str(each.deferred), _age(now_ms - each.oldest_ms) if each.oldest_ms else "-"]
         for each in found.waiting
     ]
-    output.table(COLUMNS, rows, "nothing waits", ("READY", "DEFERRED", "OLDEST"))
-    output.line(f"in flight {found.in_flight}, in doubt {found.in_doubt}, dead {found.dead}")
 
 
 def _age(ms: float) -> str:

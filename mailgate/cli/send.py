@@ -53,7 +53,9 @@ class DoubtName(StrEnum):
 Repeated = list[str]
 
 
+@target.reaches_gateway
 def send(
+    where: target.Where,
     from_: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="The author.", show_default="mailgate@localhost")] = "",
     to: Annotated[Repeated, typer.Option("--to", metavar="ADDRESS", help="A recipient; repeat it for more.")] = [],  # noqa: B006
     cc: Annotated[Repeated, typer.Option("--cc", metavar="ADDRESS", help="A recipient shown in Cc.")] = [],  # noqa: B006
@@ -85,11 +87,6 @@ def send(
         str | None, typer.Option("--wait", metavar="[SECONDS]", help="Wait for each recipient's first attempt; 30 s without a number.")
     ] = None,
     validate_only: Annotated[bool, typer.Option("--validate-only", help="Check everything, send nothing.")] = False,
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
     """Send one mail. See HELP."""
@@ -117,7 +114,7 @@ def send(
     )
     seconds = _seconds(wait) if wait is not None else None
     mail, seconds, only_check = _wanted(flags, file, seconds, validate_only)
-    there = target.find(address, key, data, tls, ca)
+    there = where.find()
 
     async def body(client: GatewayClient) -> tuple[Receipt, tuple[Recipient, ...]]:
         receipt = await client.send(mail, wait=seconds, validate_only=only_check)

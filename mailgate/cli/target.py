@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -68,6 +70,42 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
     if not address or address == known:
         return Target(known, key or left.get("key", ""), left.get("inbox", ""), tls, ca)
     return Target(address, key, "", tls, ca)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The flags that say which gateway, as they were typed. `find` looks no sooner than it is called: other mistakes are told first."""
+
+    address: Address = ""
+    key: Key = ""
+    data: Data = DEFAULT_DATA
+    tls: Tls = False
+    ca: Ca = ""
+
+    def find(self) -> Target:
+        """See the function."""
+        return find(self.address, self.key, self.data, self.tls, self.ca)
+
+
+def reaches_gateway(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with a parameter `where`, which is filled from flags: the one place that gives a command --address, --key and the rest.
+
+    The flags stand before --json in the help, where the command has that.
+    """
+    hints, flags = get_type_hints(command, include_extras=True), get_type_hints(Where, include_extras=True)
+    own = [each.replace(annotation=hints[each.name], kind=Parameter.KEYWORD_ONLY) for each in signature(command).parameters.values()]
+    ours = [Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(Where(), name), annotation=hint) for name, hint in flags.items()]
+    last = [each for each in own if each.name == "json"]
+    first = [each for each in own if each.name not in ("where", "json")]
+
+    def run(**given: Any) -> object:  # noqa: ANN401 - whatever the parser makes of the flags
+        where = Where(**{name: given.pop(name) for name in flags})
+        return command(where=where, **given)
+
+    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+    run.__signature__ = Signature([*first, *ours, *last])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*first, *ours, *last)}
+    return run
 
 
 def mail_id(text: str) -> bytes:

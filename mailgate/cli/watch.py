@@ -23,13 +23,10 @@ Examples:
 {exits.HELP}"""
 
 
+@target.reaches_gateway
 def watch(
+    where: target.Where,
     mail_id: Annotated[str, typer.Argument(metavar="[MAIL_ID]", help="Only this mail's events.", show_default=False)] = "",
-    address: target.Address = "",
-    key: target.Key = "",
-    data: target.Data = target.DEFAULT_DATA,
-    tls: target.Tls = False,
-    ca: target.Ca = "",
     json: target.Json = False,
 ) -> None:
     """Show events as they happen. See HELP."""
@@ -49,7 +46,7 @@ def watch(
                     if not waiting:
                         return
 
-    connect.run(target.find(address, key, data, tls, ca), body)
+    connect.run(where.find(), body)
 
 
 async def _unfinished(client: GatewayClient, mail_id: bytes, json: bool) -> set[int]:

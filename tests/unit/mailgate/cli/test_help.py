@@ -37,6 +37,19 @@ def test_every_command_has_json_unless_it_becomes_a_process(name: str) -> None:
     assert ("--json" in {option for each in ALL[name].params for option in each.opts}) == (name not in PROCESSES)
 
 
+GATEWAY_FLAGS = ["--address", "--key", "--data", "--tls", "--ca"]
+LOCAL = {"up", "gateway", "sender", "inbox list", "inbox show", "inbox serve", "config check", "config show", "config key"}
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - LOCAL))
+def test_whatever_asks_a_gateway_has_the_same_flags(name: str) -> None:
+    """All of them, in the same order, and the last of all says how the answer is printed."""
+    flags = [option for each in ALL[name].params for option in each.opts if option.startswith("--")]
+    assert flags[-6:] == [*GATEWAY_FLAGS, "--json"]
+    same = {each.name: each.help for each in ALL["queue"].params}  # type: ignore[attr-defined]
+    assert {each.name: each.help for each in ALL[name].params if each.name in same} == same  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_is_taken_for_markup(name: str) -> None:
     """A word in square brackets would be swallowed where the help is printed with colours."""
