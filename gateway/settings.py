@@ -11,6 +11,7 @@ from gateway.admission.limits import Limits
 from gateway.admission.tenants import TenantOptions, Tenants
 from gateway.balancing.policies import POLICIES
 from gateway.dispatch.options import DispatchOptions
+from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
 from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
@@ -55,6 +56,7 @@ class GatewaySettings:
     limits: Limits = field(default_factory=Limits)
     journal: JournalOptions = field(default_factory=JournalOptions)
     dispatch: DispatchOptions = field(default_factory=DispatchOptions)
+    events: EventOptions = field(default_factory=EventOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     routes: Mapping[str, Route] = field(default_factory=dict)
     """By name; at most one is without domains and takes what no other takes."""
@@ -95,6 +97,9 @@ OWN_BOUNDS: dict[str, Bound] = {
     "DispatchOptions.recovery_wait": (timedelta(0), timedelta(hours=1)),
     "DispatchOptions.losses_alone": (1, 100),
     "DispatchOptions.losses_dead": (1, 100),
+    "EventOptions.max_watchers": (1, 100_000),
+    "EventOptions.max_watchers_per_tenant": (1, 100_000),
+    "EventOptions.max_waiting": (500, 10_000_000),
 }
 """Beyond these a value makes no sense or stops the gateway from working; the rooms document what is wise."""
 

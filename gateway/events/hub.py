@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from gateway.events.descriptions import Descriptions, enrich
+from gateway.events.options import EventOptions
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import MailRecord
 from mailgate.errors import MailgateError, Unavailable
@@ -17,11 +18,11 @@ from mailgate.telemetry.sample import Sample
 Describe = Callable[[Iterable[bytes]], Awaitable[Mapping[bytes, MailRecord]]]
 """`Ledger.describe`."""
 
-MAX_WAITING = 10_000
-"""Facts that wait for a watcher, some 3 MB; beyond it the watcher is ended rather than the gateway."""
-
 MAX_FRAME = 500
 """Events of one read: some 200 KB, and one question to the ledger."""
+
+TOO_MANY_WAIT = 5.0
+"""Seconds that a caller is told to wait where too many watch: somebody has to end a call first."""
 
 _UNDECIDED = frozenset({EventType.ACCEPTED, EventType.RESENT})
 
@@ -33,7 +34,7 @@ class Watcher:
     """One WatchEvents call. `async with` it, then `read` until that raises; whoever does not read ends as too slow."""
 
     def __init__(self, hub: Hub, key: _Key, tenant: str, max_waiting: int) -> None:
-        self._hub, self._key, self._tenant, self._max = hub, key, tenant, max_waiting
+        self._hub, self._key, self.tenant, self._max = hub, key, tenant, max_waiting
         self._facts: deque[Fact] = deque()
         self._more = asyncio.Event()
         self._end: MailgateError | None = None
@@ -59,7 +60,7 @@ class Watcher:
         return await self._hub._enrich(facts)
 
     def _tell(self, fact: Fact) -> None:
-        if fact.tenant != self._tenant or self._end is not None:
+        if fact.tenant != self.tenant or self._end is not None:
             return
         if len(self._facts) >= self._max:
             text = (
@@ -118,10 +119,11 @@ class Waiting:
 class Hub:
     """One a gateway. `publish` never fails and costs next to nothing when nobody listens."""
 
-    def __init__(self, describe: Describe, *, max_waiting: int = MAX_WAITING) -> None:
-        self._describe = describe
+    def __init__(self, describe: Describe, options: EventOptions | None = None) -> None:
+        self._describe, self._options = describe, options or EventOptions()
         self._descriptions = Descriptions()
-        self._max_waiting = max_waiting
+        self._watchers: Counter[str] = Counter()
+        """By tenant."""
         self._listeners: dict[_Key, list[Watcher | Waiting]] = {}
         self._closed: MailgateError | None = None
         self.dropped = 0
@@ -147,9 +149,19 @@ class Hub:
                 listener._tell(fact)
 
     def watch(self, tenant: str, mail_id: bytes | None = None) -> Watcher:
-        """Listen from now on to a tenant's mails, or to one of them. Leave the watcher's context to stop."""
+        """Listen from now on to a tenant's mails, or to one of them. Leave the watcher's context to stop.
+
+        Raises:
+            Unavailable: too many watch already.
+        """
+        options = self._options
+        if self._watchers[tenant] >= options.max_watchers_per_tenant:
+            raise Unavailable(f"{self._watchers[tenant]} calls of this tenant watch already, as many as may: end one", TOO_MANY_WAIT)
+        if self._watchers.total() >= options.max_watchers:
+            raise Unavailable(f"{self._watchers.total()} calls watch this gateway already, as many as may: try again later", TOO_MANY_WAIT)
         key = tenant if mail_id is None else mail_id
-        watcher = Watcher(self, key, tenant, self._max_waiting)
+        watcher = Watcher(self, key, tenant, options.max_waiting)
+        self._watchers[tenant] += 1
         self._listen(key, watcher)
         return watcher
 
@@ -179,6 +191,8 @@ class Hub:
         listeners = self._listeners.get(key, [])
         if listener in listeners:
             listeners.remove(listener)
+            if isinstance(listener, Watcher):
+                self._watchers -= Counter([listener.tenant])
             if not listeners:
                 del self._listeners[key]
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.events.descriptions import Descriptions
 from gateway.events.hub import MAX_FRAME, Hub
+from gateway.events.options import EventOptions
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import MailRecord
 from mailgate.errors import Unavailable
@@ -100,7 +101,7 @@ async def test_frames_are_bounded_and_nothing_is_lost_between_them():
 
 async def test_a_slow_watcher_ends_with_a_clear_error_and_others_go_on():
     """It does not grow."""
-    hub = Hub(Ledger(record(M1)).describe, max_waiting=5)
+    hub = Hub(Ledger(record(M1)).describe, EventOptions(max_waiting=5))
     async with hub.watch("t") as slow:
         hub.publish([fact()] * 6)
         async with hub.watch("t") as fresh:
@@ -141,6 +142,27 @@ async def test_who_left_is_forgotten():
         assert next(s.value for s in hub.stats()) == 3
     assert not hub.listening
     hub.publish([fact()])
+
+
+async def test_no_tenant_has_more_watchers_than_its_share_and_all_no_more_than_the_gateway():
+    """Of all its mails or of single ones, slow ones too; whoever leaves makes place, and calls that wait for their mail are not counted."""
+    hub = Hub(Ledger().describe, EventOptions(max_watchers=4, max_watchers_per_tenant=3, max_waiting=1))
+    async with hub.watch("t"), hub.watch("t", M1), hub.wait(M1, 1), hub.wait(M2, 1):
+        async with hub.watch("t") as slow:
+            hub.publish([fact(sequence=n) for n in range(2)])
+            with pytest.raises(Unavailable, match="were waiting"):
+                await slow.read()
+            with pytest.raises(Unavailable, match="3 calls of this tenant") as refused:
+                hub.watch("t", M2)
+            assert refused.value.retry_after > 0
+            async with hub.watch("u"):
+                with pytest.raises(Unavailable, match="4 calls watch this gateway"):
+                    hub.watch("v")
+        for _ in range(3):
+            async with hub.watch("t", M2):
+                pass
+    assert not hub.listening
+    assert next(s.value for s in hub.stats()) == 0
 
 
 @pytest.mark.parametrize(
