@@ -15,6 +15,7 @@ from mailgate.job import Content, Envelope, JobBody
 from mailgate.mail import Header, Parts, Raw
 from sender.compose import headers, mime, raw
 from sender.compose.addresses import a_labels, mailboxes
+from sender.smtp.body import is_clean
 
 _SMALL = 64 * 1024
 """Octets of a content that is kept among the last 64: hashing it is far cheaper than encoding it."""
@@ -31,6 +32,8 @@ class _Shared(NamedTuple):
     fields: str
     mime: str
     pieces: tuple[bytes, ...]
+    clean: bool
+    """The pieces are what `is_clean` says; False: or were not looked at."""
 
 
 def compose(body: JobBody) -> bytes:
@@ -42,9 +45,14 @@ def compose(body: JobBody) -> bytes:
     Raises:
         Invalid: no content, or a field that no header can carry: no node ever can compose it.
     """
+    return vouched(body)[0]
+
+
+def vouched(body: JobBody) -> tuple[bytes, bool]:
+    """What `compose` gives, and whether it was found to be clean, so that the hand-off need not look. False: it must look, as at `raw`."""
     envelope, content = body.envelope, body.content
     if isinstance(content.body, Raw):
-        return raw.carry(content.body.data, _message_id(envelope, content), _date(envelope))
+        return raw.carry(content.body.data, _message_id(envelope, content), _date(envelope)), False
     shared = _shared_of(content, envelope.smtputf8)
     head = (
         f"{shared.top}"
@@ -53,7 +61,8 @@ def compose(body: JobBody) -> bytes:
         f"{shared.subject}{_date(envelope)}{_message_id(envelope, content)}MIME-Version: 1.0\r\n"
         f"{shared.fields}{_user_fields(envelope.headers) if envelope.headers else ''}{shared.mime}\r\n"
     )
-    return b"".join((head.encode(), *shared.pieces))
+    top = head.encode()
+    return b"".join((top, *shared.pieces)), shared.clean and is_clean(top)
 
 
 LARGE = 1 << 20
@@ -92,7 +101,10 @@ def _share(content: Content, smtputf8: bool) -> _Shared:
     entity = mime.build(content.body, content.attachments)
     top = mailboxes("From", (content.from_address,), smtputf8) + mailboxes("Reply-To", content.reply_to, smtputf8)
     pieces = entity.pieces if entity.pieces[-1].endswith(b"\r\n") else (*entity.pieces, b"\r\n")
-    return _Shared(top, headers.subject(content.body.subject), _user_fields(content.headers), entity.fields, pieces)
+    if clean := sum(map(len, pieces)) <= _SMALL * 2:
+        pieces = (b"".join(pieces),)
+        clean = is_clean(pieces[0])
+    return _Shared(top, headers.subject(content.body.subject), _user_fields(content.headers), entity.fields, pieces, clean)
 
 
 _small = lru_cache(maxsize=64)(_share)

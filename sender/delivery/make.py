@@ -8,7 +8,7 @@ from mailgate.errors import MailgateError
 from mailgate.job import JobBody
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import NotTried
-from sender.compose.message import LARGE, compose
+from sender.compose.message import LARGE, vouched
 from sender.delivery.work import Offer
 from sender.pool.handoff import Handoff
 
@@ -27,7 +27,7 @@ def make(offer: Offer, decode: Decode) -> Handoff | NotTried:
     """The handoff, or why no node can ever make it. A defect of ours costs this job, not the node."""
     try:
         body = decode(offer.job)
-        message = compose(body)
+        message, clean = vouched(body)
     except MailgateError as error:
         return NotTried(f"the mail cannot be composed: {error}", hopeless=True)
     except Exception:
@@ -39,4 +39,4 @@ def make(offer: Offer, decode: Decode) -> Handoff | NotTried:
         recipients = tuple(recipient for recipient in recipients if recipient.index in offer.remaining)
         if not recipients:
             return NotTried("the job has none of the recipients that remain", hopeless=True)
-    return Handoff(offer.fence, offer.route, envelope.return_path, recipients, message, envelope.smtputf8, envelope.traceparent)
+    return Handoff(offer.fence, offer.route, envelope.return_path, recipients, message, envelope.smtputf8, envelope.traceparent, clean)

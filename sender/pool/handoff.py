@@ -17,7 +17,10 @@ from mailgate.verdict import Tried
 
 @dataclass(slots=True, eq=False)
 class Handoff:
-    """One transaction to be. `message` is the whole mail with CRLF line ends, not dot-stuffed, ending in CRLF."""
+    """One transaction to be. `message` is the whole mail with CRLF line ends, not dot-stuffed, ending in CRLF.
+
+    `clean`: whoever made it has found that no line begins with a dot, and the rest of `sender.smtp.body.is_clean`.
+    """
 
     fence: Fence
     route: str
@@ -26,6 +29,7 @@ class Handoff:
     message: bytes
     smtputf8: bool = False
     traceparent: str = ""
+    clean: bool = False
 
 
 class Listener(Protocol):

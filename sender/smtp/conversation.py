@@ -32,7 +32,7 @@ _OK, _MORE = 2, 3
 # A member of an enum costs 60 ns each time it is looked up by its class.
 _IDLE, _COMMANDS, _READY, _BODY, _ENDED = Step.IDLE, Step.COMMANDS, Step.READY, Step.BODY, Step.ENDED
 _OUT = (_BODY, _ENDED)
-_IN_BODY = Phase.BODY
+_IN_BODY, _DELIVERED = Phase.BODY, Outcome.DELIVERED
 _RESETTING, _EMPTIED, _QUITTING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QUITTING, Step.CLOSED
 
 
@@ -56,6 +56,7 @@ class Conversation:
         self._commands: list[bytes] = []
         """Step by step only: all of them; empty once DATA was sent."""
         self._leaving: body.Leaving | None = None
+        """A long body; None while a body is out: it is short."""
 
     def __repr__(self) -> str:
         return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
@@ -78,7 +79,7 @@ class Conversation:
     @property
     def takes_another(self) -> bool:
         """Another transaction may follow the body. Not a long one, which the server may have refused midway."""
-        return self.step in _OUT and self.pipelining and self._following is None and self._leaving is not None and not self._leaving.long
+        return self.step in _OUT and self.pipelining and self._following is None and self._leaving is None
 
     def start(self, transaction: Transaction) -> bytes | Done:
         """What to write to begin the transaction, while IDLE or where it `takes_another`; a body that was held comes first.
@@ -107,16 +108,18 @@ class Conversation:
         """
         if self.step is not _READY or self._mail is None:
             raise RuntimeError(f"finish while {self.step.name}")
-        self._leaving = body.Leaving(self._mail.transaction.message)
+        message = self._mail.transaction.message
+        self._leaving = body.Leaving(message) if len(message) > body.PIECE_OCTETS else None
         self.step = _BODY
-        return b"" if hold and not self._leaving.long else self.more()
+        return b"" if hold and self._leaving is None else self.more()
 
     def more(self) -> bytes:
         """The next piece of a body, when the one before is on its way; empty when there is none."""
-        if self.step is not _BODY or self._leaving is None:
+        if self.step is not _BODY or self._mail is None:
             return b""
-        piece = self._leaving.next()
-        if self._leaving.out:
+        mail, leaving = self._mail.transaction, self._leaving
+        piece = body.wire(mail.message, clean=mail.clean) if leaving is None else leaving.next()
+        if leaving is None or leaving.out:
             self.step = _ENDED
         return piece
 
@@ -145,13 +148,13 @@ class Conversation:
         """What these bytes of the server mean. Ready or Idle comes last, and only if nothing after it spoiled it."""
         events: list[Event] = []
         for reply in self._parser.feed(data):
-            step = self.step
+            step, mail = self.step, self._mail
             if isinstance(reply, Rubbish):
                 events += self._rubbish(reply.why)
-            elif step is _COMMANDS:
-                self._command_answered(reply, events)
-            elif step is _ENDED:
-                self._body_answered(reply, events)
+            elif step is _COMMANDS and mail is not None:
+                self._command_answered(mail, reply, events)
+            elif step is _ENDED and mail is not None:
+                self._body_answered(mail, reply, events)
             elif step is not _CLOSED:
                 self._other_answered(reply, events)
         if self.step is _READY or self.step is _IDLE:
@@ -178,9 +181,8 @@ class Conversation:
             return self._mail.phase
         return Phase.DATA if self.step is _READY else Phase.BODY
 
-    def _command_answered(self, reply: ServerReply, events: list[Event]) -> None:
-        mail, code = self._mail, reply.code
-        assert mail is not None  # noqa: S101
+    def _command_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
+        code = reply.code
         if mail.answered > mail.count:
             self._data_answered(mail, reply, events)
         elif code == CLOSING:
@@ -223,22 +225,20 @@ class Conversation:
             events += mail.tell(outcome_of(Phase.DATA, said), said)
             self._reset(mail, events)
 
-    def _body_answered(self, reply: ServerReply, events: list[Event]) -> None:
-        code, mail = reply.code, self._mail
-        assert mail is not None  # noqa: S101
+    def _body_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
+        code = reply.code
         if code // 100 == _MORE:
             self._nonsense(reply, events)
             return
         said = understand(_IN_BODY, reply)
-        events += mail.tell(outcome_of(_IN_BODY, said), said)
+        events += mail.tell(_DELIVERED if code // 100 == _OK else outcome_of(_IN_BODY, said), said)
         if code == CLOSING:
             events += self._close("the server closes (421)")
-        elif code // 100 != _OK and self._leaving is not None and self._leaving.long:
+        elif code // 100 != _OK and self._leaving is not None:
             # It may have refused midway; whether another reply is to come nobody can tell.
             events += self._close("a long body was refused", reset=True, ours=True)
         elif self._following is not None:
             self._mail, self._following, self._followed = self._following, None, True
-            self._leaving = None
             self.step = _COMMANDS
         else:
             self._rest()
@@ -270,9 +270,8 @@ class Conversation:
         if self.step is _CLOSED:
             return []
         events: list[Event] = []
-        stumbled = Stumble.FOLLOWING if self._followed else Stumble.GROUP
-        if not self.pipelining or self.step is not _COMMANDS or reply.code == CLOSING:
-            stumbled = Stumble.NO
+        group = self.pipelining and self.step is _COMMANDS and reply.code != CLOSING
+        stumbled = Stumble.NO if not group else Stumble.FOLLOWING if self._followed else Stumble.GROUP
         if self._mail is not None:
             events += self._mail.tell(Outcome.IN_DOUBT if self.step is _ENDED else Outcome.DEFERRED, reply, answered=False)
         return events + self._close(why, reset=reset or self.step in _OUT, stumbled=stumbled)

@@ -29,6 +29,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def clean(self) -> bool:
+        """The message was found to be what `sender.smtp.body.is_clean` says; False: it is yet to be looked at."""
+        ...
+
+    @property
     def smtputf8(self) -> bool:
         """Addresses or headers are beyond ASCII."""
         ...

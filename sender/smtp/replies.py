@@ -60,9 +60,13 @@ class ReplyParser:
             before = data[: -len(self._heard)]
             if not before:
                 return self._meant
+            if (sole := _sole(before)) is not None:
+                return [sole, *self._meant]
             if before.endswith(b"\n"):
                 replies = self._parse(before)
                 return replies + (self._meant if self._clean else self._parse(self._heard))
+        elif (sole := _sole(data)) is not None:
+            return [sole]
         replies = self._parse(data)
         if len(replies) >= _REMEMBERED and self._clean and data.count(b"\n") == len(replies):
             self._heard = b"\n".join(data.rsplit(b"\n", _REMEMBERED + 1)[-_REMEMBERED - 1 :])
@@ -121,3 +125,11 @@ class ReplyParser:
             why = f"{line[:64].decode('ascii', 'backslashreplace').rstrip()!r} is not a line of a reply"
         self._deaf, self._rest, self._lines = True, b"", []
         return Rubbish(why)
+
+
+def _sole(data: bytes) -> ServerReply | None:
+    """What `data` says if that is one reply of one line, with a text, and nothing else; None: it may be anything."""
+    code, last = _CODES.get(data[:3]), len(data) - 1
+    if code is None or data[3:4] != b" " or last > MAX_LINE_OCTETS or data.find(b"\n") != last:
+        return None
+    return ServerReply(code, data[4:last].rstrip(b"\r"))

@@ -54,7 +54,8 @@ class UnderWay:
         elif self.refused is not None:
             return [Done(self.transaction, shared(self._each(self.refused, outcome, reply)), answered)]
         assert reply is not None  # noqa: S101 - only with all of them refused there is none
-        indexes = tuple([recipient.index for recipient in self.transaction.recipients])
+        recipients = self.transaction.recipients
+        indexes = (recipients[0].index,) if self.count == 1 else tuple([recipient.index for recipient in recipients])
         return [Done(self.transaction, (RecipientVerdict(indexes, outcome, reply),), answered)]
 
     def _each(self, refused: dict[int, ServerReply], outcome: Outcome, reply: Reply | None) -> list[tuple[int, Outcome, Reply]]:

@@ -10,6 +10,8 @@ from sender.smtp.replies import ServerReply
 
 TEXT_OCTETS = 512
 """Of a reply's text; the rest is cut."""
+_SHORT = TEXT_OCTETS // 4
+"""Octets that are no more than TEXT_OCTETS as text, even if each becomes U+FFFD."""
 
 CLASSES = (
     "unknown_user",
@@ -31,6 +33,8 @@ CLASSES = (
 
 CLOSING = 421
 """RFC 5321 3.8: the server closes the connection, whatever it was asked."""
+_REFUSED = 300
+"""RFC 5321 4.2.1: replies below say yes."""
 _SYNTAX_FIRST, _SYNTAX_LAST = 500, 504
 _EXCEEDED = 552
 _NO_LOGIN = frozenset({530, 534, 535, 538})
@@ -93,8 +97,13 @@ def understand(phase: Phase, said: ServerReply) -> Reply:
     """A server's reply as verdicts carry it: the enhanced code apart, the text in one line of at most TEXT_OCTETS, the class found."""
     code, raw = said
     head, _, rest = raw.partition(b" ")
-    if head in _KNOWN and b"\n" not in raw:
-        enhanced, raw = _KNOWN[head], rest
+    known = _KNOWN.get(head)
+    if code < _REFUSED and known is not None and known[0] == "2" and len(rest) <= _SHORT:
+        text = rest.decode("utf-8", "replace")
+        if text.isprintable():  # the usual: taken, in one short line; the rest of this comes to the same
+            return Reply(phase, code, known, text.strip())
+    if known is not None and b"\n" not in raw:
+        enhanced, raw = known, rest
     else:
         enhanced, raw = _split(raw)
     if enhanced and ord(enhanced[0]) - _ZERO != code // 100:
@@ -102,7 +111,7 @@ def understand(phase: Phase, said: ServerReply) -> Reply:
     text = plain(raw)
     if code in _NO_LOGIN:
         return _slip(phase, code, enhanced, text)
-    return Reply(phase, code, enhanced, text, "" if code < 300 else _classify(phase, code, enhanced, text))  # noqa: PLR2004 - RFC 5321 4.2.1
+    return Reply(phase, code, enhanced, text, "" if code < _REFUSED else _classify(phase, code, enhanced, text))
 
 
 def _slip(phase: Phase, code: int, enhanced: str, text: str) -> Reply:

@@ -10,7 +10,8 @@ import pytest
 
 from mailgate.job import Content, Envelope, JobBody, JobRecipient
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
-from sender.compose.message import compose
+from sender.compose.message import compose, vouched
+from sender.smtp.body import is_clean
 
 MAIL_ID = bytes.fromhex("019a3c5e7b2870008000000000000001")
 DATE_MS = 1_793_664_000_000
@@ -48,6 +49,7 @@ def parse_checked(body: JobBody) -> EmailMessage:
     assert body.envelope.smtputf8 or wire.isascii()
     assert b"\0" not in wire
     assert compose(body) == wire, "the same job gives the same octets"
+    assert vouched(body) in ((wire, False), (wire, is_clean(wire))), "vouched for what is not clean"
     parsed = message_from_bytes(wire, policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     return parsed

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailgate.errors import Invalid
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
-from sender.compose.message import compose
+from sender.compose.message import compose, vouched
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=200)
@@ -251,3 +251,18 @@ def _shape(part):
     if not part.is_multipart() or part.get_content_maintype() == "message":
         return part.get_content_subtype()
     return f"{part.get_content_subtype()}({', '.join(_shape(inner) for inner in part.iter_parts())})"
+
+
+def test_what_was_looked_at_is_vouched_for(job):
+    """The usual mail leaves as it is; a dot that begins a line, in the body or in a header, never is."""
+    dotted = Header(".x", "y")
+    assert vouched(job(Parts("Hi", "Hello\nthere\n")))[1]
+    assert vouched(job(Parts("Hi", "ü" * 100, "<p>ü</p>")))[1]
+    for unsure in (
+        job(Parts("Hi", "Hello\n.\n")),
+        job(Parts("Hi", ".")),
+        job(headers=(dotted,)),
+        job(own_headers=(dotted,)),
+        job(Raw(b"Subject: Hi\r\n\r\n.\r\n")),
+    ):
+        assert not vouched(unsure)[1]

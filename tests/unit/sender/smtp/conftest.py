@@ -20,6 +20,7 @@ class Mail:
     recipients: tuple[JobRecipient, ...]
     message: bytes
     smtputf8: bool = False
+    clean: bool = False
 
 
 def _mail(

@@ -62,6 +62,44 @@ def test_pieces_of_a_large_message() -> None:
         assert max(map(len, pieces)) <= 2 * body.PIECE_OCTETS
 
 
+@given(_message)
+def test_clean_is_what_leaves_as_it_is(message: bytes) -> None:
+    """Exactly then is the body the message and the final dot, and exactly then need nobody look again."""
+    as_it_is = message != b"" and body.wire(message) == message + b".\r\n"
+    assert body.is_clean(message) is as_it_is
+    if as_it_is:
+        assert body.wire(message, clean=True) == body.wire(message)
+
+
+@given(st.lists(_message, max_size=5))
+def test_clean_pieces_make_a_clean_whole(pieces: list[bytes]) -> None:
+    """Who has looked at the pieces need not look at the whole."""
+    clean = [piece for piece in pieces if body.is_clean(piece)]
+    assert body.is_clean(b"".join(clean)) or not clean
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"x",
+        b"x\n",
+        b"x\r",
+        b"x\r\n\n",
+        b"x\r\r\n",
+        b"\nx\r\n",
+        b"x\n.\r\n",
+        b".\r\n",
+        b"x\r\n.y\r\n",
+        b"x\r\n\r\n.\r\n",
+        b"a\n\rb\r\n",
+    ],
+)
+def test_what_is_not_clean(message: bytes) -> None:
+    """No end, a bare CR or LF anywhere, a dot at the beginning of any line."""
+    assert not body.is_clean(message)
+
+
 def test_a_clean_message_is_copied_once() -> None:
     """No dots and CRLF everywhere: the message and the dot."""
     assert body.wire(b"Subject: x\r\n\r\ntext\r\n") == b"Subject: x\r\n\r\ntext\r\n.\r\n"

@@ -129,7 +129,20 @@ _GROUP = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 go\r\n"
 
 @given(
     st.lists(
-        st.sampled_from([_GROUP, b"250 2.0.0 queued\r\n", b"250-a\r\n", b"250 b\r\n", b"25", b"0 c\r\n", _GROUP[5:], b"x\r\n"]), max_size=12
+        st.sampled_from(
+            [
+                *(_GROUP, b"250 2.0.0 queued\r\n", b"250-a\r\n", b"250 b\r\n", b"25", b"0 c\r\n", _GROUP[5:], b"x\r\n", b"250\r\n"),
+                *(b"250 2.0.0 queued\r\n" + _GROUP, b"250-a\r\n" + _GROUP, b"250 a\r\n250 b\r\n" + _GROUP, b"250 a\r\r\n" + _GROUP),
+                *(
+                    b"250 a\n",
+                    b"250 \n",
+                    b"\n",
+                    b"250 " + b"x" * (MAX_LINE_OCTETS - 4) + b"\n",
+                    b"250 " + b"x" * (MAX_LINE_OCTETS - 3) + b"\n",
+                ),
+            ]
+        ),
+        max_size=12,
     )
 )
 def test_what_is_remembered_means_the_same(chunks: list[bytes]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.replies import ServerReply
-from sender.smtp.verdicts import CLASSES, TEXT_OCTETS, broken, outcome_of, shared, understand
+from sender.smtp.verdicts import CLASSES, TEXT_OCTETS, broken, outcome_of, plain, shared, understand
 
 TABLE = [
     # what real servers say, where, what it means
@@ -101,3 +101,17 @@ def test_the_same_verdict_is_told_once() -> None:
         RecipientVerdict((0, 2, 4, 6, 8), Outcome.DELIVERED, ok),
         RecipientVerdict((1, 3, 5, 7, 9), Outcome.BOUNCED, no),
     )
+
+
+@given(
+    st.sampled_from([200, 250, 299, 354, 450, 550]),
+    st.sampled_from([b"2.0.0", b"2.1.5", b"4.2.0"]),
+    st.one_of(st.binary(max_size=300), st.text(max_size=140).map(str.encode)).map(lambda text: text.replace(b"\n", b"")),
+)
+def test_the_usual_is_understood_like_the_rest(code: int, enhanced: bytes, text: bytes) -> None:
+    """A code that was heard before changes nothing of what is read: its class rules, the text is in one line, bounded and printable."""
+    understand(Phase.BODY, ServerReply(250, enhanced))
+    found = understand(Phase.BODY, ServerReply(code, enhanced + b" " + text))
+    assert found.enhanced_code == (enhanced.decode() if enhanced[:1] == b"%d" % (code // 100) else "")
+    assert found.text == plain(text)
+    assert bool(found.bounce_class) == (code >= 300)
