@@ -1,7 +1,7 @@
 """Few statements with many rows: texts and chunks.
 
 Each step of a statement gives up the interpreter's lock and must win it back from a busy loop, so rows go in by dozens; and a text is
-prepared once, so there are few texts: full chunks, and halves of a chunk for what is left over.
+prepared once, so there are few texts: chunks of some sizes, and one statement more for what is left over.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import apsw
 
 CHUNK = 64
 """Rows of a full statement. 64 rows cost as little per row as 256, and bind fewer values at once."""
+STEP = 16
+"""A smaller one has a multiple of this, or fewer: 19 texts, and two statements at most for what is less than a chunk."""
 
 Row = tuple[Any, ...]
 
@@ -26,10 +28,11 @@ def _text(head: str, rows: int, width: int, tail: str) -> str:
 
 
 def chunks(total: int) -> Iterator[tuple[int, int]]:
-    """Cut `total` rows into ranges: full chunks, then falling powers of two."""
+    """Cut `total` rows into ranges: full chunks, then as many steps as there are, then the rest."""
     at = 0
     while at < total:
-        size = CHUNK if total - at >= CHUNK else 1 << ((total - at).bit_length() - 1)
+        left = total - at
+        size = CHUNK if left >= CHUNK else left - left % STEP or left
         yield at, at + size
         at += size
 
