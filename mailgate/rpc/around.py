@@ -69,6 +69,14 @@ def with_behaviour(handler: Handler, change: Callable[[Behaviour], Behaviour]) -
     return _Wrapped(handler, form, change(getattr(handler, form)))
 
 
+def reading(handler: Handler, change: Callable[[Behaviour], Behaviour], deserializer: Callable[[bytes], Any]) -> Handler:
+    """A handler of one request as one that reads it by `context.read`, which gives what `deserializer` makes of it; no peer sees it."""
+    form = _form(handler)
+    changed = _Wrapped(handler, form.replace("unary_", "stream_", 1), change(getattr(handler, form)))
+    changed.request_streaming, changed.request_deserializer = True, deserializer
+    return changed
+
+
 def _wrap(handler: Handler, enter: Enter | None, fail: Fail | None) -> Handler:
     form = _form(handler)
     inner: Behaviour = getattr(handler, form)

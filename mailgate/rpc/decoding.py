@@ -1,6 +1,7 @@
-"""Requests are parsed behind the guards: bytes that are no message are the peer's mistake, and a stranger has nothing parsed.
+"""Requests are read and parsed behind the guards: a stranger sends nothing that takes memory or time, and nonsense is the caller's mistake.
 
-gRPC itself parses before any guard, answers UNKNOWN with an exception's text, and writes a traceback to the log for each such call.
+gRPC itself reads a unary call's request before any guard, up to its limit of 64 MiB for whoever connects, keeps it until the call is over,
+and for bytes that are no message answers UNKNOWN with an exception's text and writes a traceback to the log.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from mailgate.errors import Invalid
-from mailgate.rpc.around import Behaviour, Context, Handler, with_behaviour, with_deserializer
+from mailgate.rpc.around import Behaviour, Context, Handler, reading, with_behaviour
 
 Parse = Callable[[bytes], Any]
 
@@ -40,41 +41,42 @@ class Decoding(grpc.aio.ServerInterceptor):
 
 def _change(handler: Handler) -> Handler:
     parse = handler.request_deserializer
-    if parse is None:
-        return handler
     if handler.request_streaming:
-        return with_behaviour(handler, _iterating)
-    return with_deserializer(with_behaviour(handler, lambda inner: _parsing(inner, parse)), _octets)
+        return handler if parse is None else with_behaviour(handler, _iterating)
+    return reading(handler, lambda inner: _parsing(inner, parse), _octets)
 
 
 def _octets(data: bytes) -> bytes:
     return data
 
 
-def _parsed(request: Any, parse: Parse) -> Any:  # noqa: ANN401 - octets, or what another interceptor has made of them
-    if type(request) is not bytes:
+async def _read(context: Context, parse: Parse | None) -> Any:  # noqa: ANN401 - a message, or what another interceptor has made of it
+    request: Any = await context.read()
+    if request is grpc.aio.EOF:
+        _refuse("there is no request")
+    if parse is None or type(request) is not bytes:
         return request
     try:
         return parse(request)
     except DecodeError:
-        _refuse()
+        _refuse("the bytes are no message of this call")
 
 
-def _refuse() -> NoReturn:
-    raise Invalid.field("request", "the bytes are no message of this call: encode it with the protos of this service") from None
+def _refuse(what: str) -> NoReturn:
+    raise Invalid.field("request", f"{what}: encode it with the protos of this service") from None
 
 
-def _parsing(inner: Behaviour, parse: Parse) -> Behaviour:
+def _parsing(inner: Behaviour, parse: Parse | None) -> Behaviour:
     if inspect.isasyncgenfunction(inner):
 
-        async def generate(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
-            async for response in inner(_parsed(request, parse), context):
+        async def generate(_requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
+            async for response in inner(await _read(context, parse), context):
                 yield response
 
         return generate
 
-    async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
-        return await inner(_parsed(request, parse), context)
+    async def call(_requests: Any, context: Context) -> Any:  # noqa: ANN401
+        return await inner(await _read(context, parse), context)
 
     return call
 
@@ -89,6 +91,6 @@ def _iterating(inner: Behaviour) -> Behaviour:
             async for response in inner(requests, context):
                 yield response
         except DecodeError:
-            _refuse()
+            _refuse("the bytes are no message of this call")
 
     return generate

@@ -42,5 +42,8 @@ class LazyRequests(grpc.aio.ServerInterceptor):
 
 
 def large(request: Any) -> bytes | None:  # noqa: ANN401 - a message, or Unparsed in its place
-    """The octets of a large request; None for one that is a message."""
-    return request.data if isinstance(request, Unparsed) else None
+    """The octets of a large request, which are the caller's from now on: gone when it lets go of them. None for one that is a message."""
+    if not isinstance(request, Unparsed):
+        return None
+    data, request.data = request.data, b""
+    return data

@@ -101,6 +101,8 @@ def server_options(max_connection_age: timedelta | None = None) -> Options:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.http2.max_pings_without_data", 0),
+        # No compressed requests: 60 KiB would become 60 MiB in memory before anybody has seen them.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
     ]
     if max_connection_age is not None:
         options.append(("grpc.max_connection_age_ms", int(max_connection_age.total_seconds() * 1000)))

@@ -89,6 +89,26 @@ async def test_the_guard_comes_first(channel, form, caplog):
     assert not caplog.records
 
 
+async def test_a_stranger_is_refused_before_anything_is_read(channel):
+    """The call is open and its request has not come: what would come takes no memory."""
+    call = channel.stream_unary(f"/{SERVICE}/Unary")(timeout=10)
+    assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_call_without_a_request(channel):
+    """It was half-closed before one came."""
+    call = channel.stream_unary(f"/{SERVICE}/Unary")(metadata=KEY, timeout=10)
+    await call.done_writing()
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "there is no request" in await call.details()
+
+
+async def test_compressed_requests_are_refused(channel):
+    """60 KiB of them become 60 MiB before anybody has seen them."""
+    call = channel.unary_unary(f"/{SERVICE}/Unary")(bytes(100_000), metadata=KEY, timeout=10, compression=grpc.Compression.Gzip)
+    assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 @pytest.mark.parametrize("form", ["Unary", "Written", "Generated", "Iterated"])
 async def test_messages_arrive(channel, form):
     """As ever."""

@@ -1,6 +1,8 @@
 """The interceptors: whatever a handler raises, of whatever kind it is, the peer learns what it may and no more."""
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
 
 import grpc
@@ -223,3 +225,32 @@ async def test_a_peer_that_goes_while_it_is_told_is_no_defect():
     _, fail = around
     with pytest.raises(asyncio.CancelledError):
         await fail(Gone(), errors.DeadlinePassed("too late"))
+
+
+class Large:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+async def test_a_refused_request_is_let_go_at_once():
+    """Not when the collector comes: it looks seldom, and a request may have 64 MiB."""
+    came: list[weakref.ref[Large]] = []
+
+    async def refuse(request, context):
+        came.append(weakref.ref(request))
+        raise errors.Unavailable("too much at once")
+
+    door = Door([], [statuses()])
+    handler = grpc.unary_unary_rpc_method_handler(refuse, request_deserializer=Large)
+    door.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", {"Unary": handler}),))
+    address = await door.bind("127.0.0.1:0")
+    await door.start()
+    gc.disable()
+    try:
+        async with open_channel(address) as channel:
+            call = channel.unary_unary("/t.T/Unary")(b"a mail", timeout=10)
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        await door.stop(timedelta(0))
+        assert [ref() for ref in came] == [None]
+    finally:
+        gc.enable()
