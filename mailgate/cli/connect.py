@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from mailgate.cli.exits import NoGateway
@@ -29,8 +30,20 @@ def run(target: Target, body: Callable[[GatewayClient], Awaitable[T]]) -> T:
         async with target.client() as client:
             return await body(client)
 
-    try:
+    with answering(target):
         return asyncio.run(main())
+
+
+@contextmanager
+def answering(target: Target) -> Iterator[None]:
+    """What a person is told of a gateway that does not answer, or does not take the key.
+
+    Raises:
+        NoGateway: nobody answers there.
+        Unauthenticated: with the cure.
+    """
+    try:
+        yield
     except Unanswered as error:
         why, cure = broken(str(error), tls=bool(target.tls or target.ca))
         raise NoGateway(f"the gateway at {target.address} does not answer ({why}): {cure}") from None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailgate.cli import connect, exits, output, shown, target
+from mailgate.cli import connect, exits, flags, output, shown, target
 from mailgate.cli.wanted import Flags, mail_of, read
 from mailgate.config.units import parse_duration
 from mailgate.errors import Invalid
@@ -36,49 +35,28 @@ Examples:
 {exits.HELP}"""
 
 
-class LaneName(StrEnum):
-    """The lanes."""
-
-    transactional = "transactional"
-    bulk = "bulk"
-
-
-class DoubtName(StrEnum):
-    """What to do when nobody can know whether the mail was sent."""
-
-    resend = "resend"
-    hold = "hold"
-
-
-Repeated = list[str]
-
-
 @target.reaches_gateway
 def send(
     where: target.Where,
-    from_: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="The author.", show_default="mailgate@localhost")] = "",
-    to: Annotated[Repeated, typer.Option("--to", metavar="ADDRESS", help="A recipient; repeat it for more.")] = [],  # noqa: B006
-    cc: Annotated[Repeated, typer.Option("--cc", metavar="ADDRESS", help="A recipient shown in Cc.")] = [],  # noqa: B006
-    bcc: Annotated[Repeated, typer.Option("--bcc", metavar="ADDRESS", help="A recipient that the others do not see.")] = [],  # noqa: B006
-    reply_to: Annotated[Repeated, typer.Option("--reply-to", metavar="ADDRESS", help="Where answers go.")] = [],  # noqa: B006
-    subject: Annotated[str, typer.Option("--subject", help="The subject.")] = "",
-    text: Annotated[str | None, typer.Option("--text", help="The plain text.")] = None,
-    html: Annotated[str | None, typer.Option("--html", help="The HTML.")] = None,
-    text_file: Annotated[str, typer.Option("--text-file", metavar="FILE", help="The plain text from a file; - is stdin.")] = "",
-    html_file: Annotated[str, typer.Option("--html-file", metavar="FILE", help="The HTML from a file; - is stdin.")] = "",
-    attach: Annotated[Repeated, typer.Option("--attach", metavar="FILE", help="A file to attach; repeat it for more.")] = [],  # noqa: B006
-    header: Annotated[Repeated, typer.Option("--header", metavar="'NAME: VALUE'", help="A further header field.")] = [],  # noqa: B006
-    return_path: Annotated[
-        str | None, typer.Option("--return-path", metavar="ADDRESS", help="Where bounces go; '' for none.", show_default="the author")
-    ] = None,
-    lane: Annotated[LaneName | None, typer.Option("--lane", help="The priority class.", show_default="transactional")] = None,
-    route: Annotated[str, typer.Option("--route", metavar="NAME", help="A route of the gateway.", show_default="by domain")] = "",
-    on_doubt: Annotated[
-        DoubtName, typer.Option("--on-doubt", help="When nobody can know whether it was sent: send again, or hold.")
-    ] = DoubtName.resend,
-    ttl: Annotated[str, typer.Option("--ttl", metavar="48h", help="How long it is tried.", show_default="the gateway's, 48h")] = "",
-    tag: Annotated[Repeated, typer.Option("--tag", metavar="WORD", help="A word that events repeat.")] = [],  # noqa: B006
-    meta: Annotated[Repeated, typer.Option("--meta", metavar="KEY=VALUE", help="A pair that events repeat.")] = [],  # noqa: B006
+    from_: flags.From = "",
+    to: Annotated[flags.Repeated, typer.Option("--to", metavar="ADDRESS", help="A recipient; repeat it for more.")] = [],  # noqa: B006
+    cc: Annotated[flags.Repeated, typer.Option("--cc", metavar="ADDRESS", help="A recipient shown in Cc.")] = [],  # noqa: B006
+    bcc: Annotated[flags.Repeated, typer.Option("--bcc", metavar="ADDRESS", help="A recipient that the others do not see.")] = [],  # noqa: B006
+    reply_to: flags.ReplyTo = [],  # noqa: B006
+    subject: flags.Subject = "",
+    text: flags.TextBody = None,
+    html: flags.HtmlBody = None,
+    text_file: flags.TextFile = "",
+    html_file: flags.HtmlFile = "",
+    attach: flags.Attach = [],  # noqa: B006
+    header: flags.ExtraHeader = [],  # noqa: B006
+    return_path: flags.ReturnPath = None,
+    lane: Annotated[flags.LaneName | None, typer.Option("--lane", help="The priority class.", show_default="transactional")] = None,
+    route: flags.RouteName = "",
+    on_doubt: flags.Doubt = flags.DoubtName.resend,
+    ttl: flags.Ttl = "",
+    tag: flags.Tag = [],  # noqa: B006
+    meta: flags.Meta = [],  # noqa: B006
     eml: Annotated[str, typer.Option("--eml", metavar="FILE", help="A whole mail, sent as it is; - is stdin.")] = "",
     file: Annotated[
         str, typer.Option("--file", metavar="FILE", help="A Mail or SendMailRequest of the contract, in JSON; - is stdin.")
@@ -90,7 +68,7 @@ def send(
     json: target.Json = False,
 ) -> None:
     """Send one mail. See HELP."""
-    flags = Flags(
+    typed = Flags(
         from_=from_,
         to=tuple(to),
         cc=tuple(cc),
@@ -113,7 +91,7 @@ def send(
         eml=eml,
     )
     seconds = _seconds(wait) if wait is not None else None
-    mail, seconds, only_check = _wanted(flags, file, seconds, validate_only)
+    mail, seconds, only_check = _wanted(typed, file, seconds, validate_only)
     there = where.find()
 
     async def body(client: GatewayClient) -> tuple[Receipt, tuple[Recipient, ...]]:

@@ -19,6 +19,7 @@ from mailgate.rpc.address import split_address
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
+    from mailgate.client.mail_client import MailClient
 
 CLIENT_FILE = "client.json"
 DEFAULT_DATA = "./mailgate-data"
@@ -49,6 +50,13 @@ class Target:
         from mailgate.rpc.tls import TlsOptions
 
         return GatewayClient(self.address, self.key, TlsOptions(ca=self.ca) if self.tls or self.ca else None)
+
+    def mail_client(self) -> MailClient:
+        """A client that tries again, to be entered."""
+        from mailgate.client.mail_client import MailClient
+        from mailgate.rpc.tls import TlsOptions
+
+        return MailClient(self.address, self.key, tls=TlsOptions(ca=self.ca) if self.tls or self.ca else None)
 
 
 def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool = False, ca: str = "") -> Target:

@@ -59,16 +59,16 @@ def mail_of(flags: Flags) -> Mail:
     if not (mail.to or mail.cc or mail.bcc):
         where = f"{flags.eml} names no recipient in To, Cc and Bcc" if flags.eml else "the mail has no recipient"
         raise Usage(f"{where}: give --to ADDRESS")
-    return replace(
-        mail,
-        lane=Lane[flags.lane.upper()] if flags.lane else None,
-        route=flags.route,
-        return_path=flags.return_path,
-        on_doubt=OnDoubt[flags.on_doubt.upper()],
-        ttl_ms=_milliseconds(flags.ttl) if flags.ttl else None,
-        tags=tuple(flags.tag),
-        metadata=dict(_pair("--meta", pair, "=", "'key=value'") for pair in flags.meta),
-    )
+    return _with_choices(mail, flags)
+
+
+def shared_of(flags: Flags) -> Mail:
+    """What the mails of a batch share: a mail without recipients.
+
+    Raises:
+        Usage: as `mail_of`.
+    """
+    return _with_choices(_parts(flags), flags)
 
 
 def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:
@@ -95,6 +95,19 @@ def read(option: str, path: str) -> bytes:
     if len(data) > MAX_FILE_BYTES:
         raise Usage(f"{option} {path}: it has more than 64 MiB, which no gateway takes: send a link to it instead")
     return data
+
+
+def _with_choices(mail: Mail, flags: Flags) -> Mail:
+    return replace(
+        mail,
+        lane=Lane[flags.lane.upper()] if flags.lane else None,
+        route=flags.route,
+        return_path=flags.return_path,
+        on_doubt=OnDoubt[flags.on_doubt.upper()],
+        ttl_ms=_milliseconds(flags.ttl) if flags.ttl else None,
+        tags=tuple(flags.tag),
+        metadata=dict(_pair("--meta", pair, "=", "'key=value'") for pair in flags.meta),
+    )
 
 
 def _parts(flags: Flags) -> Mail:
