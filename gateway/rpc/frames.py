@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from gateway.dispatch.link import Answer, Heard, Hello, Known, Load
+from gateway.rpc.shared import SharedContents, Sharing
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import JobUnreadable
 from mailgate.job import Fence, Job
@@ -30,6 +31,7 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
+        self._shared = SharedContents()
         self._routes: list[Route] = []
         self._commits: list[Fence] = []
         self._withdraws: list[Fence] = []
@@ -79,10 +81,11 @@ class Outgoing:
             frame.routes.append(route_to_proto(route))
         self._routes = []
         size = 0
-        while self._jobs and (size == 0 or size + self._jobs[0].size <= FRAME_OCTETS):
+        while self._jobs and (size == 0 or size + self._shared.octets(self._jobs[0]) <= FRAME_OCTETS):
             job = self._jobs.popleft()
-            size += job.size
-            put_offer(frame, job)
+            size += self._shared.octets(job)
+            put_offer(frame, job, self._shared.share(job))
+        frame.forget_contents.extend(self._shared.forget())
         return frame
 
 
@@ -93,9 +96,15 @@ def put_fences(field: object, fences: Iterable[Fence]) -> None:
         add(job_id=job_id, attempt=attempt)
 
 
-def put_offer(frame: node_pb2.DeliverRequest, job: Job) -> None:
-    """Write a job into a frame."""
-    offer = frame.jobs.add(route=job.route, lane=job.lane.value, job=job.envelope + job.content)
+def put_offer(frame: node_pb2.DeliverRequest, job: Job, sharing: Sharing) -> None:
+    """Write a job into a frame, and what it shares with others as far as the node has not got it."""
+    offer = frame.jobs.add(route=job.route, lane=job.lane.value, job=job.envelope if sharing.content else job.envelope + job.content)
+    if sharing.content:
+        offer.content_id = sharing.content
+    if sharing.files:
+        offer.file_ids.extend(sharing.files)
+    for digest, data in sharing.bring:
+        frame.contents.add(id=digest, data=data)
     offer.fence.job_id, offer.fence.attempt = job.id, job.attempt
     if job.partial:
         offer.remaining.extend(job.recipients)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from mailgate.errors import MailgateError
+from mailgate.digest import parse_digest
+from mailgate.errors import JobUnreadable, MailgateError
 from mailgate.job import JobBody
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import NotTried
@@ -20,13 +22,34 @@ log = get_logger(__name__)
 
 def is_large(offer: Offer) -> bool:
     """Making it would hold up the loop."""
-    return len(offer.job) > LARGE
+    return offer.octets > LARGE
+
+
+def attach(body: JobBody, files: Mapping[bytes, bytes]) -> JobBody:
+    """The same with the octets of those attachments that name a digest.
+
+    Raises:
+        JobUnreadable: one of them did not come.
+    """
+    if not any(file.digest for file in body.content.attachments):
+        return body
+    attachments = tuple(
+        [replace(file, data=_octets(file.digest, files), digest="") if file.digest else file for file in body.content.attachments]
+    )
+    return JobBody(body.envelope, replace(body.content, attachments=attachments))
+
+
+def _octets(name: str, files: Mapping[bytes, bytes]) -> bytes:
+    digest = parse_digest(name)
+    if digest is None or digest not in files:
+        raise JobUnreadable(f"the attached file {name} is not there any more")
+    return files[digest]
 
 
 def make(offer: Offer, decode: Decode) -> Handoff | NotTried:
     """The handoff, or why no node can ever make it. A defect of ours costs this job, not the node."""
     try:
-        body = decode(offer.job)
+        body = attach(decode(offer.job), offer.files)
         message, clean = vouched(body)
     except MailgateError as error:
         return NotTried(f"the mail cannot be composed: {error}", hopeless=True)

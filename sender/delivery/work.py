@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailgate.job import Fence
@@ -47,6 +48,13 @@ class Offer:
     lane: Lane
     remaining: frozenset[int]
     job: bytes
+    files: Mapping[bytes, bytes] = field(default_factory=dict)
+    """What its attachments name, by SHA-256."""
+
+    @property
+    def octets(self) -> int:
+        """Of all that the mail will be made of."""
+        return len(self.job) + sum([len(data) for data in self.files.values()]) if self.files else len(self.job)
 
 
 @dataclass(slots=True, eq=False)

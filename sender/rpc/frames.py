@@ -105,10 +105,36 @@ def put_report(message: node_pb2.LoadReport, report: Report) -> None:
         message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
 
 
-def offer_from_proto(message: node_pb2.JobOffer) -> Offer:
-    """A job offered; an unknown lane is taken for bulk."""
-    lane = Lane(message.lane) if message.lane in LANES else Lane.BULK
-    return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), message.job)
+class Contents:
+    """What jobs of a stream share, as its gateway says: brought before the jobs that name it, and forgotten after those of a frame."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, bytes] = {}
+
+    def offers(self, frame: node_pb2.DeliverRequest) -> list[Offer]:
+        """The jobs of a frame.
+
+        Raises:
+            Invalid: one names what was never brought. A new stream begins anew.
+        """
+        for each in frame.contents:
+            self._kept[each.id] = each.data
+        offers = [self._offer(message) for message in frame.jobs]
+        for digest in frame.forget_contents:
+            self._kept.pop(digest, None)
+        return offers
+
+    def _offer(self, message: node_pb2.JobOffer) -> Offer:
+        """An unknown lane is taken for bulk."""
+        lane = Lane(message.lane) if message.lane in LANES else Lane.BULK
+        job = message.job + self._brought(message.content_id) if message.content_id else message.job
+        files = {digest: self._brought(digest) for digest in message.file_ids} if message.file_ids else {}
+        return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), job, files)
+
+    def _brought(self, digest: bytes) -> bytes:
+        if (data := self._kept.get(digest)) is None:
+            raise Invalid.field("jobs.content_id", f"{digest.hex()} was not brought on this stream")
+        return data
 
 
 def fence_from_proto(message: node_pb2.Fence) -> Fence:

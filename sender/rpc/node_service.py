@@ -22,7 +22,7 @@ from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept
-from sender.rpc.frames import PROTOCOL, Outgoing, Report, fence_from_proto, hello, offer_from_proto, route_from_proto
+from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, route_from_proto
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
@@ -44,6 +44,7 @@ class GatewayStream:
     def __init__(self, gateway_id: str, epoch: int) -> None:
         self.gateway_id, self.epoch = gateway_id, epoch
         self.outgoing = Outgoing()
+        self.contents = Contents()
         self.pace = Pace()
         self.closed = asyncio.Event()
         self.heard = asyncio.get_running_loop().time()
@@ -164,7 +165,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.configure(stream, [route_from_proto(route) for route in frame.routes])
             stream.pace.now()
         if frame.jobs:
-            delivery.offer(stream, [offer_from_proto(job) for job in frame.jobs])
+            delivery.offer(stream, stream.contents.offers(frame))
 
     async def _write(self, stream: GatewayStream, context: Context) -> None:
         loop = asyncio.get_running_loop()

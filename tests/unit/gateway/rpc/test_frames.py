@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dispatch.link import Known
 from gateway.rpc.frames import FRAME_OCTETS, Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2
-from mailgate.job import Fence
+from mailgate.errors import Invalid
+from mailgate.job import Fence, File
 from mailgate.mail import Lane
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.rpc.jobs import put_fence, verdict_to_proto
 from mailgate.verdict import Expired
-from sender.rpc.frames import route_from_proto
+from sender.rpc.frames import Contents, route_from_proto
 from tests.unit.gateway.dispatch.world import after, make_job
+from tests.unit.gateway.rpc.test_shared import job
 
 
 def fences(field) -> list[Fence]:
@@ -33,8 +36,8 @@ def test_small_things_never_wait_behind_bodies():
     out = Outgoing()
     half = [make_job(n, octets=FRAME_OCTETS // 2) for n in range(1, 4)]
     huge = make_job(9, octets=3 * FRAME_OCTETS)
-    for job in (*half, huge, make_job(10)):
-        out.offer(job)
+    for each in (*half, huge, make_job(10)):
+        out.offer(each)
     out.commit([Fence(b"c", 1)])
     out.settled([Fence(b"s", 1)])
     out.lookup([Fence(b"l", 1)])
@@ -125,3 +128,40 @@ def test_credit_of_an_unknown_lane_is_passed_over():
     frame.load.credits.add(lane=1, site_key="a", jobs=5)
     frame.load.credits.add(lane=9, site_key="a", jobs=5)
     assert heard_from_proto(frame).load.credit == {(Lane.TRANSACTIONAL, "a"): 5}
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.lists(st.integers(0, 3), max_size=2, unique=True), st.booleans()), max_size=60))
+def test_what_jobs_share_arrives_whole(jobs: list[tuple[int, list[int], bool]]):
+    """However frames are cut: the node's offers have the job's own octets, its content's and its files'."""
+    out, node, sent, got = Outgoing(), Contents(), [], []
+    for number, (content, files, cut) in enumerate(jobs, 1):
+        made = job(content, 300 + content, tuple(files))
+        made = replace(made, id=number.to_bytes(18, "big"), envelope=f"envelope {number}".encode())
+        sent.append((made.fence, made.envelope + made.content, {file.digest: file.data for file in made.files}))
+        out.offer(made)
+        while cut and out:
+            got += node.offers(out.next_frame())
+    while out:
+        got += node.offers(out.next_frame())
+    assert [(offer.fence, offer.job, offer.files) for offer in got] == sent
+
+
+def test_a_batch_crosses_once():
+    """A hundred mails with a content of 2 KB take little more than their envelopes, and a file of a megabyte comes with the first alone."""
+    out = Outgoing()
+    file = File(b"f" * 32, bytes(1_000_000))
+    for number in range(1, 101):
+        out.offer(replace(job(1, 2000), id=number.to_bytes(18, "big"), envelope=b"e" * 60, files=(file,)))
+    frames = []
+    while out:
+        frames.append(out.next_frame())
+    assert sum(len(frame.jobs) for frame in frames) == 100
+    assert sum(frame.ByteSize() for frame in frames) < 1_000_000 + 100 * 250 + 4000
+
+
+def test_a_job_whose_content_never_came_ends_the_stream():
+    """Rather than the mail: a new stream begins anew."""
+    frame = node_pb2.DeliverRequest()
+    frame.jobs.add(content_id=b"c" * 32)
+    with pytest.raises(Invalid, match="was not brought on this stream"):
+        Contents().offers(frame)
