@@ -262,7 +262,7 @@ class Dispatcher:
                 self._queue.nudge()
 
     async def _tick(self) -> None:
-        next_sweep = self._clock.monotonic() + EXPIRY_SWEEP
+        next_sweep, asking = self._clock.monotonic() + EXPIRY_SWEEP, True
         while True:
             await asyncio.sleep(TICK)
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
@@ -279,8 +279,14 @@ class Dispatcher:
                     for job in self._feeder.expired(now_ms):
                         self.settler.settle(Settled(expire(job, now_ms)))
                 self._queue.nudge()  # what has expired made room
-                if due := await self._ledger.due(now_ms, 1000):
-                    await self._queue.put(due)
+                asking = asking and await self._bring_due(now_ms)
+
+    async def _bring_due(self, now_ms: int) -> bool:
+        """What was deferred and is due. False: the queue brings it by itself."""
+        due = await self._ledger.due(now_ms, 1000)
+        if due:
+            await self._queue.put(due)
+        return due is not None
 
     async def _watch_storage(self) -> None:
         await self.committer.broken

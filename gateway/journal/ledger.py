@@ -79,9 +79,9 @@ class JournalLedger:
         """See the port."""
         return await self._reader.ask(queries.find, tuple(dict.fromkeys(job_ids)))
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
+    async def due(self, now_ms: int, limit: int) -> Sequence[Job] | None:
         """See the port: the queue brings them."""
-        return ()
+        return None
 
     async def mail(self, tenant: str, mail_id: bytes) -> MailView | None:
         """See the port."""

@@ -195,10 +195,10 @@ class Ledger(Protocol):
         """The jobs that still exist, as they stand: with the attempt to come or under way. For the rare case, not for the hot path."""
         ...
 
-    async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
+    async def due(self, now_ms: int, limit: int) -> Sequence[Job] | None:
         """Deferred jobs whose time has come, for the caller to put into the queue; each is given once.
 
-        A backend whose queue reads the same tables gives none: its queue brings them.
+        None: the queue reads the same tables and brings them itself; nobody need ask again.
         """
         ...
 

@@ -632,6 +632,22 @@ class TestVerdicts:
 
         simulate(main)
 
+    def test_a_ledger_whose_queue_brings_what_is_due_is_asked_once(self):
+        """The journal is one: to ask it each five seconds would say nothing new."""
+
+        async def main() -> None:
+            world, asked = World(), []
+
+            async def due(now_ms: int, _limit: int) -> None:
+                asked.append(now_ms)
+
+            world.ledger.due = due
+            async with world.gateway():
+                await asyncio.sleep(60)
+            assert len(asked) == 1
+
+        simulate(main)
+
     def test_a_deferred_mail_is_tried_again_when_it_is_due(self):
         """A minute later, as the next attempt; two attempts are counted."""
 
