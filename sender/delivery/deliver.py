@@ -28,6 +28,8 @@ from sender.pool.pool import Pool
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
+TOLD = 20
+"""Of what is not done of a frame's routes, lines in the log."""
 TRIES = 2
 """A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
 
@@ -106,7 +108,7 @@ class Delivery:
 
     def configure(self, stream: Stream, routes: Iterable[Route]) -> None:
         """Routes of the stream's gateway: all of them, or later on those that are new or changed."""
-        for route, what in self._routes.tell(stream.gateway_id, routes):
+        for route, what in self._routes.tell(stream.gateway_id, routes)[:TOLD]:
             log.warning("route_curbed", gateway=stream.gateway_id, route=route, what=what)
         self.pool.configure(self._routes.served.values())
 

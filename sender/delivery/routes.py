@@ -62,6 +62,9 @@ class Routes:
             known.names, known.told = set(), True
         curbed = []
         for route in routes:
+            if len(known.names) >= self._max and route.name not in known.names:
+                curbed.append(Curbed(route.name, f"the gateway has {self._max} routes already, as many as there may be connections"))
+                break
             bounded, what = within_bounds(route)
             self._asked[route.name] = bounded
             known.names.add(route.name)

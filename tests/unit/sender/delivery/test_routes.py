@@ -69,6 +69,16 @@ def test_all_routes_share_the_connections_of_the_node():
     assert connections(routes) == {"a": 1, "b": 10, "c": 10, "d": 4}
 
 
+def test_no_gateway_fills_the_memory_with_names():
+    """Routes that could never have a connection are not even remembered; told once a frame."""
+    routes = Routes(max_connections=3)
+    routes.join("g")
+    told = routes.tell("g", (make(str(n), 1) for n in range(1_000_000)))
+    assert [curbed.route for curbed in told] == ["3"]
+    assert connections(routes) == {"0": 1, "1": 1, "2": 1}
+    assert [curbed.route for curbed in routes.tell("g", [make("1", 1), make("x")])] == ["x"]
+
+
 def test_numbers_are_brought_back_to_the_bounds():
     """The same that the settings of a gateway refuse: a gateway that asks for more is not this one, or means harm."""
     asked = make("a", 2**32 - 1, idle_timeout=timedelta(0), max_mails_per_connection=0)
