@@ -12,14 +12,28 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from mailgate.errors import Mistake, SettingsInvalid
-from mailgate.rpc.address import join_address, split_address
+from mailgate.rpc.address import is_loopback, join_address, split_address
 from mailgate.rpc.channel import Options, transport_options
 from mailgate.rpc.decoding import Decoding
 from mailgate.rpc.health import Health
 from mailgate.rpc.tls import TlsOptions, server_credentials
+from mailgate.telemetry.logs import get_logger
+
+HANDSHAKE_MS = 10_000
+"""Who connects has so long for TLS and the preface of HTTP/2; gRPC's own 120 s are a long time to hold a descriptor without a word."""
+
+STREAMS = 2_000
+"""Calls of one connection at once; a client's further ones wait there. Without a bound gRPC begins every call of a connection that opens
+and resets them as fast as it can (rapid reset, CVE-2023-44487), and nobody else is served."""
+
+PENDING = 5_000
+"""Calls that came and are not begun yet, some 10 KB each. From here on gRPC cancels one or the other at random, at twice as many each: by
+default that is from 1,000 on, and of 3,000 watchers who came back at once 2,800 were turned away."""
 
 KEEPALIVE_MS = 20_000
 """A client that is gone without a word is noticed, and its waits and streams end."""
+
+log = get_logger(__name__)
 
 _CURES = {
     errno.EADDRINUSE: "another process has this port: stop it, or choose another port here (0 lets the system choose)",
@@ -64,6 +78,10 @@ class Door:
             bound = add(address, credentials) if credentials is not None else self.server.add_insecure_port(address)
         except RuntimeError:  # taken between the trial and now
             raise SettingsInvalid([Mistake(key, repr(listen), _CURES[errno.EADDRINUSE])]) from None
+        if credentials is None and not is_loopback(host):
+            log.warning(
+                "door_in_clear", address=address, consequence="keys and mail can be read on the way here: give it certificate and key"
+            )
         return join_address(host, bound)
 
     async def start(self) -> None:
@@ -95,6 +113,10 @@ def server_options(max_connection_age: timedelta | None = None) -> Options:
         *transport_options(),
         # On by default: two processes would share a port without a word.
         ("grpc.so_reuseport", 0),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.server.max_pending_requests", PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         # A gateway pings a node every 2 s; by default a server takes that for abuse and closes the connection (ENHANCE_YOUR_CALM).

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from mailgate.errors import SettingsInvalid, Unanswered
+from mailgate.rpc.address import split_address
 from mailgate.rpc.channel import bearer, open_channel, open_node_channel
 from mailgate.rpc.server import Door
 from mailgate.rpc.status import from_rpc_error
@@ -182,3 +184,56 @@ async def test_pings_of_a_channel_are_no_abuse():
             await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(watch.read())), 2.5)
         watch.cancel()
     await door.stop(NO_GRACE)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """A header field as HPACK has it without any table (RFC 7541 6.2.2)."""
+    return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+
+async def test_calls_that_are_opened_and_reset_do_not_keep_out_others():
+    """Some ten thousand a second from one connection, by a peer without a key: the others' calls are answered all the same."""
+    door = Door([])
+    address = await door.bind("127.0.0.1:0")
+    await door.start()
+    await door.serving(True)
+    fields = ((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/grpc.health.v1.Health/Check"), (b":authority", b"x"))
+    block = b"".join(literal(*field) for field in (*fields, (b"te", b"trailers"), (b"content-type", b"application/grpc")))
+    host, port = split_address(address, "")
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+    answers: list[int] = []
+
+    async def flood() -> None:
+        for first in range(1, 100_000, 200):
+            streams = range(first, first + 200, 2)
+            writer.write(b"".join(frame(1, 4, stream, block) + frame(3, 0, stream, (8).to_bytes(4, "big")) for stream in streams))
+            await writer.drain()
+
+    async def ask() -> None:
+        async with open_channel(address) as channel:
+            for _ in range(30):
+                answers.append((await health_pb2_grpc.HealthStub(channel).Check(ASK, timeout=20)).status)
+
+    drained = asyncio.ensure_future(reader.read())
+    await asyncio.gather(flood(), ask())
+    assert answers == [SERVING] * 30
+    writer.close()
+    await drained
+    await door.stop(NO_GRACE)
+
+
+async def test_a_door_in_clear_beyond_loopback_says_so(pem, monkeypatch):
+    """Keys travel through it."""
+    monkeypatch.setattr("mailgate.rpc.server.is_loopback", lambda _host: False)
+    tls = TlsOptions(certificate=pem.certificate, key=pem.key)
+    for options, said in ((None, ["door_in_clear"]), (tls, [])):
+        door = Door([])
+        with structlog.testing.capture_logs() as logs:
+            await door.bind("127.0.0.1:0", options)
+        assert [entry["event"] for entry in logs] == said
+        await door.stop(NO_GRACE)
