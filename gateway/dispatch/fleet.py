@@ -101,6 +101,8 @@ class Fleet:
         except asyncio.CancelledError:  # the gateway stops: nobody lost anything, and what is open is asked for at the next start
             member.left("the gateway stops")
             raise
+        if not life.was_up and reason != member.reason:
+            log.warning("node_not_reached", node=member.node_id, address=member.record.address, reason=reason)
         member.left(reason)
         self._dispatcher.lost(member)
         if life.was_up:
