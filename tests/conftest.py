@@ -1,6 +1,11 @@
-"""For every test: gRPC's event machinery is started once and kept."""
+"""For every test: gRPC's event machinery is started once and kept, and no example of hypothesis is timed."""
 
 import grpc
+from hypothesis import settings
+
+# Its limit of 200 ms an example says how busy the machine is, not whether the rule holds.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
