@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 
 import grpc
 import pytest
@@ -93,10 +93,13 @@ async def test_a_wait_ends_with_the_first_attempt(gateway, as_):
 
 
 async def test_a_wait_ends_before_the_calls_deadline(gateway, as_):
-    """With OK, since the mail is durable."""
-    started = time.monotonic()
-    answer = await gateway.mail.SendMail(send("a@example.org", wait=60), **as_("both", timeout=1.0))
-    assert time.monotonic() - started < 1.0
+    """With OK, since the mail is durable: an answer at all is one before the deadline. A busy machine may miss it, but not each time."""
+    for _ in range(5):
+        try:
+            answer = await gateway.mail.SendMail(send("a@example.org", wait=60), **as_("both", timeout=1.0))
+            break
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # noqa: PT017
     assert answer.receipt.wait_elapsed
     assert answer.receipt.recipients[0].state == mail_pb2.RECIPIENT_STATE_QUEUED
 
@@ -190,26 +193,31 @@ async def test_ten_thousand_and_one_recipients_are_too_many(gateway, as_):
     assert seen == list(range(10_000))
 
 
-async def test_a_large_mail_is_taken_without_holding_up_the_loop(gateway, as_):
-    """Load reports are due each 250 ms and may be 100 ms late; one C call on 50 MiB is some 20 ms."""
-    request = send("a@example.org", raw=b"From: news@example.com\r\n\r\n" + b"x" * (49 * 2**20))
-    lags, over = [], asyncio.Event()
+async def test_a_large_mail_is_taken_without_holding_up_others(gateway, as_, monkeypatch):
+    """To parse it and to check it is a thread's work: while that stands still, a small mail goes all its way."""
+    request = send("large@example.org", raw=b"From: news@example.com\r\n\r\n" + b"x" * (49 * 2**20))
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    offload = gateway.shell.offload
 
-    async def watch():
-        loop = asyncio.get_running_loop()
-        while not over.is_set():
-            before = loop.time()
-            await asyncio.sleep(0.002)
-            lags.append(loop.time() - before - 0.002)
+    async def held(work):
+        def in_its_time():
+            begun.release()
+            assert go_on.wait(60)
+            return work()
 
-    data = request.SerializeToString()
+        return await offload(in_its_time)
+
+    monkeypatch.setattr(gateway.shell, "offload", held)
     call = gateway.channel.unary_unary("/mailgate.api.mail.v1.MailService/SendMail")
-    watching = asyncio.ensure_future(watch())
-    await call(data, **as_("send"))
-    over.set()
-    await watching
+    large = asyncio.ensure_future(call(request.SerializeToString(), **as_("send", timeout=60)))
+    assert await asyncio.to_thread(begun.acquire, timeout=30)
+    await gateway.mail.SendMail(send("small@example.org"), **as_("send"))
+    (job,) = await waiting_jobs(gateway)
+    assert [each.email for each in decode_body(job.envelope + job.content).envelope.recipients] == ["small@example.org"]
+    go_on.set()
+    await large
+    assert begun.acquire(blocking=False), "it was not checked in a thread"
     assert len(await waiting_jobs(gateway)) == 1
-    assert max(lags) < 0.4  # generous: the machine may be busy; measured alone it is a tenth
 
 
 async def test_sixty_megabytes_are_too_large(gateway, as_):
@@ -256,6 +264,11 @@ async def test_a_deadline_in_the_past_stores_nothing(gateway, as_):
     assert await waiting_jobs(gateway) == []
 
 
+def in_flight(gateway) -> float:
+    """Octets of mails that are being taken."""
+    return sum(sample.value for sample in gateway.admission.stats() if sample.metric.name == "mailgate_bytes_in_flight")
+
+
 async def test_a_call_cut_in_the_middle_is_whole_or_nothing(gateway, as_):
     """Calls are cancelled at any moment: what was stored is queued too, and no octets stay in flight."""
     calls = [gateway.mail.SendMail(send(f"u{i}@example.org", wait=10), **as_("both")) for i in range(60)]
@@ -264,11 +277,11 @@ async def test_a_call_cut_in_the_middle_is_whole_or_nothing(gateway, as_):
             await asyncio.sleep(0.001)
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(20):
+        while gateway.hub.listening or in_flight(gateway):  # noqa: ASYNC110 - what was begun ends by itself
+            await asyncio.sleep(0.01)
     queued = await waiting_jobs(gateway)
     assert sum(count.ready for count in await gateway.ledger.counts(())) == len(queued)
-    assert [s.value for s in gateway.admission.stats() if s.metric.name == "mailgate_bytes_in_flight"] == [0]
-    assert not gateway.hub.listening
 
 
 async def test_a_stopping_gateway_refuses_with_a_time_to_wait(gateway, as_):
