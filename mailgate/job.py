@@ -89,6 +89,8 @@ class Envelope(NamedTuple):
     cc: tuple[Address, ...] = ()
     headers: tuple[Header, ...] = ()
     """After those of the content."""
+    variables: bytes = b""
+    """A JSON object, over the content's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class Content:
     headers: tuple[Header, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     body: Parts | Raw = field(default_factory=Parts)
+    template: bool = False
+    """Subject, text and html are templates."""
+    variables: bytes = b""
+    """A JSON object, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

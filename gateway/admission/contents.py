@@ -50,6 +50,7 @@ def weigh(mail: Mail) -> int:
         octets = len(content.subject) + len(content.text) + len(content.html)
     else:
         octets = len(content.data) if content is not None else 0
+    octets += len(mail.variables)
     return octets + sum([len(file.data) for file in mail.attachments]) if mail.attachments else octets
 
 

@@ -24,6 +24,9 @@ from mailgate.mail import BatchEntry, Mail, Receipt
 ON_LOOP_OCTETS = MIB
 """Larger mails are checked, encoded and hashed off the loop: 50 MiB take some 150 ms."""
 
+TEMPLATE_OCTETS = 128 * 1024
+"""With variables, so much: a template is read at some 10 MB/s, and an entry rendered or looked at in 2 to 50 µs."""
+
 ENTRY_OCTETS = 512
 """What an entry of a batch, and each of its recipients, is taken to weigh."""
 
@@ -89,7 +92,10 @@ class Desk:
         started, octets = self._shell.clock(), weigh(mail)
         call = self._call(tenant, 0, traceparent, await self._files(tenant, mail))
         hold = self._in_flight.hold(octets)
-        large = octets > ON_LOOP_OCTETS or len(mail.to) + len(mail.cc) + len(mail.bcc) > ON_LOOP_RECIPIENTS
+        large = (
+            octets > (TEMPLATE_OCTETS if mail.variables else ON_LOOP_OCTETS)
+            or len(mail.to) + len(mail.cc) + len(mail.bcc) > ON_LOOP_RECIPIENTS
+        )
         return DraftedMail(await self._off(large, lambda: self._drafter.mail(call, mail, key), hold), hold, started)
 
     async def batch(
@@ -98,10 +104,11 @@ class Desk:
         """A mail for each entry. Raises as `mail` does, where `shared` or the batch as a whole is wrong."""
         started = self._shell.clock()
         recipients = sum([len(entry.to) + len(entry.cc) + len(entry.bcc) for entry in entries])
-        octets = weigh(shared) + ENTRY_OCTETS * (len(entries) + recipients)
+        variables = sum([len(entry.variables) for entry in entries])
+        octets = weigh(shared) + ENTRY_OCTETS * (len(entries) + recipients) + variables
         call = self._call(tenant, len(entries), traceparent, await self._files(tenant, shared))
         hold = self._in_flight.hold(octets)
-        large = octets > ON_LOOP_OCTETS or recipients > ON_LOOP_RECIPIENTS
+        large = octets > (TEMPLATE_OCTETS if variables or shared.variables else ON_LOOP_OCTETS) or recipients > ON_LOOP_RECIPIENTS
         batch_id, drafted = await self._off(large, lambda: self._drafter.batch(call, shared, entries, key), hold)
         return DraftedBatch(batch_id, drafted, hold, started)
 

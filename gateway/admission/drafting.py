@@ -15,6 +15,7 @@ from gateway.admission.limits import Limits
 from gateway.admission.recipients import check_recipients
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenant
+from gateway.admission.variables import Variables, as_template, open_variables
 from gateway.ledger.port import Accepted
 from mailgate.errors import Invalid, TooLarge
 from mailgate.ids import RANDOM_OCTETS, new_id
@@ -61,9 +62,12 @@ class Drafter:
         recipients = check_recipients(mail, "mail", checked.route if checked else None, self.routes, self.limits, faults)
         if key:
             check_key(key, "idempotency_key", faults)
+        variables = open_variables(mail, "mail", self.limits, faults) if mail.variables else None
+        if variables is not None:
+            variables.check(b"", "mail", faults, render=True)
         if faults or checked is None:
             raise faults.error()
-        draft = self._draft(call, checked, None)
+        draft = self._draft(call, checked, None, variables, mail.variables)
         return draft.make(new_id(call.now_ms, call.random), recipients, key=key, fingerprint=fingerprint(mail) if key else b"")
 
     def batch(self, call: Call, shared: Mail, entries: Sequence[BatchEntry], key: str = "") -> tuple[bytes, list[Accepted | Invalid]]:
@@ -77,12 +81,14 @@ class Drafter:
         checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults, call.files)
         if key:
             check_key(key, "idempotency_key", faults)
+        template = bool(shared.variables) or any([entry.variables for entry in entries])
+        variables = open_variables(shared, "shared", self.limits, faults) if template else None
         if faults or checked is None:
             raise faults.error()
         keyed = Keyed(key, fingerprint(shared) if key or any([entry.idempotency_key for entry in entries]) else b"")
         now_ms, random = call.now_ms, call.random
         batch_id = new_id(now_ms, random)
-        draft = self._draft(call, checked, batch_id)
+        draft = self._draft(call, checked, batch_id, variables, shared.variables)
         drafted: list[Accepted | Invalid] = []
         for index, entry in enumerate(entries):
             start = RANDOM_OCTETS * (index + 1)
@@ -100,16 +106,20 @@ class Drafter:
             check_metadata(metadata, where, self.limits, faults)
         if entry.idempotency_key:
             check_key(entry.idempotency_key, f"{where}.idempotency_key", faults)
+        if draft.variables is not None:
+            draft.variables.check(entry.variables, where, faults, render=index == 0)
         if faults:
             return faults.error()
         key = entry_key(entry, keyed.key, index)
         found = entry_fingerprint(keyed.shared, entry) if key else b""
-        return draft.make(mail_id, recipients, entry.headers, metadata, key, found)
+        return draft.make(mail_id, recipients, entry.headers, metadata, key, found, entry.variables)
 
-    def _draft(self, call: Call, checked: Checked, batch_id: bytes | None) -> Draft:
+    def _draft(self, call: Call, checked: Checked, batch_id: bytes | None, variables: Variables | None, shared: bytes) -> Draft:
+        if variables is not None:
+            checked = as_template(checked, shared)
         encoded = Encoded.of(checked.content, self.encode_content)
         per_job = self.limits.max_recipients_per_job
-        return Draft(call.tenant.name, checked, encoded, self.encode_envelope, per_job, call.now_ms, batch_id, call.traceparent)
+        return Draft(call.tenant.name, checked, encoded, self.encode_envelope, per_job, call.now_ms, batch_id, call.traceparent, variables)
 
     def _check_size(self, shared: Mail, entries: Sequence[BatchEntry], faults: Faults) -> None:
         limits = self.limits

@@ -9,6 +9,7 @@ from hashlib import sha256
 from gateway.admission.contents import Checked
 from gateway.admission.recipients import Recipients
 from gateway.admission.routing import share
+from gateway.admission.variables import Variables
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import Accepted, Claim, MailRecord
 from mailgate.ids import job_id, message_id
@@ -48,6 +49,7 @@ class Draft:
     now_ms: int
     batch_id: bytes | None
     traceparent: str
+    variables: Variables | None = None
 
     def make(
         self,
@@ -57,8 +59,12 @@ class Draft:
         metadata: Mapping[str, str] | None = None,
         key: str = "",
         fingerprint: bytes = b"",
+        variables: bytes = b"",
     ) -> Accepted:
-        """One mail. `headers` are its own, `metadata` None: the shared one; `key`: for idempotency. Must be cheap: once for every mail."""
+        """One mail. `headers` and `variables` are its own, `metadata` None: the shared one; `key`: for idempotency.
+
+        Must be cheap: once for every mail.
+        """
         checked, now_ms, encoded, envelope = self.checked, self.now_ms, self.encoded, recipients.envelope
         emails = tuple([mailbox.email for mailbox, _ in envelope])
         expire_ms = now_ms + checked.ttl_ms
@@ -78,6 +84,7 @@ class Draft:
                 recipients.to,
                 recipients.cc,
                 headers,
+                variables,
             )
             job = Job(
                 id=job_id(mail_id, ordinal),

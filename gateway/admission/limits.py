@@ -39,6 +39,8 @@ class Limits:
     """Pairs of metadata of one mail."""
     max_metadata_bytes: int = 4096
     """Keys and values of metadata together: every event carries them."""
+    max_variables_bytes: int = 64 * 1024
+    """JSON of one mail's variables, the batch's and its own together: each job carries them to its node."""
     default_ttl: timedelta = timedelta(hours=48)
     """How long deferred recipients are tried again when the mail does not say. RFC 5321 4.5.4.1 has 4 to 5 days; callers of an API want to
     know sooner."""

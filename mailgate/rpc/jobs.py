@@ -51,6 +51,8 @@ def encode_envelope(envelope: Envelope) -> bytes:
         _put_addresses(body.cc, envelope.cc)
     for header in envelope.headers:
         body.own_headers.add(name=header.name, value=header.value)
+    if envelope.variables:
+        body.own_variables = envelope.variables
     return body.SerializeToString()
 
 
@@ -62,6 +64,8 @@ def encode_content(content: Content) -> bytes:
     _put_addresses(body.reply_to, content.reply_to)
     for header in content.headers:
         body.headers.add(name=header.name, value=header.value)
+    if content.template:
+        body.template, body.variables = True, content.variables
     if _weigh(content) > LARGE:
         return b"".join([body.SerializeToString(), *_pieces(content)])
     for file in content.attachments:
@@ -149,12 +153,15 @@ def _job_body(body: node_pb2.JobBody, content: Parts | Raw, files: tuple[Attachm
         to=_addresses(body.to),
         cc=_addresses(body.cc),
         headers=_headers(body.own_headers),
+        variables=body.own_variables,
     )
     _check(envelope)
     author = Address(body.from_address.email, body.from_address.display_name)
     if not author.email:
         raise JobUnreadable("the job has no author")
-    return JobBody(envelope, Content(author, _addresses(body.reply_to), _headers(body.headers), files, content))
+    return JobBody(
+        envelope, Content(author, _addresses(body.reply_to), _headers(body.headers), files, content, body.template, body.variables)
+    )
 
 
 def _no_body(data: bytes) -> JobUnreadable:

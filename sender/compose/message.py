@@ -15,6 +15,7 @@ from mailgate.job import Content, Envelope, JobBody
 from mailgate.mail import Header, Parts, Raw
 from sender.compose import headers, mime, raw
 from sender.compose.addresses import a_labels, mailboxes
+from sender.compose.template import render
 from sender.smtp.body import is_clean
 
 _SMALL = 64 * 1024
@@ -53,7 +54,7 @@ def vouched(body: JobBody) -> tuple[bytes, bool]:
     envelope, content = body.envelope, body.content
     if isinstance(content.body, Raw):
         return raw.carry(content.body.data, _message_id(envelope, content), _date(envelope)), False
-    shared = _shared_of(content, envelope.smtputf8)
+    shared = _share(render(content, envelope), envelope.smtputf8) if content.template else _shared_of(content, envelope.smtputf8)
     head = (
         f"{shared.top}"
         f"{mailboxes('To', envelope.to, envelope.smtputf8)}"

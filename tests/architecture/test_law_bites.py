@@ -91,6 +91,9 @@ PLANTS = [
     plain("6e", "sender.pool", "prometheus_client"),
     plain("6e", "sender.compose", "structlog"),
     plain("6f", "sender.compose", "socket"),
+    # the template engine
+    plain("6g", "gateway.admission", "minijinja"),
+    plain("6g", "sender.compose", "minijinja"),
     # adapters are chosen by the wiring
     plain("7", "gateway.rpc", "gateway.journal"),
     plain("7", "gateway.admission", "gateway.ledger.memory"),
