@@ -1,1 +1,62 @@
-"""The SDK: how a program in Python talks to a gateway."""
+"""The SDK: mail from Python.
+
+    async with MailClient(["gateway-a:8625", "gateway-b:8625"], key) as client:
+        receipt = await client.send(mail, wait=10)
+
+`BlockingMailClient` is the same for scripts, threads and Django; `mailgate.client.testing` has a client for tests that sends nothing.
+`GatewayClient` is one gateway without a second try, with the operator's calls. Errors are those of `mailgate.errors`.
+"""
+
+from mailgate.client.blocking import BlockingMailClient
+from mailgate.client.client import GatewayClient
+from mailgate.client.mail_client import MailClient, new_key
+from mailgate.client.stream import MailStream
+from mailgate.client.views import Batch, BatchReceipt, Gap, Item, MailStatus, Outcome
+from mailgate.client.watching import Watch
+from mailgate.mail import (
+    Address,
+    Attachment,
+    BatchEntry,
+    Event,
+    EventType,
+    Header,
+    Lane,
+    Mail,
+    OnDoubt,
+    Parts,
+    Raw,
+    Receipt,
+    Recipient,
+    RecipientState,
+)
+from mailgate.rpc.tls import TlsOptions
+
+__all__ = [
+    "Address",
+    "Attachment",
+    "Batch",
+    "BatchEntry",
+    "BatchReceipt",
+    "BlockingMailClient",
+    "Event",
+    "EventType",
+    "Gap",
+    "GatewayClient",
+    "Header",
+    "Item",
+    "Lane",
+    "Mail",
+    "MailClient",
+    "MailStatus",
+    "MailStream",
+    "OnDoubt",
+    "Outcome",
+    "Parts",
+    "Raw",
+    "Receipt",
+    "Recipient",
+    "RecipientState",
+    "TlsOptions",
+    "Watch",
+    "new_key",
+]

@@ -1,12 +1,14 @@
-"""What a gateway tells of mails, nodes, the queue and doubts: plain values. Times: milliseconds since the epoch, or for."""
+"""What streams take and tell, and what gateways tell of mails, nodes, the queue, doubts: plain values. Times: milliseconds (since 1970)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple, TypeAlias
 
-from mailgate.mail import Lane, OnDoubt, Recipient, RecipientState
+from mailgate.errors import MailgateError
+from mailgate.mail import BatchEntry, Lane, Mail, OnDoubt, Receipt, Recipient, RecipientState
 
 
 class NodeState(IntEnum):
@@ -25,6 +27,55 @@ class Resolution(IntEnum):
     RESEND = 1
     DELIVERED = 2
     BOUNCED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many mails with one content, as a stream takes them. An empty key: the client makes one."""
+
+    shared: Mail
+    entries: Sequence[BatchEntry]
+    idempotency_key: str = ""
+
+
+Item: TypeAlias = Mail | tuple[Mail, str] | Batch
+"""What a stream takes: a mail, a mail with its idempotency key, a batch."""
+
+
+class BatchReceipt(NamedTuple):
+    """`results[i]` is of entry i: its receipt, or why it was refused."""
+
+    batch_id: bytes
+    results: list[Receipt | MailgateError]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an item of a stream: its receipt, or why there is none.
+
+    An `Unanswered` says that nobody knows whether it was stored; with any other error nothing of it was.
+    """
+
+    number: int
+    """The item's place in the stream, from 0."""
+    item: Mail | Batch
+    idempotency_key: str
+    result: Receipt | BatchReceipt | MailgateError
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Told among events: the watch of this gateway began (again). What happened there before, since the last event, was not told."""
+
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How much of a content a gateway has, and until when it keeps it; `expire_ms` 0: it did not say."""
+
+    octets: int
+    expire_ms: int
 
 
 @dataclass(frozen=True, slots=True)

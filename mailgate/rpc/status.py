@@ -67,6 +67,12 @@ _BARE: dict[int, type[MailgateError]] = {
 }
 """Codes of peers that are not a Mailgate, such as a proxy."""
 
+_BROKEN = {
+    *(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED),
+    *(grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN),
+}
+"""How gRPC tells of a call that broke; INTERNAL is a stream that was reset, or a write after the end."""
+
 
 def to_status(error: BaseException, method: str = "") -> Status:
     """What a caller may see of an error.
@@ -149,7 +155,7 @@ def _bare(status: Status) -> MailgateError:
     if kind := _BARE.get(status.code):
         return kind(text)
     code = _BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+    if code in _BROKEN:
         return errors.Unanswered(f"no answer ({code.name}): {text}")
     return MailgateError(f"{code.name}: {text}")
 
