@@ -5,7 +5,8 @@ for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict 
 - the job is gone, or has another attempt by now: the word is stale; a verdict is acknowledged, so that the node forgets it. But when it
   says that the server took the mail for a recipient that is still to be sent to (the doubt was decided too early, or the job given up as
   DEAD), it counts, unless a node has the later attempt committed: to send again would be to double knowingly;
-- the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again;
+- the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again, as
+  does HELD or UNKNOWN, the answer to a question (parked.py);
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
 - another node has it committed: two copies are out already, the first verdict to be recorded counts.
 What is being concluded while the ledger is read is looked at again afterwards: the answer may be out of date.
@@ -20,7 +21,7 @@ from gateway.dispatch.committer import Committer
 from gateway.dispatch.link import Answer, Known
 from gateway.dispatch.member import Member
 from gateway.dispatch.settler import Settler
-from gateway.ledger.port import Found, Ledger, Parked
+from gateway.ledger.port import LOST, Found, Ledger, Parked
 from mailgate.job import Fence, Job
 from mailgate.verdict import JobVerdict, Outcome, Tried
 
@@ -53,6 +54,13 @@ class Claims:
         if self._batch:
             self._more.set()
 
+    def answered(self, node_id: str, answers: Sequence[Answer]) -> None:
+        """The node's word on what it was asked."""
+        self.claim(node_id, answers)
+        self._batch += [(node_id, answer) for answer in answers if answer.known in (Known.HELD, Known.UNKNOWN)]
+        if self._batch:
+            self._more.set()
+
     def told(self, node_id: str, fence: Fence, verdict: JobVerdict) -> None:
         """A verdict on a stream, for what nobody has in hand."""
         self.claim(node_id, [Answer(fence, Known.DONE, verdict)])
@@ -67,7 +75,7 @@ class Claims:
                 found = await self._ledger.find({answer.fence.job_id for _, answer in batch})
                 later = [(node_id, answer) for node_id, answer in batch if not self._decided(node_id, answer, found, touched)]
             for node_id, answer in later:
-                self.claim(node_id, [answer])
+                self.answered(node_id, [answer])
             if self._batch:
                 await asyncio.sleep(AGAIN)
 
@@ -86,17 +94,23 @@ class Claims:
                 return False
             self._forget(member, answer)
         elif found.parked is Parked.IN_DOUBT:
-            self._resolve(node_id, found.job, verdict)
-        elif isinstance(verdict, Tried):
-            if self._take_back(found.job):
-                self._settler.tried(node_id, found.job, verdict)
+            self._resolve(node_id, found, answer)
+        else:
+            self._take_over(node_id, found.job, answer)
+        return True
+
+    def _take_over(self, node_id: str, job: Job, answer: Answer) -> None:
+        """The job is ready, or with another node. HELD and UNKNOWN are no news of it."""
+        member = self._members.get(node_id)
+        if isinstance(answer.verdict, Tried):
+            if self._take_back(job):
+                self._settler.tried(node_id, job, answer.verdict)
             else:
                 self._forget(member, answer)
-        elif verdict is not None:  # certainly unsent: the job is ready, or with another node
+        elif answer.verdict is not None:  # certainly unsent
             self._forget(member, answer)
-        elif member is not None and member.link is not None and self._take_back(found.job):
-            self._committer.adopt(member, [found.job])
-        return True
+        elif answer.known is Known.COMMITTED and member is not None and member.link is not None and self._take_back(job):
+            self._committer.adopt(member, [job])
 
     def _comes_late(self, node_id: str, found: Found, verdict: Tried) -> bool:
         """It is the outcome of what is still to be sent, or was given up. Acknowledged when the ledger shows so."""
@@ -105,13 +119,14 @@ class Claims:
         self._settler.tried(node_id, found.job, verdict, tell=False)
         return True
 
-    def _resolve(self, node_id: str, job: Job, verdict: JobVerdict | None) -> None:
-        if verdict is None:  # under way: the verdict will come
-            return
-        if isinstance(verdict, Tried):
-            self._settler.tried(node_id, job, verdict)
-        else:
-            self._settler.unsent(node_id, job)
+    def _resolve(self, node_id: str, found: Found, answer: Answer) -> None:
+        if isinstance(answer.verdict, Tried):
+            self._settler.tried(node_id, found.job, answer.verdict)
+        elif answer.verdict is not None:
+            self._settler.unsent(node_id, found.job)
+        elif answer.known in (Known.HELD, Known.UNKNOWN) and found.reason == LOST:
+            self._settler.unsent("", found.job)
+        # COMMITTED: the verdict will come
 
     def _forget(self, member: Member | None, answer: Answer) -> None:
         if answer.known is Known.DONE and member is not None and member.link is not None:

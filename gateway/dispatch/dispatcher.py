@@ -14,12 +14,13 @@ from gateway.balancing.picker import Picker
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.committer import Committer
-from gateway.dispatch.doubts import Answered, Doubts
+from gateway.dispatch.doubts import Answered, Doubt, Doubts
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.link import Heard, Hello
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
+from gateway.dispatch.parked import ParkedDoubts
 from gateway.dispatch.recovery import Recovery
 from gateway.dispatch.retry import Backoff, bury, bury_lost, decide_doubt, expire, postpone
 from gateway.dispatch.returns import Returns
@@ -75,6 +76,7 @@ class Dispatcher:
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, ledger, self._unwatched)
         self._claims = Claims(ledger, members, self.settler, self.committer, self._where.take_back)
+        self._parked = ParkedDoubts(ledger, self._claims, self.settler)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.expired = 0
@@ -95,7 +97,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as tasks:
             for task in (self._refill, self._feed, self._tick):
                 tasks.create_task(task(), name=task.__qualname__)
-            for part in (self.committer, self._returns, self.settler, self._claims):
+            for part in (self.committer, self._returns, self.settler, self._claims, self._parked):
                 tasks.create_task(part.run(), name=type(part).__name__)
             tasks.create_task(self._watch_storage(), name="storage")
 
@@ -104,6 +106,7 @@ class Dispatcher:
     def joined(self, member: Member, hello: Hello) -> None:
         """A node has a stream again: what it still has is ours to take up, what it does not have was never sent."""
         self._where.forgive(self._losses.forgive(hello.node_id, hello.boot_id))
+        self._parked.joined(member, hello)
         mine = [answer for answer in hello.inventory if answer.fence in self._doubts]
         others = [answer for answer in hello.inventory if answer.fence not in self._doubts]
         self._answer(member, self._doubts.hello(Hello(hello.node_id, hello.boot_id, hello.version, tuple(mine)), self._clock.monotonic()))
@@ -115,6 +118,7 @@ class Dispatcher:
         for fence, verdict in frame.verdicts:
             self._verdict(member, fence, verdict)
         if frame.found:
+            self._parked.answered(member, [answer for answer in frame.found if answer.fence not in self._doubts])
             self._answer(member, self._doubts.answered(frame.found))
         if frame.withdrawn:
             self.withdrawn += len(frame.withdrawn)
@@ -126,6 +130,7 @@ class Dispatcher:
 
     def lost(self, member: Member) -> None:
         """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt."""
+        self._parked.lost(member.node_id)
         loss = member.hand.lose()
         begun = {job.fence for job in loss.begun}
         counted = self._losses.count(member.node_id, member.boot_id, loss.unsent + loss.begun)
@@ -210,8 +215,7 @@ class Dispatcher:
             else:
                 self._not_tried(member, job, verdict)
         self._returns.put(answered.unsent)
-        if answered.lookup and member.link is not None:
-            member.link.lookup(answered.lookup)
+        self._parked.ask(member, answered.lookup)
 
     def _dropped(self, member: Member, fences: Sequence[Fence]) -> None:
         """The node dropped these, and will act on no COMMIT for them, also if one has left: its word comes after every READY of before."""
@@ -261,15 +265,20 @@ class Dispatcher:
             if len(self._window) < before:
                 self._queue.nudge()
 
+    def _decide(self, overdue: Sequence[Doubt], now_ms: int) -> None:
+        for doubt in overdue:
+            ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms, self._options.losses_dead)
+            self._losses.suspect(doubt.node_id, doubt.boot_id, doubt.job.id)
+            self.settler.settle(Settled(ruling))
+        self._parked.parking(overdue)
+
     async def _tick(self) -> None:
         next_sweep, asking = self._clock.monotonic() + EXPIRY_SWEEP, True
         while True:
             await asyncio.sleep(TICK)
             now, now_ms = self._clock.monotonic(), self._clock.now_ms()
-            for doubt in self._doubts.overdue(now):
-                ruling = decide_doubt(doubt.job, doubt.node_id, doubt.begun_ms, now_ms, self._options.losses_dead)
-                self._losses.suspect(doubt.node_id, doubt.boot_id, doubt.job.id)
-                self.settler.settle(Settled(ruling))
+            if overdue := self._doubts.overdue(now):
+                self._decide(overdue, now_ms)
             if recovered := self._recovery.over(now):
                 self._ready_again(recovered)
             if now >= next_sweep:

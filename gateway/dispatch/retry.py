@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gateway.ledger.fact import Fact
-from gateway.ledger.port import Change, Conclusion, Parked
+from gateway.ledger.port import LOST, Change, Conclusion, Parked
 from mailgate.ids import mail_of
 from mailgate.job import Job
 from mailgate.mail import AttemptRecord, EventType, OnDoubt, RecipientState
@@ -27,7 +27,7 @@ EVENT_OF = {
     RecipientState.QUEUED: EventType.RESENT,
 }
 SILENT = Reply(Phase.UNKNOWN, text="the node gave no outcome for this recipient", bounce_class="protocol")
-UNKNOWN_END = Reply(Phase.BODY, text="the node was lost after COMMIT: nobody can know whether the mail was taken", bounce_class="node_lost")
+UNKNOWN_END = Reply(Phase.BODY, text=LOST, bounce_class="node_lost")
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,10 @@ class JournalLedger:
         """See the port."""
         return await self._reader.ask(queries.doubt, job_id)
 
+    async def lost_to(self, node_id: str, node_boot: bytes, after: bytes, limit: int) -> Sequence[Fence]:
+        """See the port."""
+        return await self._reader.ask(queries.lost_to, node_id, node_boot, after, limit)
+
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port. With a hundred thousand jobs and more an answer may be a second or two old."""
         if time.monotonic() >= self._counted_until:

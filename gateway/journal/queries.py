@@ -9,8 +9,9 @@ import apsw
 from gateway.journal.reads import fill, read_jobs
 from gateway.journal.rows import JOB, MAIL, RECIPIENT, blob_indexes, mail_of_row, recipient_of_row
 from gateway.journal.statements import fetch
-from gateway.ledger.port import DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked
+from gateway.ledger.port import LOST, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked
 from mailgate.ids import mail_of
+from mailgate.job import Fence
 from mailgate.mail import Recipient, RecipientState
 
 FIRST, LAST = b"\x00\x00", b"\xff\xff"
@@ -32,10 +33,9 @@ def find(connection: apsw.Connection, job_ids: Sequence[bytes]) -> dict[bytes, F
     ids = apsw.carray(tuple(job_ids))
     source = f"(select {JOB} from job where id in (select value from carray(?)))"  # noqa: S608
     jobs = fill(connection, read_jobs(connection, source, (ids,)))
-    parked: dict[bytes, int] = dict(
-        fetch(connection, "select id, parked from job where id in (select value from carray(?)) and parked is not null", (ids,))
-    )
-    return {job.id: Found(job, Parked(parked[job.id]) if job.id in parked else None) for job in jobs}
+    rows = fetch(connection, "select id, parked, reason from job where id in (select value from carray(?)) and parked is not null", (ids,))
+    parked = {job_id: (Parked(kind), reason or "") for job_id, kind, reason in rows}
+    return {job.id: Found(job, *parked.get(job.id, (None, ""))) for job in jobs}
 
 
 def mail(connection: apsw.Connection, tenant: str, mail_id: bytes) -> MailView | None:
@@ -84,6 +84,15 @@ def doubts(connection: apsw.Connection, after: bytes, limit: int) -> list[DoubtV
 def doubt(connection: apsw.Connection, job_id: bytes) -> DoubtView | None:
     """One of them."""
     return next(iter(_doubts(connection, "id = ?", (job_id,))), None)
+
+
+def lost_to(connection: apsw.Connection, node_id: str, node_boot: bytes, after: bytes, limit: int) -> list[Fence]:
+    """Attempts of a node's boot that are parked and of which it has said nothing: over the parked jobs, which are few."""
+    query = (
+        "select id, job.attempt from job join attempt on job = id "
+        "where parked is not null and parked = ? and id > ? and reason = ? and node = ? and boot = ? order by id limit ?"
+    )
+    return [Fence(*row) for row in fetch(connection, query, (int(Parked.IN_DOUBT), after, LOST, node_id, node_boot, limit))]
 
 
 def parked_counts(connection: apsw.Connection) -> dict[Parked, int]:

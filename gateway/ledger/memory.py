@@ -10,6 +10,7 @@ from gateway.ledger.answered import Done, Failed
 from gateway.ledger.files import KEPT_MS, missing
 from gateway.ledger.memory_files import MemoryFiles
 from gateway.ledger.port import (
+    LOST,
     Accepted,
     Begin,
     Change,
@@ -119,7 +120,7 @@ class MemoryLedger:
 
     async def find(self, job_ids: Iterable[bytes]) -> Mapping[bytes, Found]:
         """See the port."""
-        return {job_id: Found(self._jobs[job_id].job, self._jobs[job_id].parked) for job_id in job_ids if job_id in self._jobs}
+        return {job_id: Found(e.job, e.parked, e.reason) for job_id in job_ids if (e := self._jobs.get(job_id)) is not None}
 
     async def due(self, now_ms: int, limit: int) -> Sequence[Job]:
         """See the port."""
@@ -163,6 +164,16 @@ class MemoryLedger:
         """See the port."""
         entry = self._jobs.get(job_id)
         return self._view(entry) if entry is not None and entry.parked is Parked.IN_DOUBT else None
+
+    async def lost_to(self, node_id: str, node_boot: bytes, after: bytes, limit: int) -> Sequence[Fence]:
+        """See the port."""
+        fences = [
+            entry.job.fence
+            for job_id, entry in self._jobs.items()
+            if entry.parked is Parked.IN_DOUBT and entry.reason == LOST and job_id > after
+            if entry.open is not None and (entry.open.node_id, entry.open.node_boot) == (node_id, node_boot)
+        ]
+        return sorted(fences)[:limit]
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port."""

@@ -76,6 +76,10 @@ class OpenAttempt:
     at_ms: int
 
 
+LOST = "the node was lost after COMMIT: nobody can know whether the mail was taken"
+"""The reason of a doubt that its node can still end. One that a verdict brought has the verdict's words, and its node has forgotten it."""
+
+
 class Parked(IntEnum):
     """Why a job stays in the ledger though nothing is tried any more."""
 
@@ -115,10 +119,11 @@ class Conclusion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A job as it stands in the ledger."""
+    """A job as it stands in the ledger. `reason`: why it is parked."""
 
     job: Job
     parked: Parked | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,10 @@ class Ledger(Protocol):
 
     async def doubt(self, job_id: bytes) -> DoubtView | None:
         """None: no such job, or not parked IN_DOUBT."""
+        ...
+
+    async def lost_to(self, node_id: str, node_boot: bytes, after: bytes, limit: int) -> Sequence[Fence]:
+        """Attempts begun at this boot of a node whose jobs are parked IN_DOUBT for LOST: by job id, with id > `after`."""
         ...
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.ledger.port import Found, Parked, QueueCount
+from gateway.ledger.port import LOST, Found, Parked, QueueCount
 from mailgate.errors import WrongState
 from mailgate.job import Fence
 from mailgate.mail import Lane, RecipientState
@@ -265,6 +265,25 @@ async def test_doubts_are_listed_until_somebody_decides(backend: Backend):
     assert not await backend.ledger.doubts(b"", 10)
     assert await backend.ledger.doubt(job.id) is None
     assert await backend.ledger.begin([begin(replace(job, attempt=2), 1)]) == {Fence(job.id, 2)}
+
+
+async def test_what_a_lost_node_could_still_say(backend: Backend):
+    """Doubts of this boot of this node of which no verdict came, in pages by id; not those that are decided, nor another's."""
+    mails = many(6, backend.clock())
+    await backend.ledger.accept(mails)
+    jobs = sorted(jobs_of(mails), key=lambda job: job.id)
+    await backend.ledger.begin([begin(job, 5, "node-2" if job is jobs[1] else "node-1") for job in jobs])
+    lost = [parked(job, 10, Parked.IN_DOUBT)._replace(reason=LOST) for job in jobs[:4]]
+    await backend.ledger.record([*lost, parked(jobs[4], 10, Parked.IN_DOUBT)])
+    boot = b"boot of node-1"
+    assert await backend.ledger.lost_to("node-1", boot, b"", 10) == [jobs[0].fence, jobs[2].fence, jobs[3].fence]
+    assert await backend.ledger.lost_to("node-1", boot, b"", 2) == [jobs[0].fence, jobs[2].fence]
+    assert await backend.ledger.lost_to("node-1", boot, jobs[2].id, 2) == [jobs[3].fence]
+    assert await backend.ledger.lost_to("node-1", b"another boot", b"", 10) == []
+    found = await backend.ledger.find([jobs[0].id, jobs[4].id, jobs[5].id])
+    assert [found[job.id].reason for job in (jobs[0], jobs[4], jobs[5])] == [LOST, "IN_DOUBT of 1", ""]
+    await backend.ledger.record([delivered(jobs[0], 20)])
+    assert await backend.ledger.lost_to("node-1", boot, b"", 10) == [jobs[2].fence, jobs[3].fence]
 
 
 async def test_doubts_come_in_pages(backend: Backend):

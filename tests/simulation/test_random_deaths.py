@@ -140,6 +140,11 @@ class Story:
             copies = self.receiver.copies[job.id]
             if self.on_doubt is OnDoubt.HOLD:
                 assert state in (RecipientState.DELIVERED, RecipientState.IN_DOUBT), f"{job.id.hex()} is {state.name}"
+                knows = {(process.node_id, process.boot) for process in self.fleet.processes.values()}
+                if state is RecipientState.IN_DOUBT and job.id not in self.receiver.lies:
+                    opened = self.world.ledger.inner._jobs[job.id].open
+                    assert opened is not None
+                    assert (opened.node_id, opened.node_boot) not in knows, "in doubt, though its node is there and knows"
             else:
                 assert state is RecipientState.DELIVERED, f"{job.id.hex()} is {state.name}"
             if state is RecipientState.DELIVERED:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.dispatch.link import Answer, Known
 from gateway.ledger.port import Parked
+from gateway.rpc.admin_port import Resolution
 from gateway.rpc.operations import Operators
 from mailgate.job import Job
 from mailgate.mail import EventType, OnDoubt, RecipientState
@@ -440,6 +441,154 @@ class TestDoubt:
                 assert await world.state(job) is RecipientState.DELIVERED
                 told = sequences(world.facts)[job.id[:16], 0]
                 assert told == list(range(2, 2 + len(told)))
+
+        simulate(main)
+
+    @pytest.mark.parametrize("known", [Known.UNKNOWN, Known.HELD])
+    def test_a_parked_doubt_is_asked_for_when_its_node_is_back(self, known: Known):
+        """COMMIT never reached the node, which was cut off for longer than a doubt waits: it knows, so nobody has to decide."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node, job = await self.committed(world, HOLD)
+                node.lose()
+                await asyncio.sleep(10)
+                assert await world.state(job) is RecipientState.IN_DOUBT
+                node.back()
+                await asyncio.sleep(3)
+                assert node.stream.asked == [job.fence]
+                assert await world.state(job) is RecipientState.IN_DOUBT
+                node.stream.hear(found=(Answer(job.fence, known),))
+                await quiet()
+                (again,) = node.offers
+                assert again.fence == (job.id, 2)
+                node.stream.ready(again)
+                await quiet()
+                node.stream.verdict(again)
+                await quiet()
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert sequences(world.facts) == {(job.id[:16], 0): [2, 3, 4]}
+
+        simulate(main)
+
+    @pytest.mark.parametrize("how", ["another boot", "another node", "not asked"])
+    def test_a_parked_doubt_is_asked_of_its_boot_alone(self, how: str):
+        """UNKNOWN of another process says nothing, nor does what nobody asked for."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node, job = await self.committed(world, HOLD)
+                node.lose()
+                await asyncio.sleep(10)
+                if how == "another boot":
+                    node.back(boot=b"z" * 16)
+                    await asyncio.sleep(3)
+                elif how == "another node":
+                    node = await world.node("b")
+                else:
+                    node.back(inventory=[Answer(job.fence, Known.COMMITTED)])
+                    await asyncio.sleep(3)
+                assert node.stream.asked == []
+                node.stream.hear(found=(Answer(job.fence, Known.UNKNOWN),))
+                await quiet()
+                assert await world.state(job) is RecipientState.IN_DOUBT
+                assert node.offers == []
+
+        simulate(main)
+
+    def test_what_a_verdict_put_in_doubt_is_not_asked_for(self):
+        """The connection broke after the dot; the node's word is recorded, so it has forgotten: its UNKNOWN would not mean unsent."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node, job = await self.committed(world, HOLD)
+                node.stream.verdict(job, tried(job, Outcome.IN_DOUBT, 0))
+                await quiet()
+                assert await world.state(job) is RecipientState.IN_DOUBT
+                node.lose(down=False)
+                await asyncio.sleep(3)
+                assert node.stream.asked == []
+                node.stream.hear(found=(Answer(job.fence, Known.UNKNOWN),))
+                await asyncio.sleep(1)
+                assert await world.state(job) is RecipientState.IN_DOUBT
+
+        simulate(main)
+
+    @pytest.mark.parametrize("resolution", Resolution)
+    def test_an_answer_that_comes_after_an_operator_has_decided(self, resolution: Resolution):
+        """The decision stands."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node, job = await self.committed(world, HOLD)
+                node.lose()
+                await asyncio.sleep(10)
+                node.back()
+                node.credit = 0
+                await asyncio.sleep(3)
+                world.ledger.stopped = True
+                decided = asyncio.ensure_future(Operators(world.dispatcher, world.members, world.ledger).resolve_doubt(job.id, resolution))
+                await quiet()
+                node.stream.hear(found=(Answer(job.fence, Known.UNKNOWN),))
+                await asyncio.sleep(0.2)
+                world.ledger.go_on()
+                await decided
+                await asyncio.sleep(1)
+                told = {Resolution.RESEND: RecipientState.QUEUED, Resolution.DELIVERED: RecipientState.DELIVERED}
+                assert await world.state(job) is told.get(resolution, RecipientState.BOUNCED)
+                assert sequences(world.facts) == {(job.id[:16], 0): [2, 3]}
+                found = await world.found(job)
+                assert found is None or found.attempt == 2
+
+        simulate(main)
+
+    @pytest.mark.parametrize("when", ["before it is back", "after it was asked"])
+    def test_an_answer_to_what_is_being_parked(self, when: str):
+        """The doubt is decided, the disk is slow, and the node speaks: it is asked, and its word counts when the ledger shows the doubt."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node, job = await self.committed(world, HOLD)
+                node.lose()
+                world.ledger.stopped = True
+                if when == "after it was asked":
+                    await asyncio.sleep(1)
+                    node.back()
+                await asyncio.sleep(4)
+                node.back()
+                await asyncio.sleep(3)
+                assert node.stream.asked == [job.fence]
+                node.stream.hear(found=(Answer(job.fence, Known.UNKNOWN),))
+                await asyncio.sleep(1)
+                assert node.offers == []
+                world.ledger.go_on()
+                await asyncio.sleep(1)
+                assert [offered.fence for offered in node.offers] == [(job.id, 2)]
+
+        simulate(main)
+
+    def test_many_parked_doubts_are_asked_for_in_pages(self):
+        """Each once."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a", credit=1000)
+                jobs = [make_job(number, on_doubt=HOLD) for number in range(1, 502)]
+                await world.accept(*jobs)
+                await asyncio.sleep(1)
+                node.stream.ready(*jobs)
+                await quiet()
+                node.lose()
+                await asyncio.sleep(10)
+                node.back()
+                await asyncio.sleep(3)
+                assert sorted(node.stream.asked) == sorted(job.fence for job in jobs)
 
         simulate(main)
 
