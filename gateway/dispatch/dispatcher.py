@@ -21,6 +21,7 @@ from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.parked import ParkedDoubts
+from gateway.dispatch.reasons import Reasons
 from gateway.dispatch.recovery import Recovery
 from gateway.dispatch.retry import Backoff, bury, bury_lost, decide_doubt, expire, postpone
 from gateway.dispatch.returns import Returns
@@ -76,7 +77,8 @@ class Dispatcher:
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, ledger, self._unwatched)
         self._claims = Claims(ledger, members, self.settler, self.committer, self._where.take_back)
-        self._parked = ParkedDoubts(ledger, self._claims, self.settler)
+        self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
+        self.wait_reason = Reasons(members, self._losses)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.expired = 0
@@ -168,17 +170,6 @@ class Dispatcher:
     def stop_feeding(self) -> None:
         """The gateway stops: nothing new goes to nodes; what they have ends."""
         self._stopping = True
-
-    def wait_reason(self, route: str) -> str:
-        """Why a ready job of this route is not under way, for GetMail; empty when nothing holds it up."""
-        if not any(member.link is not None for member in self._members.values()):
-            return "no node"
-        ready = [member for member in self._members.values() if member.takes_jobs]
-        if not ready:
-            return "no node is ready"
-        if route and all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready):
-            return "the nodes' connections are busy"
-        return ""
 
     # ------------------------------------------------------------------ decisions' effects
 

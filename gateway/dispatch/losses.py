@@ -67,4 +67,8 @@ class Losses:
 
     def must_be_alone(self, job: Job) -> bool:
         """Only on a node that has nothing else."""
-        return job.losses >= self._alone
+        return self.enough_to_be_alone(job.losses)
+
+    def enough_to_be_alone(self, losses: int) -> bool:
+        """The same of a job with so many."""
+        return losses >= self._alone

@@ -74,7 +74,7 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     - delivered or bounced: final;
     - deferred, or not mentioned: again after the backoff, or EXPIRED when that is past the ttl and the time can be trusted (`may_expire`);
     - in doubt under RESEND: the same as deferred (a server that always closes after the dot must not get a copy a second);
-    - in doubt under HOLD: the job is parked with it. What is deferred in the same job waits until the doubt is resolved.
+    - in doubt under HOLD: the job is parked with it. What is deferred in the same job waits until the doubt is resolved, or expires.
     """
     by_outcome: dict[Outcome, list[tuple[tuple[int, ...], Reply]]] = {outcome: [] for outcome in Outcome}
     missing = set(job.recipients)
@@ -139,6 +139,15 @@ def expire(job: Job, now_ms: int) -> Ruling:
     """Its ttl has passed while it waited."""
     changes = [Change(job.recipients, RecipientState.EXPIRED)]
     return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
+
+
+def expire_beside(job: Job, indexes: tuple[int, ...], reason: str, now_ms: int) -> Ruling:
+    """The ttl of what was deferred in the same transaction as a doubt has passed: the doubt stays parked, as it was."""
+    left = tuple(index for index in job.recipients if index not in indexes)
+    changes = (Change(indexes, RecipientState.EXPIRED),)
+    return Ruling(
+        job, Conclusion(job.fence, now_ms, changes, replace(job, recipients=left, partial=True), parked=Parked.IN_DOUBT, reason=reason)
+    )
 
 
 def bury(job: Job, reason: str, now_ms: int) -> Ruling:

@@ -58,7 +58,7 @@ class Settler:
         self._batch: list[Settled] = []
         self._under_way: dict[Fence, str] = {}
         """With the node that will be told."""
-        self._touched: set[bytes] | None = None
+        self._touched: list[set[bytes]] = []
         self._more = asyncio.Event()
         self.outcomes: dict[tuple[Lane, RecipientState], int] = {(lane, state): 0 for lane in Lane for state in RecipientState}
         self.delivered = {lane: Histogram(WAITS) for lane in Lane}
@@ -81,12 +81,13 @@ class Settler:
 
     @contextmanager
     def touching(self) -> Iterator[Set[bytes]]:
-        """Jobs whose ruling is under way, or comes while the ledger is being read: what was read of them may be out of date. Not nested."""
-        self._touched = {fence.job_id for fence in self._under_way}
+        """Jobs whose ruling is under way, or comes while the ledger is being read: what was read of them may be out of date."""
+        touched = {fence.job_id for fence in self._under_way}
+        self._touched.append(touched)
         try:
-            yield self._touched
+            yield touched
         finally:
-            self._touched = None
+            self._touched = [each for each in self._touched if each is not touched]
 
     def unsent(self, node_id: str, job: Job) -> None:
         """The node's word ends a doubt: the parked job was certainly not sent, so it goes again."""
@@ -102,8 +103,8 @@ class Settler:
         self._batch.append(settled)
         fence = settled.ruling.conclusion.fence
         self._under_way[fence] = settled.node_id
-        if self._touched is not None:
-            self._touched.add(fence.job_id)
+        for touched in self._touched:
+            touched.add(fence.job_id)
         self._more.set()
 
     async def run(self) -> None:

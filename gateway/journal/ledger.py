@@ -22,12 +22,14 @@ from gateway.ledger.port import (
     Conclusion,
     DoubtView,
     Earlier,
+    Expiring,
     Found,
     MailRecord,
     MailView,
     OpenAttempt,
     Parked,
     QueueCount,
+    Wait,
 )
 from mailgate.job import Fence, Job
 from mailgate.mail import OnDoubt, Recipient
@@ -91,6 +93,10 @@ class JournalLedger:
         """See the port."""
         return await self._reader.ask(queries.recipients, mail_id, after, limit)
 
+    async def waits(self, mail_id: bytes, indexes: Collection[int]) -> Mapping[int, Wait]:
+        """See the port."""
+        return await self._reader.ask(queries.waits, mail_id, frozenset(indexes)) if indexes else {}
+
     async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
         """See the port."""
         return await self._reader.ask(queries.describe, tuple(dict.fromkeys(mail_ids)))
@@ -106,6 +112,10 @@ class JournalLedger:
     async def lost_to(self, node_id: str, node_boot: bytes, after: bytes, limit: int) -> Sequence[Fence]:
         """See the port."""
         return await self._reader.ask(queries.lost_to, node_id, node_boot, after, limit)
+
+    async def expiring(self, now_ms: int, limit: int) -> Sequence[Expiring]:
+        """See the port."""
+        return await self._reader.ask(queries.expiring, now_ms, limit)
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port. With a hundred thousand jobs and more an answer may be a second or two old."""

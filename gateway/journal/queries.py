@@ -9,7 +9,7 @@ import apsw
 from gateway.journal.reads import fill, read_jobs
 from gateway.journal.rows import JOB, MAIL, RECIPIENT, blob_indexes, mail_of_row, recipient_of_row
 from gateway.journal.statements import fetch
-from gateway.ledger.port import LOST, DoubtView, Found, MailRecord, MailView, OpenAttempt, Parked
+from gateway.ledger.port import LOST, DoubtView, Expiring, Found, MailRecord, MailView, OpenAttempt, Parked, Wait
 from mailgate.ids import mail_of
 from mailgate.job import Fence
 from mailgate.mail import Recipient, RecipientState
@@ -62,6 +62,16 @@ def recipients(connection: apsw.Connection, mail_id: bytes, after: int, limit: i
     return page
 
 
+def waits(connection: apsw.Connection, mail_id: bytes, indexes: frozenset[int]) -> dict[int, Wait]:
+    """What the mail's jobs say of these recipients, whatever their number: one walk over the jobs that are left."""
+    query = "select route, losses, parked, recipients from job where id between ? and ?"
+    found: dict[int, Wait] = {}
+    for route, losses, parked, blob in fetch(connection, query, (mail_id + FIRST, mail_id + LAST)):
+        wait = Wait(route, losses, None if parked is None else Parked(parked))
+        found.update(dict.fromkeys(indexes.intersection(blob_indexes(blob)), wait))
+    return found
+
+
 def describe(connection: apsw.Connection, mail_ids: Sequence[bytes]) -> dict[bytes, MailRecord]:
     """The records of mails, with all their addresses."""
     if not mail_ids:
@@ -93,6 +103,22 @@ def lost_to(connection: apsw.Connection, node_id: str, node_boot: bytes, after: 
         "where parked is not null and parked = ? and id > ? and reason = ? and node = ? and boot = ? order by id limit ?"
     )
     return [Fence(*row) for row in fetch(connection, query, (int(Parked.IN_DOUBT), after, LOST, node_id, node_boot, limit))]
+
+
+def expiring(connection: apsw.Connection, now_ms: int, limit: int) -> list[Expiring]:
+    """Recipients deferred beside a doubt whose ttl is over: over the parked jobs, which are few."""
+    deferred: dict[bytes, tuple[tuple[int, ...], str]] = {}
+    query = "select id, recipients, reason from job where parked is not null and parked = ? and expire_ms <= ? order by id"
+    for job_id, blob, reason in connection.execute(query, (int(Parked.IN_DOUBT), now_ms)):
+        states = fetch(
+            connection, "select idx from recipient where mail = ? and state = ?", (mail_of(job_id), int(RecipientState.DEFERRED))
+        )
+        if indexes := tuple(sorted({index for (index,) in states}.intersection(blob_indexes(blob)))):
+            deferred[job_id] = (indexes, reason or "")
+        if len(deferred) >= limit:
+            break
+    found = find(connection, list(deferred))
+    return [Expiring(found[job_id].job, *rest) for job_id, rest in deferred.items()]
 
 
 def parked_counts(connection: apsw.Connection) -> dict[Parked, int]:

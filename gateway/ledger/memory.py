@@ -18,12 +18,14 @@ from gateway.ledger.port import (
     Conclusion,
     DoubtView,
     Earlier,
+    Expiring,
     Found,
     MailRecord,
     MailView,
     OpenAttempt,
     Parked,
     QueueCount,
+    Wait,
 )
 from mailgate.errors import WrongState
 from mailgate.ids import mail_of
@@ -151,6 +153,12 @@ class MemoryLedger:
             for recipient in mail.recipients[after + 1 : after + 1 + limit]
         ]
 
+    async def waits(self, mail_id: bytes, indexes: Collection[int]) -> Mapping[int, Wait]:
+        """See the port."""
+        mail = self._mails.get(mail_id)
+        entries = [self._jobs[job_id] for job_id in mail.jobs] if mail is not None else []
+        return {i: Wait(e.job.route, e.job.losses, e.parked) for e in entries for i in e.job.recipients if i in indexes}
+
     async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
         """See the port."""
         return {mail_id: self._mails[mail_id].record for mail_id in mail_ids if mail_id in self._mails}
@@ -174,6 +182,16 @@ class MemoryLedger:
             if entry.open is not None and (entry.open.node_id, entry.open.node_boot) == (node_id, node_boot)
         ]
         return sorted(fences)[:limit]
+
+    async def expiring(self, now_ms: int, limit: int) -> Sequence[Expiring]:
+        """See the port."""
+        found = []
+        for job_id, entry in sorted(self._jobs.items()):
+            if entry.parked is Parked.IN_DOUBT and entry.job.expire_ms <= now_ms:
+                recipients = self._mails[mail_of(job_id)].recipients
+                indexes = tuple(i for i in entry.job.recipients if recipients[i].state is RecipientState.DEFERRED)
+                found += [Expiring(entry.job, indexes, entry.reason)] if indexes else []
+        return found[:limit]
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port."""

@@ -146,6 +146,22 @@ class DoubtView:
     reason: str
 
 
+class Wait(NamedTuple):
+    """What a recipient that is not final waits with: its job."""
+
+    route: str
+    losses: int = 0
+    parked: Parked | None = None
+
+
+class Expiring(NamedTuple):
+    """Recipients that are deferred in a job parked IN_DOUBT, whose ttl is over: nobody would try them again. `reason`: of the doubt."""
+
+    job: Job
+    indexes: tuple[int, ...]
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class QueueCount:
     """What waits in a lane for a route. `oldest_ms`: when the oldest ready job became due; None when none is ready.
@@ -215,6 +231,10 @@ class Ledger(Protocol):
         """At most `limit`, by index, with index > `after`. A queued one whose job has an open attempt is shown as SENDING."""
         ...
 
+    async def waits(self, mail_id: bytes, indexes: Collection[int]) -> Mapping[int, Wait]:
+        """For each of these recipients of the mail what its job says of it; one whose job is over is left out."""
+        ...
+
     async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
         """The records with all their emails, for events; unknown ones are left out."""
         ...
@@ -229,6 +249,10 @@ class Ledger(Protocol):
 
     async def lost_to(self, node_id: str, node_boot: bytes, after: bytes, limit: int) -> Sequence[Fence]:
         """Attempts begun at this boot of a node whose jobs are parked IN_DOUBT for LOST: by job id, with id > `after`."""
+        ...
+
+    async def expiring(self, now_ms: int, limit: int) -> Sequence[Expiring]:
+        """Of jobs parked IN_DOUBT whose time is over, at most `limit` which still have DEFERRED recipients, by id."""
         ...
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.admission.admit import Admission
 from gateway.events.hub import Hub
-from gateway.ledger.port import Ledger, MailView
+from gateway.ledger.port import Ledger, MailView, Wait
 from gateway.rpc.answers import fill_batch, wait_seconds
 from gateway.rpc.interceptors import caller, traceparent
 from gateway.rpc.mail_stream import MailStream
@@ -18,7 +18,7 @@ from gateway.rpc.upload import Upload
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.errors import Invalid, MailgateError, NotFound
-from mailgate.ids import format_id, job_id, parse_id
+from mailgate.ids import format_id, parse_id
 from mailgate.mail import Recipient, RecipientState
 from mailgate.rpc.large import open_batch, open_send
 from mailgate.rpc.lazy import LazyRequests, large
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from mailgate.rpc.around import Context
 
 MAX_SHOWN = 100
-MAX_JOBS = 4
 SERVICE = "mailgate.api.mail.v1.MailService"
 
 T = TypeVar("T")
 
-WaitReason = Callable[[str], str]
-"""Why a ready job of a route is not under way; empty when nothing holds it up."""
+WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
+WaitReason = Callable[[RecipientState, Wait], str]
+"""Why a recipient in this state is not under way; empty when nothing holds it up."""
 
 
 def lazy_requests() -> LazyRequests:
@@ -197,18 +197,12 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
         return view
 
     async def _with_reasons(self, mail_id: bytes, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
-        """Why those wait that are ready. The route is a job's: the first MAX_JOBS are looked up, one by one, while any is missing."""
-        missing = {each.index for each in recipients if each.state is RecipientState.QUEUED}
-        reasons: dict[int, str] = {}
-        for ordinal in range(MAX_JOBS):
-            if not missing:
-                break
-            key = job_id(mail_id, ordinal)
-            if (found := (await self._ledger.find([key])).get(key)) is not None:
-                reason = self._wait_reason(found.job.route)
-                reasons.update(dict.fromkeys(missing.intersection(found.job.recipients), reason))
-                missing.difference_update(found.job.recipients)
-        return [replace(each, wait_reason=reasons.get(each.index, "")) for each in recipients] if reasons else recipients
+        """With why they wait, of those that do."""
+        waits = await self._ledger.waits(mail_id, [each.index for each in recipients if each.state in WAITING])
+        return [
+            replace(each, wait_reason=self._wait_reason(each.state, wait)) if (wait := waits.get(each.index)) is not None else each
+            for each in recipients
+        ]
 
     def _deadline(self, context: Context) -> float | None:
         """On the shell's clock."""

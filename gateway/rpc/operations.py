@@ -36,16 +36,18 @@ class Operators:
 
     async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:
         """Decide it; durable when this returns."""
-        doubt = await self._ledger.doubt(job_id)
-        if doubt is None:
-            if await self._ledger.find([job_id]):
-                raise WrongState(f"{format_job(job_id)} is not in doubt: nothing has to be decided")
-            raise NotFound(f"there is no job {format_job(job_id)}: it is over, or never was")
-        ruling = await self._ruling(doubt, resolution)
-        if doubt.job.fence in self._dispatcher.settler:
-            raise WrongState(f"{format_job(job_id)} is being decided right now")
+        settler = self._dispatcher.settler
         durable = asyncio.get_running_loop().create_future()
-        self._dispatcher.settler.settle(Settled(ruling, durable=durable))
+        with settler.touching() as touched:
+            doubt = await self._ledger.doubt(job_id)
+            if doubt is None:
+                if await self._ledger.find([job_id]):
+                    raise WrongState(f"{format_job(job_id)} is not in doubt: nothing has to be decided")
+                raise NotFound(f"there is no job {format_job(job_id)}: it is over, or never was")
+            ruling = await self._ruling(doubt, resolution)
+            if job_id in touched:
+                raise WrongState(f"{format_job(job_id)} is being decided right now")
+            settler.settle(Settled(ruling, durable=durable))
         await durable
 
     async def _ruling(self, doubt: DoubtView, resolution: Resolution) -> Ruling:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.ledger.port import LOST, Found, Parked, QueueCount
+from gateway.ledger.port import LOST, Change, Conclusion, Found, Parked, QueueCount, Wait
 from mailgate.errors import WrongState
 from mailgate.job import Fence
 from mailgate.mail import Lane, RecipientState
@@ -284,6 +284,46 @@ async def test_what_a_lost_node_could_still_say(backend: Backend):
     assert [found[job.id].reason for job in (jobs[0], jobs[4], jobs[5])] == [LOST, "IN_DOUBT of 1", ""]
     await backend.ledger.record([delivered(jobs[0], 20)])
     assert await backend.ledger.lost_to("node-1", boot, b"", 10) == [jobs[2].fence, jobs[3].fence]
+
+
+async def test_what_each_recipient_waits_with(backend: Backend):
+    """Its job's route, losses and why it is parked, for the recipients that are asked for; those whose job is over are left out."""
+    mail, other = accepted(backend.clock(), recipients=9, jobs=3, route="a"), accepted(backend.clock(), recipients=9)
+    await backend.ledger.accept([mail, other])
+    first, second, _ = mail.jobs
+    await backend.ledger.record([delivered(first, 10), parked(second, 10, Parked.DEAD)])
+    await backend.ledger.note_losses({second.id: 2})
+    waits = await backend.ledger.waits(mail.mail.id, [0, 1, 2, 4, 99])
+    assert waits == {1: Wait("a", 2, Parked.DEAD), 4: Wait("a", 2, Parked.DEAD), 2: Wait("a", 0, None)}
+    assert not await backend.ledger.waits(mail.mail.id, [])
+    assert not await backend.ledger.waits(b"\0" * 16, [0])
+
+
+async def test_what_is_deferred_beside_a_doubt_is_found_when_its_time_is_over(backend: Backend):
+    """With the doubt's reason; other jobs of the same mail, doubts of which all are in doubt, and what has time left are not."""
+    mail, whole = accepted(backend.clock(), recipients=6, jobs=2), accepted(backend.clock())
+    await backend.ledger.accept([mail, whole])
+    job, other = mail.jobs
+    mixed = parked(job, 10, Parked.IN_DOUBT)
+    deferred_change = Change((0, 4), RecipientState.DEFERRED, attempt(1, 10, 451))
+    await backend.ledger.record(
+        [
+            mixed._replace(changes=(deferred_change, mixed.changes[0]._replace(indexes=(2,)))),
+            deferred(other, 10, 5000),
+            parked(whole.jobs[0], 10, Parked.IN_DOUBT),
+        ]
+    )
+    assert not await backend.ledger.expiring(job.expire_ms - 1, 10)
+    ((found, indexes, reason),) = await backend.ledger.expiring(job.expire_ms, 10)
+    assert (found, indexes, reason) == (mixed.remaining, (0, 4), mixed.reason)
+    left = replace(found, recipients=(2,), partial=True)
+    expired = Conclusion(found.fence, 20, (Change((0, 4), RecipientState.EXPIRED),), left, parked=Parked.IN_DOUBT, reason=reason)
+    await backend.ledger.record([expired])
+    assert not await backend.ledger.expiring(job.expire_ms, 10)
+    view = await backend.ledger.doubt(job.id)
+    assert view is not None
+    assert (view.job, view.reason, len(view.emails)) == (left, reason, 1)
+    assert (await states(backend, mail.mail.id))[::2] == [RecipientState.EXPIRED, RecipientState.IN_DOUBT, RecipientState.EXPIRED]
 
 
 async def test_doubts_come_in_pages(backend: Backend):

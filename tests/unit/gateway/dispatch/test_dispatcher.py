@@ -13,7 +13,7 @@ from gateway.rpc.admin_port import Resolution
 from gateway.rpc.operations import Operators
 from mailgate.job import Job
 from mailgate.mail import EventType, OnDoubt, RecipientState
-from mailgate.verdict import Expired, NotTried, Outcome
+from mailgate.verdict import Expired, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 from tests.unit.gateway.dispatch.world import HOLD, RESEND, Node, World, make_job, sequences, tried
 from tests.unit.virtual_time import quiet, simulate
 
@@ -441,6 +441,40 @@ class TestDoubt:
                 assert await world.state(job) is RecipientState.DELIVERED
                 told = sequences(world.facts)[job.id[:16], 0]
                 assert told == list(range(2, 2 + len(told)))
+
+        simulate(main)
+
+    @pytest.mark.parametrize("expired", [False, True])
+    def test_what_is_deferred_beside_a_doubt_waits_for_it_until_its_ttl(self, expired: bool):
+        """It says why, and expires; the doubt stays. When it is decided before, both go again."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=HOLD, recipients=3, ttl_ms=60_000)
+                await world.accept(job)
+                node.stream.ready(job)
+                await quiet()
+                outcomes = {Outcome.DEFERRED: (0, 2), Outcome.IN_DOUBT: (1,)}
+                reply = Reply(Phase.BODY, 0)
+                node.stream.verdict(job, Tried(tuple(RecipientVerdict(who, outcome, reply) for outcome, who in outcomes.items())))
+                await quiet()
+                waits = await world.ledger.waits(job.id[:16], [0, 1, 2])
+                said = {i: world.dispatcher.wait_reason(await world.state(job, i), wait) for i, wait in waits.items()}
+                beside = "in doubt: another recipient of the same transaction"
+                assert said == {0: beside, 1: "", 2: beside}
+                await asyncio.sleep(100 if expired else 30)
+                waiting = RecipientState.EXPIRED if expired else RecipientState.DEFERRED
+                assert [await world.state(job, i) for i in range(3)] == [waiting, RecipientState.IN_DOUBT, waiting]
+                operators = Operators(world.dispatcher, world.members, world.ledger)
+                if expired:
+                    await operators.resolve_doubt(job.id, Resolution.DELIVERED)
+                    assert await world.found(job) is None
+                else:
+                    await operators.resolve_doubt(job.id, Resolution.RESEND)
+                    assert node.offers[-1].recipients == (0, 1, 2)
+                assert sequences(world.facts) == {(job.id[:16], i): [2, 3] for i in range(3)}
 
         simulate(main)
 

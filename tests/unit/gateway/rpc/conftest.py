@@ -108,7 +108,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         hub,
         shell,
         Tracer(TelemetryOptions(), "gateway"),
-        lambda route: f"no node ({route})",
+        lambda state, wait: f"{state.name.lower()}, no node ({wait.route})",
     )
     door = Door(["mailgate.api.mail.v1.MailService"], [statuses(), authentication(Tenants(TENANTS)), lazy_requests()])
     mail_service_pb2_grpc.add_MailServiceServicer_to_server(servicer, door.server)

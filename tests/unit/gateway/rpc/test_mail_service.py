@@ -12,10 +12,11 @@ from gateway.ledger.fact import Fact
 from gateway.ledger.port import Change, Conclusion
 from mailgate import errors
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2
-from mailgate.ids import parse_id
+from mailgate.ids import format_id, parse_id
 from mailgate.mail import AttemptRecord, EventType, RecipientState
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.status import from_rpc_error, from_status
+from tests.contract.builders import accepted, deferred
 
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -69,7 +70,19 @@ async def test_a_mail_is_stored_and_queued(gateway, as_):
     shown = await gateway.mail.GetMail(mail_service_pb2.GetMailRequest(mail_id=answer.receipt.mail_id), **as_("both"))
     assert (shown.mail_id, shown.lane, len(shown.recipients)) == (answer.receipt.mail_id, mail_pb2.LANE_TRANSACTIONAL, 2)
     assert [(count.state, count.count) for count in shown.counts] == [(mail_pb2.RECIPIENT_STATE_QUEUED, 2)]
-    assert {recipient.wait_reason for recipient in shown.recipients} == {"no node (relay)"}
+    assert {recipient.wait_reason for recipient in shown.recipients} == {"queued, no node (relay)"}
+
+
+async def test_every_recipient_that_is_shown_says_why_it_waits(gateway, as_):
+    """However many jobs the mail has; who waits for a time or is done is told apart by its state."""
+    mail = accepted(1_790_000_000_000, recipients=40, jobs=20, route="relay")
+    await gateway.ledger.accept([mail])
+    await gateway.ledger.record([deferred(mail.jobs[0], 10, 2000, still=[0])])
+    shown = await gateway.mail.GetMail(mail_service_pb2.GetMailRequest(mail_id=format_id(mail.mail.id)), **as_("both"))
+    reasons = [recipient.wait_reason for recipient in shown.recipients]
+    assert reasons[0] == "deferred, no node (relay)"
+    assert reasons[20] == ""
+    assert [*reasons[1:20], *reasons[21:]] == ["queued, no node (relay)"] * 38
 
 
 async def test_validation_alone_stores_nothing(gateway, as_):

@@ -1,0 +1,39 @@
+"""Why a recipient waits, for GetMail: a limit delays, it never drops, and says so (promise 5). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.dispatch.losses import Losses
+from gateway.dispatch.member import Member
+from gateway.ledger.port import Parked, Wait
+from mailgate.mail import Lane, RecipientState
+
+BESIDE_DOUBT = "in doubt: another recipient of the same transaction"
+
+
+class Reasons:
+    """Over the nodes as they are now."""
+
+    def __init__(self, members: Mapping[str, Member], losses: Losses) -> None:
+        self._members, self._losses = members, losses
+
+    def __call__(self, state: RecipientState, wait: Wait) -> str:
+        """Why a recipient in this state is not under way; empty when nothing holds it up, or but for the time of its next attempt."""
+        if state is RecipientState.DEFERRED:
+            return BESIDE_DOUBT if wait.parked is Parked.IN_DOUBT else ""
+        if state is not RecipientState.QUEUED:
+            return ""
+        return self._of_nodes(wait)
+
+    def _of_nodes(self, wait: Wait) -> str:
+        if not any(member.link is not None for member in self._members.values()):
+            return "no node"
+        ready = [member for member in self._members.values() if member.takes_jobs]
+        if not ready:
+            return "no node is ready"
+        if self._losses.enough_to_be_alone(wait.losses):
+            return f"{wait.losses} nodes were lost with it in hand: it goes when one has nothing else"
+        if wait.route and all(member.hand.room(Lane.TRANSACTIONAL, wait.route) == 0 for member in ready):
+            return "the nodes' connections are busy"
+        return ""
