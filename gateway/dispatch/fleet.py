@@ -1,5 +1,8 @@
 """The nodes of this gateway: a keeper for each entry of the registry, which holds one stream open and reconnects it.
 
+What nobody has foreseen ends one life of one node's stream, and no more: it is told with its traceback, the node's jobs go elsewhere as
+after any loss, and its keeper dials again as after the longest wait. A broken storage is not the node's, and ends the gateway.
+
 An entry that is removed while its node's own stream is healthy removes nothing: the node is shown as unregistered and used on (design,
 section 7). It goes when its stream ends.
 """
@@ -13,6 +16,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.link import Heard, NodeLink
 from gateway.dispatch.member import Member
 from gateway.registry.port import NodeRecord, Registry
+from mailgate.errors import StorageBroken
 from mailgate.telemetry.logs import get_logger
 
 TICK = 0.25
@@ -79,8 +83,10 @@ class Fleet:
             while member.registered:
                 changed.clear()
                 started = loop.time()
-                await self._live(member)
-                if loop.time() - started > LONG_LIFE:
+                sound = await self._live(member)
+                if not sound:
+                    wait = RECONNECT_MAX
+                elif loop.time() - started > LONG_LIFE:
                     wait = RECONNECT_FIRST
                 try:
                     async with asyncio.timeout(wait * (0.5 + self._random())):
@@ -93,22 +99,36 @@ class Fleet:
             self.frames_of_gone = self.frames_of_gone[0] + came, self.frames_of_gone[1] + left
             del self._members[member.node_id], self._changed[member.node_id]
 
-    async def _live(self, member: Member) -> None:
-        """One life of the stream, and the health that is seen on it."""
-        life = Life(member, self._dial(member.record), self._dispatcher)
+    async def _live(self, member: Member) -> bool:
+        """One life of the stream, and the health that is seen on it. False: it ended by a fault of ours."""
+        kind = "fault"
         try:
+            life = Life(member, self._dial(member.record), self._dispatcher)
             reason = await life.run()
+            kind = life.kind
         except asyncio.CancelledError:  # the gateway stops: nobody lost anything, and what is open is asked for at the next start
             member.left("the gateway stops")
             raise
-        if not life.was_up and reason != member.reason:
+        except Exception as error:
+            if is_of_storage(error):
+                raise
+            reason = f"a fault of the gateway: {error!r}"
+            log.exception("keeper_failed", node=member.node_id, retry_after=RECONNECT_MAX)
+        if not kind and reason != member.reason:
             log.warning("node_not_reached", node=member.node_id, address=member.record.address, reason=reason)
         member.left(reason)
         self._dispatcher.lost(member)
-        if life.was_up:
-            kind = "silent" if life.silent else "stopped" if life.stopped else "broken"
+        if kind:
             self.losses[kind] = self.losses.get(kind, 0) + 1
             log.warning("node_lost", node=member.node_id, reason=reason, kind=kind)
+        return kind != "fault"
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """The storage broke, wherever in the group."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_of_storage(each) for each in error.exceptions)
+    return isinstance(error, StorageBroken)
 
 
 class Silent(Exception):
@@ -125,9 +145,11 @@ class Life:
         self.silent = False
 
     @property
-    def stopped(self) -> bool:
-        """The node had said that it stops."""
-        return self._member.load.draining
+    def kind(self) -> str:
+        """How it ended: the node fell silent, had said that it stops, or the stream broke. Empty: it was never up."""
+        if not self.was_up:
+            return ""
+        return "silent" if self.silent else "stopped" if self._member.load.draining else "broken"
 
     def heard(self, frame: Heard) -> None:
         """A frame came: health first, then what it says."""

@@ -11,6 +11,7 @@ from gateway.dispatch.link import Answer, Known
 from gateway.ledger.port import Parked
 from gateway.rpc.admin_port import Resolution
 from gateway.rpc.operations import Operators
+from mailgate.errors import StorageBroken
 from mailgate.job import Job
 from mailgate.mail import EventType, OnDoubt, RecipientState
 from mailgate.verdict import Expired, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
@@ -1299,6 +1300,64 @@ class TestHealth:
                 node.stream.verdict(job)
                 await quiet()
                 assert await world.state(job) is RecipientState.DELIVERED
+
+        simulate(main)
+
+    @pytest.mark.parametrize("where", ["heard", "dial"])
+    def test_a_fault_in_one_keeper_is_that_nodes(self, monkeypatch, where: str):
+        """Something that nobody has foreseen: the node's jobs go elsewhere, other nodes go on, and it is dialled again after a pause."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                first, second = await world.node("a"), await world.node("b", credit=0)
+                job = make_job(1)
+                await world.accept(job)
+                second.credit = 10
+
+                def fail(*_):
+                    raise RuntimeError("nobody has foreseen this")
+
+                if where == "heard":
+                    monkeypatch.setattr(first.stream.listener, "heard", fail)
+                    await asyncio.sleep(0.3)
+                else:
+                    dial = world.fleet._dial
+                    monkeypatch.setattr(world.fleet, "_dial", fail)
+                    first.lose(down=False)
+                    await asyncio.sleep(0.3)
+                    monkeypatch.setattr(world.fleet, "_dial", dial)
+                assert [offered.id for offered in second.offers] == [job.id]
+                assert world.members["a"].link is None, "it is not dialled at once"
+                assert world.fleet.losses["fault"] == 1
+                await asyncio.sleep(3)
+                assert world.members["a"].takes_jobs
+                second.stream.ready(job)
+                await quiet()
+                second.stream.verdict(job)
+                await quiet()
+                assert await world.state(job) is RecipientState.DELIVERED
+
+        simulate(main)
+
+    def test_a_broken_storage_is_nobodys_node(self, monkeypatch):
+        """It ends the fleet, and with it the gateway."""
+
+        async def main() -> None:
+            world = World()
+
+            def fail(*_):
+                raise StorageBroken("the disk is gone")
+
+            async def live() -> None:
+                async with world.gateway():
+                    node = await world.node("a")
+                    monkeypatch.setattr(node.stream.listener, "heard", fail)
+                    await asyncio.sleep(1)
+
+            with pytest.raises(ExceptionGroup) as ended:
+                await live()
+            assert ended.group_contains(StorageBroken)
 
         simulate(main)
 
