@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence, Set
 
-from gateway.dispatch.committer import Committer
 from gateway.dispatch.link import Answer, Known
 from gateway.dispatch.member import Member
 from gateway.dispatch.settler import Settler
@@ -30,17 +29,20 @@ AGAIN = 0.05
 
 
 class Claims:
-    """`take_back` takes a job out of wherever it stands ready or uncommitted; False: some node has it committed."""
+    """`take_back` takes a job out of wherever it stands ready or uncommitted; False: some node has it committed.
+
+    `adopt`: the node has it.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         members: Mapping[str, Member],
         settler: Settler,
-        committer: Committer,
         take_back: Callable[[Job], bool],
+        adopt: Callable[[Member, Job], None],
     ) -> None:
-        self._ledger, self._members, self._settler, self._committer, self._take_back = ledger, members, settler, committer, take_back
+        self._ledger, self._members, self._settler, self._take_back, self._adopt = ledger, members, settler, take_back, adopt
         self._batch: list[tuple[str, Answer]] = []
         self._more = asyncio.Event()
 
@@ -110,7 +112,7 @@ class Claims:
         elif answer.verdict is not None:  # certainly unsent
             self._forget(member, answer)
         elif answer.known is Known.COMMITTED and member is not None and member.link is not None and self._take_back(job):
-            self._committer.adopt(member, [job])
+            self._adopt(member, job)
 
     def _comes_late(self, node_id: str, found: Found, verdict: Tried) -> bool:
         """It is the outcome of what is still to be sent, or was given up. Acknowledged when the ledger shows so."""

@@ -55,7 +55,7 @@ class Committer:
         if early:
             link.commit([job.fence for job in early])
             self.committed += len(early)
-            self._begin_unseen([self._row(member, job) for job in early])
+            self.note([self.row(member, job) for job in early])
         if others:
             self._again(link, hand, others)
         if self._waiting:
@@ -76,7 +76,7 @@ class Committer:
         """The member has these committed from an earlier stream or an earlier life of this gateway."""
         for job in jobs:
             member.hand.adopt(job)
-        self._begin_unseen([self._row(member, job) for job in jobs])
+        self.note([self.row(member, job) for job in jobs])
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -91,7 +91,7 @@ class Committer:
 
     async def _commit(self, waiting: list[tuple[Member, Job]]) -> None:
         try:
-            won = await self._ledger.begin([self._row(member, job) for member, job in waiting])
+            won = await self._ledger.begin([self.row(member, job) for member, job in waiting])
         except StorageFull:
             self._storage_works = False
             self._refuse(waiting, keep=True)
@@ -123,7 +123,7 @@ class Committer:
         if keep and kept:
             asyncio.get_running_loop().call_later(PAUSE, self._give_back, kept)
 
-    def _begin_unseen(self, rows: list[Begin]) -> None:
+    def note(self, rows: list[Begin]) -> None:
         """Insert rows that nobody waits for; a failure stops further early COMMITs."""
         written = asyncio.ensure_future(self._ledger.begin(rows))
         self._unseen.add(written)
@@ -139,5 +139,6 @@ class Committer:
         elif error is not None and not self.broken.done():
             self.broken.set_exception(error if isinstance(error, StorageBroken) else StorageBroken(repr(error)))
 
-    def _row(self, member: Member, job: Job) -> Begin:
+    def row(self, member: Member, job: Job) -> Begin:
+        """That the member, as it is now, has the job."""
         return Begin(job, member.node_id, member.boot_id, self._clock.now_ms())

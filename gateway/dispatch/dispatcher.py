@@ -75,8 +75,10 @@ class Dispatcher:
         self._more = asyncio.Event()
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
-        self._where = Whereabouts(members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, ledger, self._unwatched)
-        self._claims = Claims(ledger, members, self.settler, self.committer, self._where.take_back)
+        self._where = Whereabouts(
+            members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, self.committer, ledger, self._unwatched
+        )
+        self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}

@@ -2,6 +2,8 @@
 
 Else the next node's row could not be inserted, its COMMIT would be refused, and the job stranded until the gateway's next start; or a row
 that is still being written for the old stream could let a COMMIT leave on the new one.
+
+So it is with a job that turns out to be another node's: its new row can be inserted when the old one is gone, which names the wrong node.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class Returns:
     def __init__(self, ledger: Ledger, give_back: Callable[[Sequence[Job]], None]) -> None:
         self._ledger, self._give_back = ledger, give_back
         self._jobs: dict[Fence, Job] = {}
+        self._dropped: dict[Fence, list[Callable[[], None]]] = {}
         self._more = asyncio.Event()
 
     def __len__(self) -> int:
@@ -38,15 +41,30 @@ class Returns:
         """It is known otherwise what becomes of it: it is not given back. Its row may be there still."""
         return self._jobs.pop(fence, None)
 
+    def drop(self, fence: Fence) -> None:
+        """Its row must go; the job is somebody else's."""
+        self._jobs.pop(fence, None)
+        self._dropped.setdefault(fence, [])
+        self._more.set()
+
+    def when_gone(self, fence: Fence, then: Callable[[], None]) -> None:
+        """Do it when a row that was dropped is gone; at once when none was."""
+        if fence in self._dropped:
+            self._dropped[fence].append(then)
+        else:
+            then()
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._more.wait()
             self._more.clear()
-            while batch := tuple(self._jobs):
+            while batch := (*self._jobs, *self._dropped):
                 try:
                     await self._ledger.retract(batch)
                 except StorageFull:
                     await asyncio.sleep(PAUSE)
                 else:
                     self._give_back([job for fence in batch if (job := self._jobs.pop(fence, None)) is not None])
+                    for then in [then for fence in batch for then in self._dropped.pop(fence, ())]:
+                        then()

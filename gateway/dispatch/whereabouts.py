@@ -1,9 +1,10 @@
-"""Where a job stands in this process: ready, alone, held, coming back, in a hand or in doubt; and how it is taken out of there. Pure."""
+"""Where a job stands in this process: ready, alone, held, coming back, in a hand or in doubt; and how it is taken out of there."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from gateway.dispatch.committer import Committer
 from gateway.dispatch.doubts import Doubts
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.losses import Losses
@@ -28,11 +29,12 @@ class Whereabouts:
         recovery: Recovery,
         doubts: Doubts,
         losses: Losses,
+        committer: Committer,
         ledger: Ledger,
         unwatched: Unwatched,
     ) -> None:
         self._members, self._feeder, self._returns, self._recovery = members, feeder, returns, recovery
-        self._doubts, self._losses, self._ledger, self._unwatched = doubts, losses, ledger, unwatched
+        self._doubts, self._losses, self._committer, self._ledger, self._unwatched = doubts, losses, committer, ledger, unwatched
 
     def take_back(self, job: Job) -> bool:
         """Out of wherever it stands. False: a node has it committed."""
@@ -42,13 +44,24 @@ class Whereabouts:
             if member.hand.take_back(job.fence) is not None:
                 if member.link is not None:
                     member.link.withdraw([job.fence])
-                self._unwatched(self._ledger.retract([job.fence]))
+                self._returns.drop(job.fence)
                 return True
         if self._returns.take(job.fence) is not None:
-            self._unwatched(self._ledger.retract([job.fence]))
+            self._returns.drop(job.fence)
         elif not self._feeder.remove({job.id}):
             self._recovery.claim(job)
         return True
+
+    def adopt(self, member: Member, job: Job) -> None:
+        """The member has it committed. Its row is inserted when one that names another node is gone."""
+        member.hand.adopt(job)
+        row = self._committer.row(member, job)
+
+        def note() -> None:
+            if member.hand.has_committed(job.fence) or job.fence in self._doubts:
+                self._committer.note([row])
+
+        self._returns.when_gone(job.fence, note)
 
     def forgive(self, job_ids: Iterable[bytes]) -> None:
         """One loss of each of these did not happen: they are ready again, or with another node by now."""

@@ -1213,6 +1213,33 @@ class TestStorageFull:
 
         simulate(main)
 
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_the_row_of_an_adopted_job_names_who_has_it(self, lost: bool):
+        """Another node's row can't be deleted when a node claims the job: it is tried again, and the new row follows it."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                first, second = await world.node("a"), await world.node("b", credit=0)
+                job = make_job(on_doubt=HOLD)
+                await world.accept(job)
+                world.ledger.stopped = True
+                first.stream.ready(job)
+                await quiet()
+                world.ledger.full = {"retract"}
+                world.dispatcher._claims.claim("b", [Answer(job.fence, Known.COMMITTED)])
+                await quiet()
+                assert first.stream.withdraws == [job.fence]
+                world.ledger.go_on()
+                if lost:
+                    second.lose()
+                await asyncio.sleep(1)
+                world.ledger.full = set()
+                await asyncio.sleep(0.6)
+                assert [attempt.node_id for attempt in await world.ledger.open_attempts()] == ["b"]
+
+        simulate(main)
+
     def test_no_early_commit_after_a_row_was_lost(self):
         """RESEND: the first row that finds the disk full stops further early COMMITs until one is durable again."""
 
