@@ -23,10 +23,11 @@ from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.parked import ParkedDoubts
 from gateway.dispatch.reasons import Reasons
 from gateway.dispatch.recovery import Recovery
-from gateway.dispatch.retry import Backoff, bury, bury_lost, decide_doubt, expire, postpone
+from gateway.dispatch.retry import Backoff, bury_lost, decide_doubt, expire
 from gateway.dispatch.returns import Returns
 from gateway.dispatch.settler import Settled, Settler
 from gateway.dispatch.unwatched import Unwatched
+from gateway.dispatch.verdicts import Verdicts
 from gateway.dispatch.whereabouts import Whereabouts
 from gateway.dispatch.window import Window
 from gateway.ledger.fact import Publish
@@ -35,14 +36,11 @@ from gateway.queue.port import Queue
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane
 from mailgate.telemetry.histogram import WAITS, Histogram
-from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 
 TICK = 0.1
 """Seconds between looks at what is overdue."""
 EXPIRY_SWEEP = 5.0
 """Seconds between walks over the window for what has expired (1 ms for 20,000 jobs)."""
-REFUSED_WAIT_MS = 1_000
-"""A job that a node would not try comes back after this, so that it does not go round in circles."""
 
 
 class Dispatcher:
@@ -79,12 +77,11 @@ class Dispatcher:
             members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, self.committer, ledger, self._unwatched
         )
         self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
+        self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
-        self.expired = 0
-        """COMMITs that came too late, as the nodes say."""
         self.withdrawn = 0
 
     def __repr__(self) -> str:
@@ -120,7 +117,9 @@ class Dispatcher:
     def heard(self, member: Member, frame: Heard) -> None:
         """A frame of a node."""
         for fence, verdict in frame.verdicts:
-            self._verdict(member, fence, verdict)
+            self.verdicts.came(member, fence, verdict)
+        for fence in frame.unreadable:
+            self.verdicts.unreadable(member, fence)
         if frame.found:
             self._parked.answered(member, [answer for answer in frame.found if answer.fence not in self._doubts])
             self._answer(member, self._doubts.answered(frame.found))
@@ -182,31 +181,11 @@ class Dispatcher:
         member.offered += 1
         self.handed[job.lane].observe((self._clock.now_ms() - job.accept_ms) / 1000)
 
-    def _verdict(self, member: Member, fence: Fence, verdict: JobVerdict) -> None:
-        job = member.hand.settle(fence) or self._doubts.settle(fence)
-        if job is None:
-            self._claims.told(member.node_id, fence, verdict)
-        elif isinstance(verdict, Tried):
-            self.settler.tried(member.node_id, job, verdict)
-        else:
-            self._not_tried(member, job, verdict)
-
-    def _not_tried(self, member: Member, job: Job, verdict: NotTried | Expired) -> None:
-        now_ms = self._clock.now_ms()
-        self.expired += isinstance(verdict, Expired)
-        if isinstance(verdict, NotTried) and verdict.hopeless:
-            self.settler.settle(Settled(bury(job, verdict.reason, now_ms), member.node_id))
-        else:
-            self.settler.settle(Settled(postpone(job, now_ms + REFUSED_WAIT_MS, now_ms), member.node_id))
-
     def _answer(self, member: Member, answered: Answered) -> None:
         if answered.adopt:
             self.committer.adopt(member, answered.adopt)
         for job, verdict in answered.verdicts:
-            if isinstance(verdict, Tried):
-                self.settler.tried(member.node_id, job, verdict)
-            else:
-                self._not_tried(member, job, verdict)
+            self.verdicts.settle(member, job, verdict)
         self._returns.put(answered.unsent)
         self._parked.ask(member, answered.lookup)
 

@@ -3,6 +3,7 @@
 Cases for an attempt committed at (node, boot):
 - the node says hello with the same boot: its inventory says DONE (a verdict) or COMMITTED (back into its hand); what the inventory does not
   have is asked for by a lookup, which revokes what is HELD; HELD and UNKNOWN then mean that it was never sent.
+- its verdict is one that this release cannot read: nobody can know either, and a question would bring no more.
 - the node says hello with another boot, or says nothing until `wait` seconds after the loss: nobody can know (RFC 1047).
 A node that is lost again while it is being asked starts over, with its wait.
 """
@@ -82,10 +83,11 @@ class Doubts:
         """The node's word on attempts; those that are not in doubt here are passed over."""
         adopt, unsent, verdicts = [], [], []
         for answer in answers:
-            doubt = self._doubts.pop(answer.fence, None)
+            unreadable = answer.known is Known.DONE and answer.verdict is None
+            doubt = None if unreadable else self._doubts.pop(answer.fence, None)
             if doubt is None:
                 continue
-            if answer.known is Known.DONE and answer.verdict is not None:
+            if answer.verdict is not None:
                 verdicts.append((doubt.job, answer.verdict))
             elif answer.known is Known.COMMITTED:
                 adopt.append(doubt.job)

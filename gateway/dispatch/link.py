@@ -26,7 +26,7 @@ class Known(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A node's word on one attempt; `verdict` with DONE."""
+    """A node's word on one attempt; `verdict` with DONE, None where this release cannot read it."""
 
     fence: Fence
     known: Known
@@ -60,6 +60,8 @@ class Heard:
     hello: Hello | None = None
     load: Load | None = None
     verdicts: tuple[tuple[Fence, JobVerdict], ...] = ()
+    unreadable: tuple[Fence, ...] = ()
+    """Attempts that have a verdict which this release cannot read."""
     withdrawn: tuple[Fence, ...] = ()
     found: tuple[Answer, ...] = ()
     ready: tuple[Fence, ...] = ()

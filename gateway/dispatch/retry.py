@@ -30,6 +30,9 @@ SILENT = Reply(Phase.UNKNOWN, text="the node gave no outcome for this recipient"
 UNKNOWN_END = Reply(Phase.BODY, text=LOST, bounce_class="node_lost")
 
 
+UNREADABLE_END = Reply(Phase.BODY, text="the node's verdict is one that this gateway cannot read: run releases that go together")
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Waits in milliseconds: `first` × 2 each time up to `longest`, stretched or shortened by up to the part `jitter`."""
@@ -107,15 +110,15 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining, due_ms))
 
 
-def decide_doubt(job: Job, node_id: str, begun_ms: int, now_ms: int, losses_dead: int) -> Ruling:
-    """The node that had it committed is gone, and nobody can know: as the mail's `on_doubt` says.
+def decide_doubt(job: Job, node_id: str, begun_ms: int, now_ms: int, losses_dead: int, end: Reply = UNKNOWN_END) -> Ruling:
+    """It was committed, and nobody can know its `end`, mostly since the node is gone: as the mail's `on_doubt` says.
 
     What is resent counts the loss too: a mail that kills its node after COMMIT must not walk through the fleet either.
     `losses_dead`: the loss with which it is given up.
     """
-    attempt = attempt_record(job, UNKNOWN_END, node_id, now_ms, Tried((), duration_us=max(0, now_ms - begun_ms) * 1000))
+    attempt = attempt_record(job, end, node_id, now_ms, Tried((), duration_us=max(0, now_ms - begun_ms) * 1000))
     if job.on_doubt is OnDoubt.HOLD:
-        return park(job, [Change(job.recipients, RecipientState.IN_DOUBT, attempt)], Parked.IN_DOUBT, UNKNOWN_END.text, now_ms)
+        return park(job, [Change(job.recipients, RecipientState.IN_DOUBT, attempt)], Parked.IN_DOUBT, end.text, now_ms)
     lost = replace(job, losses=job.losses + 1)
     return resend(lost, attempt, now_ms) if lost.losses < losses_dead else bury_lost(lost, now_ms)
 

@@ -31,7 +31,7 @@ def stats(dispatcher: Dispatcher, fleet: Fleet, members: Mapping[str, Member]) -
         yield Sample(names.NODE_LOSSES, count, {"reason": reason})
     yield Sample(names.COMMITS, dispatcher.committer.committed)
     yield Sample(names.COMMITS_LOST, dispatcher.committer.stale)
-    yield Sample(names.COMMITS_EXPIRED, dispatcher.expired)
+    yield Sample(names.COMMITS_EXPIRED, dispatcher.verdicts.expired)
     yield Sample(names.WITHDRAWN, dispatcher.withdrawn)
 
 

@@ -132,11 +132,13 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
 
 
 def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
-    """A node's frame. A verdict that this release cannot read is left out, and logged: the attempt ends as a doubt, not as a crash."""
+    """A node's frame. A verdict that this release cannot read is logged: the attempt ends as a doubt, not as a crash."""
+    verdicts = [_verdict(message) for message in frame.verdicts]
     return Heard(
         hello=hello_from_proto(frame.hello) if frame.HasField("hello") else None,
         load=load_from_proto(frame.load) if frame.HasField("load") else None,
-        verdicts=tuple([pair for message in frame.verdicts if (pair := _verdict(message)) is not None]),
+        verdicts=tuple([(fence, verdict) for fence, verdict in verdicts if verdict is not None]),
+        unreadable=tuple([fence for fence, verdict in verdicts if verdict is None]),
         withdrawn=tuple([Fence(fence.job_id, fence.attempt) for fence in frame.withdrawn]),
         found=tuple([_answer(message) for message in frame.found]),
         ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
@@ -156,16 +158,15 @@ def load_from_proto(message: node_pb2.LoadReport) -> Load:
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:
     fence = Fence(message.fence.job_id, message.fence.attempt)
-    known = Known(message.state) if message.state in KNOWN else Known.UNKNOWN
-    if known is Known.DONE:
-        pair = _verdict(message.verdict)
-        return Answer(fence, Known.DONE, pair[1]) if pair is not None else Answer(fence, Known.COMMITTED)
-    return Answer(fence, known)
+    if message.state not in KNOWN:  # of another release: whatever it means, it does not say that nothing was sent
+        return Answer(fence, Known.DONE)
+    known = Known(message.state)
+    return Answer(fence, known, _verdict(message.verdict)[1] if known is Known.DONE else None)
 
 
-def _verdict(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict] | None:
+def _verdict(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict | None]:
     try:
         return verdict_from_proto(message)
     except JobUnreadable as error:
         log.error("verdict_unreadable", reason=str(error))
-        return None
+        return Fence(message.fence.job_id, message.fence.attempt), None

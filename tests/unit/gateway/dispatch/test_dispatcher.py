@@ -772,6 +772,56 @@ class TestVerdicts:
 
         simulate(main)
 
+    @pytest.mark.parametrize("by", ["stream", "inventory"])
+    @pytest.mark.parametrize("on_doubt", [HOLD, RESEND])
+    def test_a_verdict_that_nobody_can_read_is_a_doubt(self, by: str, on_doubt: OnDoubt):
+        """Not under way for ever, and never unsent: `on_doubt` decides. Under HOLD the node keeps it, for a gateway that can read it."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=on_doubt)
+                await world.accept(job)
+                node.stream.ready(job)
+                await quiet()
+                if by == "stream":
+                    node.stream.hear(unreadable=(job.fence,))
+                else:
+                    node.lose()
+                    node.back(inventory=[Answer(job.fence, Known.DONE)])
+                await asyncio.sleep(5)
+                assert job.fence not in node.stream.asked
+                if on_doubt is RESEND:
+                    assert node.offers[-1].fence == (job.id, 2)
+                    assert (job.fence in node.stream.acknowledged) == (by == "stream")
+                    return
+                assert await world.state(job) is RecipientState.IN_DOUBT
+                assert node.stream.acknowledged == []
+                node.lose()
+                node.back(inventory=[Answer(job.fence, Known.DONE, tried(job))])
+                await asyncio.sleep(3)
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert node.stream.acknowledged == [job.fence]
+
+        simulate(main)
+
+    def test_a_verdict_that_nobody_can_read_of_what_was_not_committed(self):
+        """It was certainly not sent: again after a second, under the same fence, and the node forgets its word."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                job = make_job(on_doubt=HOLD)
+                await world.accept(job)
+                node.stream.hear(unreadable=(job.fence,))
+                await asyncio.sleep(7)
+                assert [offered.fence for offered in node.offers] == [job.fence] * 2
+                assert node.stream.acknowledged == [job.fence]
+
+        simulate(main)
+
     def test_an_expired_commit_comes_back_after_a_second(self):
         """No attempt is counted, no event told; it is sent again under the same fence."""
 
@@ -791,7 +841,7 @@ class TestVerdicts:
                 await asyncio.sleep(6)
                 assert [each.fence for each in node.offers] == [job.fence, job.fence]
                 assert world.facts == []
-                assert world.dispatcher.expired == 1
+                assert world.dispatcher.verdicts.expired == 1
                 node.stream.ready(job)
                 await quiet()
                 assert node.stream.commits == [job.fence, job.fence]

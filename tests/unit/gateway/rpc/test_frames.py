@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.link import Known
+from gateway.dispatch.link import Answer, Known
 from gateway.rpc.frames import FRAME_OCTETS, Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
@@ -108,8 +108,8 @@ def test_a_route_survives_the_link():
     assert replace(read, domains=route.domains, policy=route.policy) == route
 
 
-def test_a_verdict_of_another_release_is_left_out():
-    """The frame survives; the attempt ends as a doubt. In an inventory it counts as under way."""
+def test_a_verdict_of_another_release_is_told_apart():
+    """The frame survives; the attempt ends as a doubt. What is unknown of an answer never reads as a word that nothing was sent."""
     frame = node_pb2.DeliverResponse()
     frame.verdicts.append(verdict_to_proto(Fence(b"a", 1), Expired()))
     put_fence(frame.verdicts.add(kind=77).fence, Fence(b"b", 1))
@@ -119,7 +119,8 @@ def test_a_verdict_of_another_release_is_left_out():
     put_fence(frame.found.add(state=99).fence, Fence(b"d", 1))
     heard = heard_from_proto(frame)
     assert heard.verdicts == ((Fence(b"a", 1), Expired()),)
-    assert [(found.fence.job_id, found.known) for found in heard.found] == [(b"c", Known.COMMITTED), (b"d", Known.UNKNOWN)]
+    assert heard.unreadable == (Fence(b"b", 1),)
+    assert heard.found == (Answer(Fence(b"c", 1), Known.DONE, None), Answer(Fence(b"d", 1), Known.DONE, None))
 
 
 def test_credit_of_an_unknown_lane_is_passed_over():
