@@ -233,7 +233,7 @@ class Dispatcher:
             if self._stopping:
                 continue
             before = len(self._window)
-            self._feeder.feed([self._members[node_id] for node_id in sorted(self._members)])
+            self._feeder.feed([self._members[node_id] for node_id in sorted(self._members)], self._clock.monotonic())
             if len(self._window) < before:
                 self._queue.nudge()
 

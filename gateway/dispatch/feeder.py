@@ -1,6 +1,8 @@
 """Which ready job goes to which node now: lanes in order, keys in turn, one pick a job, never beyond credit. Pure.
 
-A job that must run alone (losses.py) waits until a node has nothing in hand; one node at a time is kept quiet for it.
+A job that must run alone (losses.py) waits until a node has nothing in hand; one node at a time is kept quiet for it, and no longer than
+QUIET seconds: a relay that answers nobody may keep a node's hand, or the job itself, for as long as the body's time limit. Then the node is
+fed again; what waits to run alone is tried later, and a suspect that is still under way has long been composed, which is what kills nodes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from gateway.dispatch.window import Window
 from mailgate.job import Job
 from mailgate.mail import Lane
 
+QUIET = 3.0
+"""Seconds for which a node gets nothing else: to end what it has, and again while the job runs."""
+QUIET_AGAIN = 10.0
+"""Seconds until the next node is kept quiet, when one was in vain."""
 TURN = 64
 """Jobs of a key in one turn, before the lane's next key."""
 
@@ -28,6 +34,7 @@ class Feeder:
         self._pickers: dict[str, Picker] = {}
         self._alone: deque[Job] = deque()
         self._quiet: Member | None = None
+        self._quiet_until = self._quiet_again = 0.0
 
     @property
     def alone(self) -> int:
@@ -56,9 +63,9 @@ class Feeder:
         late = {job.id for job in self._alone if job.expire_ms <= now_ms}
         return (self.remove(late) if late else []) + self._window.expired(now_ms)
 
-    def feed(self, members: Sequence[Member]) -> None:
-        """Offer what can be offered. `members` in the order of their ids."""
-        self._feed_alone(members)
+    def feed(self, members: Sequence[Member], now: float) -> None:
+        """Offer what can be offered. `members` in the order of their ids; `now` in monotonic seconds, each second at least."""
+        self._feed_alone(members, now)
         open_members = [member for member in members if member.takes_jobs]
         if not open_members:
             return
@@ -91,13 +98,14 @@ class Feeder:
                 candidates.remove(member)
         return True
 
-    def _feed_alone(self, members: Sequence[Member]) -> None:
-        quiet = self._quiet
-        if quiet is not None and (quiet not in members or not quiet.quiet):
-            quiet = None
+    def _feed_alone(self, members: Sequence[Member], now: float) -> None:
+        quiet = self._kept_quiet(members, now)
         if quiet is None:
-            quiet = self._quiet = self._choose(members)
-        if quiet is None or (quiet.hand and quiet.state is not NodeState.DRAINING):
+            return
+        if quiet.hand and quiet.state is not NodeState.DRAINING:
+            if now >= self._quiet_until:
+                self._quiet_again = now + QUIET_AGAIN
+                self._release(quiet)
             return
         job = None
         if quiet.state is NodeState.READY:
@@ -105,8 +113,21 @@ class Feeder:
         if job is not None:
             self._alone.remove(job)
             self._offer(quiet, job)
+            self._quiet_until = now + QUIET
         elif quiet.state is not NodeState.SUSPECT:
-            quiet.quiet, self._quiet = False, None
+            self._release(quiet)
+
+    def _kept_quiet(self, members: Sequence[Member], now: float) -> Member | None:
+        """The one that is, or is from now on."""
+        quiet = self._quiet
+        if quiet is not None and quiet in members and quiet.quiet:
+            return quiet
+        self._quiet = self._choose(members) if now >= self._quiet_again else None
+        self._quiet_until = now + QUIET
+        return self._quiet
+
+    def _release(self, quiet: Member) -> None:
+        quiet.quiet, self._quiet = False, None
 
     def _choose(self, members: Sequence[Member]) -> Member | None:
         """The least busy of those that take one of the jobs that wait: it is kept quiet from now on."""

@@ -41,7 +41,7 @@ class Member:
         self.reason = ""
         self.load = Load(False, 0, 0)
         self.quiet = False
-        """Gets no new jobs until it has nothing in hand: a job that must be alone is to come."""
+        """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
         self.delivered = 0
         self.heard_at: float | None = None

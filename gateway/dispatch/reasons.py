@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.dispatch.losses import Losses
-from gateway.dispatch.member import Member
+from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Parked, Wait
 from mailgate.mail import Lane, RecipientState
 
@@ -29,11 +29,14 @@ class Reasons:
     def _of_nodes(self, wait: Wait) -> str:
         if not any(member.link is not None for member in self._members.values()):
             return "no node"
-        ready = [member for member in self._members.values() if member.takes_jobs]
-        if not ready:
+        up = [member for member in self._members.values() if member.state is NodeState.READY]
+        if not up:
             return "no node is ready"
         if self._losses.enough_to_be_alone(wait.losses):
             return f"{wait.losses} nodes were lost with it in hand: it goes when one has nothing else"
+        ready = [member for member in up if member.takes_jobs]
+        if not ready:
+            return "a job that must run alone has the node"
         if wait.route and all(member.hand.room(Lane.TRANSACTIONAL, wait.route) == 0 for member in ready):
             return "the nodes' connections are busy"
         return ""

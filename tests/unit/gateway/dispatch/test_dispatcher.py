@@ -986,7 +986,7 @@ class TestLosses:
         simulate(main)
 
     def test_a_suspect_runs_with_nothing_else_in_hand(self):
-        """After two losses it is offered only to a node that has nothing, and that node gets nothing else meanwhile."""
+        """After two losses it is offered only to a node that has nothing, and that node gets nothing else for some seconds."""
 
         async def main() -> None:
             world = World()
@@ -1001,7 +1001,7 @@ class TestLosses:
                 node.stream.verdict(other)
                 await quiet()
                 assert [job.id for job in node.offers] == [other.id, suspect.id]
-                await asyncio.sleep(5)
+                await asyncio.sleep(2.5)
                 assert len(node.offers) == 2
                 node.stream.verdict(suspect)
                 await quiet()

@@ -49,7 +49,7 @@ def test_transactional_first():
     """However long bulk has waited."""
     fed = Fed()
     fed.window.put([make_job(1, lane=Lane.BULK), make_job(2, lane=Lane.BULK), make_job(3)])
-    fed.feeder.feed([member("a", both("out", 2))])
+    fed.feeder.feed([member("a", both("out", 2))], 0.0)
     assert fed.order() == [3, 1]
 
 
@@ -57,7 +57,7 @@ def test_a_key_without_credit_holds_up_nobody():
     """Its jobs wait; the others of the lane go."""
     fed = Fed()
     fed.window.put([make_job(1, key="slow"), make_job(2, key="quick")])
-    fed.feeder.feed([member("a", both("quick", 5))])
+    fed.feeder.feed([member("a", both("quick", 5))], 0.0)
     assert fed.order() == [2]
 
 
@@ -67,11 +67,11 @@ def test_keys_share_the_octets_in_hand():
     fed.window.put([make_job(n, key="big", octets=400) for n in range(1, 9)])
     fed.window.put([make_job(n, key="other", octets=400) for n in range(11, 14)])
     node = member("a", both("big", 10) | both("other", 10), octets=800)
-    fed.feeder.feed([node])
+    fed.feeder.feed([node], 0.0)
     assert fed.order() == [1, 11]
     for _, job in list(fed.offered):
         node.hand.settle(job.fence)
-    fed.feeder.feed([node])
+    fed.feeder.feed([node], 0.0)
     assert fed.order()[2:] == [2, 12]
 
 
@@ -80,7 +80,7 @@ def test_many_jobs_of_a_key_do_not_keep_others_waiting():
     fed = Fed()
     fed.window.put([make_job(n, key="many") for n in range(1, 201)])
     fed.window.put([make_job(1000, key="few")])
-    fed.feeder.feed([member("a", both("many", 500) | both("few", 5))])
+    fed.feeder.feed([member("a", both("many", 500) | both("few", 5))], 0.0)
     assert fed.order().index(1000) <= 64
     assert len(fed.order()) == 201
 
@@ -93,7 +93,7 @@ def test_a_large_job_goes_where_it_fits():
     first.hand.offer(make_job(91, octets=900))
     second.hand.offer(make_job(92, octets=20))
     fed.window.put([make_job(1, octets=500)])
-    fed.feeder.feed([first, second])
+    fed.feeder.feed([first, second], 0.0)
     assert [(node, job.id[15]) for node, job in fed.offered] == [("b", 1)]
 
 
@@ -106,17 +106,17 @@ def test_a_lone_suspect_keeps_one_node_quiet_and_only_one():
     busy.hand.offer(make_job(92))
     fed.feeder.put([make_job(1, losses=2), make_job(2, losses=2)])
     fed.window.put([make_job(3), make_job(4)])
-    fed.feeder.feed([busy, idle])
+    fed.feeder.feed([busy, idle], 0.0)
     assert [(node, job.id[15]) for node, job in fed.offered] == [("a", 3), ("a", 4)]
     idle.hand.settle(make_job(91).fence)
-    fed.feeder.feed([busy, idle])
+    fed.feeder.feed([busy, idle], 0.0)
     assert fed.offered[2:] == [("b", make_job(1, losses=2))]
     idle.hand.settle(make_job(1).fence)
-    fed.feeder.feed([busy, idle])
+    fed.feeder.feed([busy, idle], 0.0)
     assert fed.order()[3:] == [2], "one at a time"
     idle.hand.settle(make_job(2).fence)
     fed.window.put([make_job(5)])
-    fed.feeder.feed([busy, idle])
+    fed.feeder.feed([busy, idle], 0.0)
     assert fed.offered[-1][0] == "b", "the quiet is over"
     assert fed.feeder.alone == 0
 
@@ -129,13 +129,13 @@ def test_a_quiet_node_that_leaves_frees_the_suspects():
     second.hand.offer(make_job(91))
     second.hand.offer(make_job(92))
     fed.feeder.put([make_job(1, losses=2)])
-    fed.feeder.feed([first, second])
+    fed.feeder.feed([first, second], 0.0)
     assert (first.quiet, second.quiet) == (True, False)
     first.report(Load(True, 1, 0, {}))
     second.hand.lose()
     second.report(Load(False, 1, 0, both("out", 5)))
-    fed.feeder.feed([first, second])
-    fed.feeder.feed([first, second])
+    fed.feeder.feed([first, second], 0.0)
+    fed.feeder.feed([first, second], 0.0)
     assert [(node, job.id[15]) for node, job in fed.offered] == [("b", 1)]
 
 
@@ -152,7 +152,7 @@ def test_never_beyond_credit_or_octets(mails, nodes):
         member(f"n{n}", {(lane, f"k{key}"): credit - (lane is Lane.BULK) for lane in Lane for key in range(3)}, octets)
         for n, (credit, octets) in enumerate(nodes)
     ]
-    fed.feeder.feed(members)
+    fed.feeder.feed(members, 0.0)
     offered = {job.id for _, job in fed.offered}
     assert len(offered) == len(fed.offered)
     assert len(offered) + len(fed.window) + fed.feeder.alone == len(jobs)
@@ -165,3 +165,39 @@ def test_never_beyond_credit_or_octets(mails, nodes):
             assert sum(job.lane is Lane.BULK for job in of_key) <= max(0, credit - 1)
         if any(job.losses >= 2 for job in mine):
             assert len(mine) == 1
+
+
+def test_a_node_that_does_not_end_what_it_has_is_kept_quiet_for_some_seconds():
+    """A relay that answers nobody: the least busy node waits for three seconds, gets jobs again for ten, and then waits anew."""
+    fed = Fed()
+    stalled, full = member("a", both("out", 2)), member("b", both("out", 9))
+    fed.window.put([make_job(number) for number in range(1, 7)])
+    fed.feeder.feed([stalled, full], 0.0)
+    assert (len(stalled.hand), len(full.hand)) == (2, 4)
+    fed.feeder.put([make_job(50, losses=2)])
+    quiet_at = []
+    for tenth in range(200):
+        fed.feeder.feed([stalled, full], tenth / 10)
+        if stalled.quiet:
+            quiet_at.append(tenth)
+        assert not full.quiet
+    assert quiet_at == [*range(30), *range(130, 160)]
+    assert fed.feeder.alone == 1
+    for index, job in fed.offered[:6]:
+        if index == "a":
+            stalled.hand.settle(job.fence)
+    fed.feeder.feed([stalled, full], 30.0)
+    assert fed.offered[-1] == ("a", make_job(50, losses=2))
+
+
+def test_a_suspect_that_hangs_does_not_keep_its_node():
+    """It runs alone for three seconds; by then it has been composed, and its node is fed again beside it."""
+    fed = Fed()
+    node = member("a", both("out", 9))
+    fed.feeder.put([make_job(50, losses=2)])
+    fed.feeder.feed([node], 0.0)
+    fed.window.put([make_job(1)])
+    fed.feeder.feed([node], 2.9)
+    assert fed.order() == [50]
+    fed.feeder.feed([node], 3.1)
+    assert fed.order() == [50, 1]
