@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.journal import queries
 from gateway.journal.claims import forget_keys
-from gateway.journal.counts import waiting
+from gateway.journal.counts import timed
 from gateway.journal.forgetting import forget_mails, forgettable
 from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
@@ -120,10 +120,8 @@ class JournalLedger:
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port. With a hundred thousand jobs and more an answer may be a second or two old."""
         if time.monotonic() >= self._counted_until:
-            start = time.monotonic()
-            self._counted = await self._reader.ask(waiting, self._positions.now(), tuple(in_hand))
-            cost = time.monotonic() - start
-            self._counted_until = start + (COUNT_SHARE * cost if cost > COUNT_FREE else 0.0)
+            self._counted, cost = await self._reader.ask(timed, self._positions.now(), tuple(in_hand))
+            self._counted_until = time.monotonic() + (COUNT_SHARE * cost if cost > COUNT_FREE else 0.0)
         return self._counted
 
     async def parked(self) -> Mapping[Parked, int]:
