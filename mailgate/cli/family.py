@@ -75,6 +75,7 @@ class Family:
         finally:
             for child in self.children:
                 child.kill()
+            await asyncio.gather(*(child.gone() for child in self.children))
 
     async def _until(self, stop: Stop, work: Coroutine[Any, Any, object]) -> bool:
         """Whether the work ended before somebody asked to stop; it is cancelled then."""

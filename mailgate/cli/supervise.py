@@ -95,6 +95,11 @@ class Child:
             self.kill()
             await self._process.wait()
 
+    async def gone(self) -> None:
+        """Wait until no process of it runs: one that is still to be reaped would be told of by a loop that is closed."""
+        if self._process is not None:
+            await self._process.wait()
+
     def kill(self) -> None:
         """End it at once, and do not start it again."""
         self._leaving = True

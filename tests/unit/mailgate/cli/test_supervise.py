@@ -53,6 +53,17 @@ def numbers(log: Path) -> list[int]:
     return [int(line.split()[0]) for line in log.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
+async def test_a_killed_child_is_waited_for(tmp_path: Path) -> None:
+    """Only then nothing of it is left to complain; one that never ran need not be waited for."""
+    child = Child("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path / "sleeper.log", lambda *_: None)
+    await child.gone()
+    await child.start()
+    assert child.pid is not None
+    child.kill()
+    await child.gone()
+    assert child.pid is None
+
+
 def test_a_child_that_never_wrote_has_nothing_to_bound(tmp_path: Path) -> None:
     """It has not been started yet."""
     Child("mute", [], {}, tmp_path / "mute.log", lambda *_: None).bound_log()
