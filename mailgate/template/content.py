@@ -9,7 +9,7 @@ from typing import Any
 from minijinja import Environment, TemplateError
 
 from mailgate.mail import Parts
-from mailgate.template.syntax import FUNCTIONS, Unfit, check, words
+from mailgate.template.syntax import FUNCTIONS, Unfit, check
 from mailgate.template.variables import settings
 
 FUEL = 25_000
@@ -54,7 +54,6 @@ class _Part:
         self._engine: Environment | None = None
         self.needs: frozenset[str] = frozenset()
         self._methods: tuple[str, ...] = ()
-        self._words: frozenset[str] = frozenset()
         try:
             if check(source):
                 self._compile()
@@ -74,8 +73,7 @@ class _Part:
         engine.add_template(self._name, self._source)
         self._engine = engine
         self.needs = frozenset(engine.undeclared_variables_in_str(self._source, nested=True)) - FUNCTIONS
-        self._words = frozenset(words(self._source))
-        self._methods = tuple(sorted(self._words & _METHODS))
+        self._methods = tuple([name for name in sorted(_METHODS) if name in self._source])
 
     @property
     def constant(self) -> bool:
@@ -91,7 +89,7 @@ class _Part:
         try:
             if not absent and not holders:
                 return engine.render_template(self._name, **variables)
-            used = {name: value for name, value in holders.items() if name in self._words}
+            used = {name: value for name, value in holders.items() if name in self._source}
             scalars = {name: value for name, value in variables.items() if name not in holders}
             return engine.render_str(settings(used, absent) + self._source, self._name, **scalars)
         except TemplateError as error:

@@ -15,7 +15,6 @@ rules for where a tag begins and ends:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_TAG = 2000
@@ -262,8 +261,3 @@ def _check_filter(source: str, tokens: list[_Token], index: int) -> None:
         call = [(token.kind, token.value) for token in tokens[index + 1 : index + 6]]
         if [*call[:3], *call[4:]] != [("mark", "("), ("name", "attribute"), ("mark", "="), ("mark", ")")] or call[3][0] != "text":
             raise _unfit(source, tokens[index].at, '`map` is taken as map(attribute="…") alone')
-
-
-def words(source: str) -> Iterator[str]:
-    """Whatever could be a name in it, its text included."""
-    return (match[0] for match in re.finditer(r"[^\W\d]\w*", source))

@@ -236,9 +236,9 @@ class Delivery:
         self.tally.compose_time.observe(time.perf_counter() - started)
         return self._made(work, made)
 
-    def _made(self, work: Work, made: Handoff | NotTried) -> bool:
+    def _made(self, work: Work, made: Handoff | NotTried | Tried) -> bool:
         """It waits for a connection now. False: nobody can compose it, and the gateway was told."""
-        if isinstance(made, NotTried):
+        if isinstance(made, NotTried | Tried):
             self._finish(work, made)
             return False
         work.handoff = made

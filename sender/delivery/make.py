@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mailgate.digest import parse_digest
-from mailgate.errors import JobUnreadable, MailgateError
+from mailgate.errors import Invalid, JobUnreadable, MailgateError
 from mailgate.job import JobBody
 from mailgate.telemetry.logs import get_logger
-from mailgate.verdict import NotTried
+from mailgate.verdict import NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 from sender.compose.message import LARGE, vouched
 from sender.delivery.work import Offer
 from sender.pool.handoff import Handoff
 
 Decode = Callable[[bytes], JobBody]
 """A job's bytes to values; raises MailgateError for bytes that are no job."""
+
+MAX_TEXT = 400
+"""Characters of a bounce's text."""
 
 log = get_logger(__name__)
 
@@ -46,11 +49,16 @@ def _octets(name: str, files: Mapping[bytes, bytes]) -> bytes:
     return files[digest]
 
 
-def make(offer: Offer, decode: Decode) -> Handoff | NotTried:
-    """The handoff, or why no node can ever make it. A defect of ours costs this job, not the node."""
+def make(offer: Offer, decode: Decode) -> Handoff | NotTried | Tried:
+    """The handoff, or why no node can ever make it. A template that fails bounces; a defect of ours costs this job, not the node."""
     try:
         body = attach(decode(offer.job), offer.files)
-        message, clean = vouched(body)
+        try:
+            message, clean = vouched(body)
+        except Invalid as error:
+            if not body.content.template:
+                raise
+            return _bounced(offer, body, error)
     except MailgateError as error:
         return NotTried(f"the mail cannot be composed: {error}", hopeless=True)
     except Exception:
@@ -63,3 +71,10 @@ def make(offer: Offer, decode: Decode) -> Handoff | NotTried:
         if not recipients:
             return NotTried("the job has none of the recipients that remain", hopeless=True)
     return Handoff(offer.fence, offer.route, envelope.return_path, recipients, message, envelope.smtputf8, envelope.traceparent, clean)
+
+
+def _bounced(offer: Offer, body: JobBody, error: Invalid) -> Tried:
+    """A caller's variables are the mail's own, and its end is the mail's: with the class that RFC 3463 3.7 has for contents."""
+    indexes = tuple(offer.remaining) or tuple([recipient.index for recipient in body.envelope.recipients])
+    reply = Reply(Phase.COMPOSE, 0, "5.6.0", f"the template cannot be rendered: {error}"[:MAX_TEXT], "content")
+    return Tried((RecipientVerdict(indexes, Outcome.BOUNCED, reply),))
