@@ -4,7 +4,8 @@
 
 Mailgate runs as a user starts it: a gateway and two nodes as processes, journal on disk, ledger on. Its load comes from one Python process;
 Postfix, with its connection cache on, is fed by its own smtp-source in C over connections that stay open. Both hand over to smtp-sink.
-Rounds alternate and medians count. A last round goes to a receiver that keeps a record, to count what was lost and what came twice.
+Rounds alternate and medians count. Last rounds go to a receiver that keeps what it takes, to count what was lost, what came twice, and what
+came without its own values.
 """
 
 from __future__ import annotations
@@ -22,19 +23,43 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.peers.fleet import KEY, Fleet
-from benchmarks.peers.load import Load, Plan, read_receipts
+from benchmarks.peers.load import Load, Plan
 from benchmarks.peers.postfix import Postfix, postfix
 from benchmarks.peers.process import Process, wait_until
 from benchmarks.peers.sinks import SmtpSink, smtp_source
 from benchmarks.peers.witness import Witness
 from benchmarks.report import Report, arguments
-from mailgate.api.mail.v1 import mail_pb2 as mail
+from benchmarks.verification import verify
 
 OCTETS = 2048
 CONNECTIONS = 100
 """Warm connections of each node: the route's one setting that is not its default (the handshake costs nothing from here on)."""
 SESSIONS = 20
 """Postfix: sessions of smtp-source, and parallel deliveries; 50 and 100 were slower on two cores."""
+WINDOW = 250
+"""Unanswered messages of each of four streams: together as many as the SDK's stream has."""
+
+POSTFIX, BATCH, KEYS = "Postfix", "Mailgate, batches of 100", "Mailgate, batches of 100, idempotency keys"
+VARIABLES, STREAM = "Mailgate, batches of 100, own variables", "Mailgate, 4 streams of single mails"
+UNARY, HOLD = "Mailgate, unary from 64 callers", "Mailgate, batches of 100, HOLD"
+
+FIGURES = {
+    POSTFIX: "postfix_per_s",
+    BATCH: "batch_per_s",
+    KEYS: "batch_keys_per_s",
+    VARIABLES: "variables_per_s",
+    STREAM: "stream_per_s",
+    UNARY: "unary_per_s",
+    HOLD: "batch_hold_per_s",
+}
+RATIOS = {
+    "batch_vs_postfix": (BATCH, POSTFIX),
+    "variables_vs_postfix": (VARIABLES, POSTFIX),
+    "stream_vs_postfix": (STREAM, POSTFIX),
+    "unary_vs_postfix": (UNARY, POSTFIX),
+    "hold_vs_resend": (HOLD, BATCH),
+    "idempotency_vs_without": (KEYS, BATCH),
+}
 
 
 @dataclass
@@ -109,35 +134,6 @@ def mailgate_round(fleet: Fleet, sink: SmtpSink, folder: Path, plan: Plan) -> Ro
     return Round(plan.mails, end - result.first_send, result.last_answer - result.first_send, cpu, result.p50_ms, result.p99_ms)
 
 
-def verify(fleet: Fleet, witness: Witness, folder: Path, mails: int) -> tuple[int, int]:
-    """Rounds to a receiver that keeps a record: how many mails never came or are not DELIVERED, and how many came twice."""
-    lost = 0
-    with fleet.door() as door:
-        for kind, batch, callers in (("v1", 100, 4), ("v2", 0, 64)):
-            receipts = folder / f"receipts-{kind}"
-            count = mails if batch else mails // 4
-            plan = Plan(
-                fleet.address,
-                KEY,
-                count,
-                batch=batch,
-                callers=callers,
-                octets=OCTETS,
-                name=kind,
-                domain="witness.example.net",
-                receipts=str(receipts),
-            )
-            with Load(folder, plan) as load:
-                load.result(300)
-            wait_until(lambda: door.waiting() == 0, "the gateway has not settled everything", 120)
-            accepted, _ = read_receipts(receipts)
-            came = {recipient for seen in witness.seen() for recipient in seen.recipients}
-            for mail_id, states in door.states(accepted):
-                lost += states != (mail.RECIPIENT_STATE_DELIVERED,) or accepted[mail_id] not in came
-            lost += count - len(accepted)
-    return lost, len(witness.doubled())
-
-
 class Course:
     """The rounds of all peers, alternating, until there are enough or the time is over."""
 
@@ -148,11 +144,15 @@ class Course:
             return Plan(fleet.address, KEY, mails * scale, octets=OCTETS, name=name, **values)  # type: ignore[arg-type]
 
         batch = {"batch": 100, "callers": 4}
+        streams = {"window": WINDOW, "callers": 4}
         self._runs: dict[str, Callable[[], Round]] = {
-            "Postfix": lambda: postfix_round(server, server_sink, 2000 * scale),
-            "Mailgate, batches of 100": lambda: mailgate_round(fleet, sink, folder, plan("batch", 10_000, **batch)),
-            "Mailgate, unary from 64 callers": lambda: mailgate_round(fleet, sink, folder, plan("unary", 3_000, callers=64)),
-            "Mailgate, batches of 100, HOLD": lambda: mailgate_round(fleet, sink, folder, plan("hold", 10_000, hold=True, **batch)),
+            POSTFIX: lambda: postfix_round(server, server_sink, 2000 * scale),
+            BATCH: lambda: mailgate_round(fleet, sink, folder, plan("batch", 10_000, **batch)),
+            KEYS: lambda: mailgate_round(fleet, sink, folder, plan("keys", 10_000, keys=True, **batch)),
+            VARIABLES: lambda: mailgate_round(fleet, sink, folder, plan("variables", 6_000, variables=True, **batch)),
+            STREAM: lambda: mailgate_round(fleet, sink, folder, plan("stream", 5_000, **streams)),
+            UNARY: lambda: mailgate_round(fleet, sink, folder, plan("unary", 3_000, callers=64)),
+            HOLD: lambda: mailgate_round(fleet, sink, folder, plan("hold", 10_000, hold=True, **batch)),
         }
         self.rounds: dict[str, list[Round]] = {name: [] for name in self._runs}
 
@@ -205,7 +205,7 @@ def measure(report: Report, *, quick: bool) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="end-to-end-")))
         sink, server_sink = (stack.enter_context(SmtpSink(folder)) for _ in range(2))
-        witness = stack.enter_context(Witness(folder))
+        witness = stack.enter_context(Witness(folder, keep=True))
         server = stack.enter_context(postfix(relay=server_sink.port, concurrency=SESSIONS))
         to_witness = {"relays": [f"smtp://127.0.0.1:{witness.port}"], "domains": ["witness.example.net"], "connections": 20}
         fleet = Fleet(folder, sink.port, route={"connections": CONNECTIONS}, settings={"routes.witness": to_witness})
@@ -213,22 +213,20 @@ def measure(report: Report, *, quick: bool) -> None:
         course = Course(fleet, sink, server, server_sink, folder, quick=quick)
         course.warm_up(fleet, sink, server, server_sink, folder)
         course.run(3 if quick else 5, began + (30 if quick else 600))
-        lost, doubled = verify(fleet, witness, folder, 2_000 if quick else 20_000)
+        verdict = verify(fleet, witness, folder, 2_000 if quick else 20_000)
         processes: list[Process] = [*fleet.processes, sink]
         peaks = {process.name: process.peak_mb() for process in processes} | {"postfix, all daemons": server.peak_mb()}
     write_tables(report, course, peaks)
     rates = {name: course.median(name, lambda one: one.rate) for name in course.rounds}
-    base, batch, unary, hold = rates.values()
-    report.figure("postfix_per_s", base)
-    report.figure("batch_per_s", batch)
-    report.figure("unary_per_s", unary)
-    report.figure("batch_hold_per_s", hold)
-    report.figure("unary_p99_ms", course.median("Mailgate, unary from 64 callers", lambda one: one.p99_ms))
-    report.figure("lost", lost)
-    report.figure("doubled", doubled)
-    report.ratio("batch_vs_postfix", batch / base)
-    report.ratio("unary_vs_postfix", unary / base)
-    report.ratio("hold_vs_resend", hold / batch)
+    for name, figure in FIGURES.items():
+        report.figure(figure, rates[name])
+    report.figure("unary_p99_ms", course.median(UNARY, lambda one: one.p99_ms))
+    report.figure("stream_p99_ms", course.median(STREAM, lambda one: one.p99_ms))
+    report.figure("lost", verdict.lost)
+    report.figure("doubled", verdict.doubled)
+    report.figure("misrendered", verdict.misrendered)
+    for ratio, (one, other) in RATIOS.items():
+        report.ratio(ratio, rates[one] / rates[other])
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Load on a gateway, as a process of its own: batches or single mails from some callers; every receipt in a file, and a summary in JSON.
+"""Load on a gateway, as a process of its own: batches, single mails or streams; every receipt in a file, and a summary in JSON.
 
 Each mail has a recipient of its own, so that whoever receives can tell it. A line of the receipts is `mail_id TAB recipient` for what the
 gateway vouched for, `- TAB recipient` for what a failed call carried: nobody knows whether that was accepted.
@@ -11,54 +11,24 @@ import json
 import random
 import signal
 import sys
-import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import grpc
 
-from mailgate.api.mail.v1 import mail_pb2 as mail
 from mailgate.api.mail.v1 import mail_service_pb2 as service
-from mailgate.api.mail.v1 import mail_service_pb2_grpc as service_grpc
 
 from .door import OPTIONS
 from .process import Process
+from .record import Plan, Record, Result
 
+SERVICE = "/mailgate.api.mail.v1.MailService"
+PAUSE = 0.1
+"""Seconds, more or less, after a call that failed."""
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to send. `batch` 0: SendMail, one mail a call. `rate`: mails a second over all callers; 0: as fast as it goes."""
-
-    address: str
-    key: str
-    mails: int
-    batch: int = 0
-    callers: int = 1
-    octets: int = 2048
-    hold: bool = False
-    rate: float = 0.0
-    name: str = "m"
-    domain: str = "sink.example.net"
-    receipts: str = ""
-
-
-@dataclass
-class Result:
-    """What came of it. Times are seconds of time.monotonic(); latencies, of calls that were answered, are in milliseconds."""
-
-    first_send: float = 0.0
-    last_answer: float = 0.0
-    mails: int = 0
-    refused: int = 0
-    failed_calls: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    p50_ms: float = 0.0
-    p99_ms: float = 0.0
-    max_ms: float = 0.0
-    cpu: float = 0.0
+Metadata = tuple[tuple[str, str], ...]
+Stream = grpc.aio.StreamStreamCall[Any, Any]
 
 
 class Load(Process):
@@ -103,108 +73,108 @@ def read_receipts(path: str | Path) -> tuple[dict[str, str], set[str]]:
 
 
 class Caller:
-    """All callers of one process share this: the count of what is left, the file, the latencies."""
+    """A call after the other: batches or single mails."""
 
-    def __init__(self, plan: Plan, channel: grpc.aio.Channel, receipts: TextIO | None) -> None:
-        self._plan, self._receipts = plan, receipts
-        self._next = 0
-        self._latencies: list[float] = []
-        self._errors: Counter[str] = Counter()
-        self.result = Result()
-        self.stopped = False
-        shared = mail.Mail(
-            from_address=mail.Address(email="sender@example.com"),
-            parts=mail.Parts(subject="A mail of the load", text=text_of(plan.octets)),
-            on_doubt=mail.ON_DOUBT_HOLD if plan.hold else mail.ON_DOUBT_RESEND,
-        )
-        self._shared = shared
-        self._encoded = service.SendMailRequest(mail=shared).SerializeToString()
-        self._send = channel.unary_unary("/mailgate.api.mail.v1.MailService/SendMail")
-        self._began = time.monotonic()
+    def __init__(self, record: Record, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+        self._record, self._metadata = record, metadata
+        self._send = channel.unary_unary(f"{SERVICE}/SendMail")
+        self._send_batch = channel.unary_unary(f"{SERVICE}/BatchSendMail")
 
-    async def run(self, stub: service_grpc.MailServiceStub) -> None:
-        """One caller: a call after the other."""
-        size = self._plan.batch or 1
-        while self._next < self._plan.mails and not self.stopped:
-            first = self._next
-            self._next += size
-            if self._plan.rate:
-                await asyncio.sleep(max(0.0, self._began + first / self._plan.rate - time.monotonic()))
-            await self._call(
-                stub, [f"{self._plan.name}.{n}@{self._plan.domain}" for n in range(first, min(first + size, self._plan.mails))]
-            )
+    async def run(self) -> None:
+        """Until there is no more."""
+        size = self._record.plan.batch
+        while numbers := await self._record.take(size or 1):
+            await self._call(numbers, self._batch if size else self._single)
 
-    async def _call(self, stub: service_grpc.MailServiceStub, recipients: list[str]) -> None:
-        metadata = (("authorization", f"Bearer {self._plan.key}"),)
-        request, method = self._request(stub, recipients)
-        start = time.monotonic()
-        self.result.first_send = self.result.first_send or start
+    async def _call(self, numbers: range, call: Callable[[range], Awaitable[None]]) -> None:
         try:
-            answer = await method(request, metadata=metadata, timeout=30)
+            await call(numbers)
         except grpc.aio.AioRpcError as error:
-            self._errors[f"{error.code().name}: {error.details()}"] += 1
-            self.result.failed_calls += 1
-            self._write([("-", recipient) for recipient in recipients])
-            await asyncio.sleep(0.05 + 0.1 * random.random())
-            return
-        self._latencies.append(time.monotonic() - start)
-        self.result.last_answer = time.monotonic()
-        self._note(answer, recipients)
+            self._record.failed(error, numbers)
+            await asyncio.sleep(PAUSE * (0.5 + random.random()))
 
-    def _request(self, stub: service_grpc.MailServiceStub, recipients: list[str]):  # noqa: ANN202 (stubs have no common type)
-        """What all mails share is encoded once, as smtp-source makes its mail once: messages of protobuf merge by concatenation."""
-        if self._plan.batch:
-            request = service.BatchSendMailRequest(shared=self._shared)
-            for recipient in recipients:
-                request.entries.add().to.add(email=recipient)
-            return request, stub.BatchSendMail
-        single = service.SendMailRequest()
-        single.mail.to.add(email=recipients[0])
-        return self._encoded + single.SerializeToString(), self._send
+    async def _single(self, numbers: range) -> None:
+        request = self._record.letters.send(numbers[0])
+        since = self._record.sent()
+        answer = await self._send(request, metadata=self._metadata, timeout=30)
+        self._record.answered(since)
+        self._record.accepted([(service.SendMailResponse.FromString(answer).receipt.mail_id, numbers[0])])
 
-    def _note(self, answer: bytes | service.BatchSendMailResponse, recipients: list[str]) -> None:
-        if isinstance(answer, bytes):
-            self.result.mails += 1
-            if self._receipts is not None:
-                self._write([(service.SendMailResponse.FromString(answer).receipt.mail_id, recipients[0])])
-            return
-        good = [(result.receipt.mail_id, to) for result, to in zip(answer.results, recipients, strict=True) if result.HasField("receipt")]
-        self.result.mails += len(good)
-        self.result.refused += len(recipients) - len(good)
-        self._write(good)
-
-    def _write(self, pairs: list[tuple[str, str]]) -> None:
-        if self._receipts is not None:
-            self._receipts.write("".join(f"{mail_id}\t{recipient}\n" for mail_id, recipient in pairs))
-            self._receipts.flush()
-
-    def finish(self) -> Result:
-        """The summary."""
-        ordered = sorted(self._latencies) or [0.0]
-        self.result.p50_ms = ordered[len(ordered) // 2] * 1000
-        self.result.p99_ms = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] * 1000
-        self.result.max_ms = ordered[-1] * 1000
-        self.result.errors = dict(self._errors.most_common(10))
-        self.result.cpu = time.process_time()
-        return self.result
+    async def _batch(self, numbers: range) -> None:
+        request = self._record.letters.batch(numbers).SerializeToString()
+        since = self._record.sent()
+        answer = service.BatchSendMailResponse.FromString(await self._send_batch(request, metadata=self._metadata, timeout=30))
+        self._record.answered(since)
+        results = list(zip(answer.results, numbers, strict=True))
+        self._record.accepted([(result.receipt.mail_id, number) for result, number in results if result.HasField("receipt")])
+        for result, _ in results:
+            if result.HasField("error"):
+                self._record.refused(1, result.error.message)
 
 
-def text_of(octets: int) -> str:
-    """Plain 7-bit text of that size once its line ends are CRLF."""
-    line = "The quick brown fox jumps over the lazy dog and writes a line of seventy.\n"
-    whole, rest = divmod(octets, len(line) + 1)
-    return line * whole + "x" * max(0, rest - 2) + "\n"
+class Streamer:
+    """A stream of single mails; when it breaks, another one. `plan.window` messages of it at most are unanswered."""
+
+    def __init__(self, record: Record, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+        self._record, self._metadata = record, metadata
+        self._open = channel.stream_stream(f"{SERVICE}/StreamMail")
+        self._unanswered: dict[int, float] = {}
+        self._room = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until there is no more, and all is answered."""
+        while numbers := await self._record.take(1):
+            call = self._open(metadata=self._metadata)
+            reading = asyncio.ensure_future(self._read(call))
+            try:
+                await self._write(call, numbers[0])
+                await reading
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await asyncio.wait((reading,))
+                failure = reading.exception()
+                if not isinstance(failure, grpc.aio.AioRpcError):
+                    raise
+                self._record.failed(failure, self._unanswered)
+                await asyncio.sleep(PAUSE * (0.5 + random.random()))
+            self._unanswered.clear()
+
+    async def _write(self, call: Stream, first: int) -> None:
+        number = first
+        while True:
+            self._unanswered[number] = self._record.sent()
+            await call.write(self._record.letters.streamed(number))
+            while len(self._unanswered) >= self._record.plan.window and not call.done():
+                self._room.clear()
+                await self._room.wait()
+            if call.done() or not (numbers := await self._record.take(1)):
+                break
+            number = numbers[0]
+        await call.done_writing()
+
+    async def _read(self, call: Stream) -> None:
+        """Raises AioRpcError when the stream has not ended well."""
+        try:
+            while (frame := await call.read()) is not grpc.aio.EOF:
+                receipts = service.StreamMailResponse.FromString(frame).receipts
+                for each in receipts:
+                    self._record.answered(self._unanswered.pop(each.sequence))
+                    if each.HasField("error"):
+                        self._record.refused(1, each.error.message)
+                self._record.accepted([(each.receipt.mail_id, each.sequence) for each in receipts if each.HasField("receipt")])
+                self._room.set()
+        finally:
+            self._room.set()
 
 
 async def send(plan: Plan, receipts: TextIO | None) -> Result:
     """Send it all."""
+    record = Record(plan, receipts)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(record, "stopped", True))
+    metadata = (("authorization", f"Bearer {plan.key}"),)
     async with grpc.aio.insecure_channel(plan.address, options=OPTIONS) as channel, asyncio.TaskGroup() as callers:
-        caller = Caller(plan, channel, receipts)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(caller, "stopped", True))
-        stub = service_grpc.MailServiceStub(channel)
         for _ in range(plan.callers):
-            callers.create_task(caller.run(stub))
-    return caller.finish()
+            callers.create_task((Streamer if plan.window else Caller)(record, channel, metadata).run())
+    return record.finish()
 
 
 def main(argv: Sequence[str]) -> None:
