@@ -90,6 +90,7 @@ class Gateway:
             random.random,
             early=backends.early,
             recovering=backends.recovering,
+            calls=lambda: sum(self._admission.tally.mails.values()),
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(

@@ -16,6 +16,7 @@ from gateway.dispatch.clock import Clock
 from gateway.dispatch.committer import Committer
 from gateway.dispatch.doubts import Answered, Doubt, Doubts
 from gateway.dispatch.feeder import Feeder
+from gateway.dispatch.lateness import Lateness
 from gateway.dispatch.link import Heard, Hello
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
@@ -44,7 +45,7 @@ EXPIRY_SWEEP = 5.0
 
 
 class Dispatcher:
-    """See the module. `members` is the fleet's; `early`: see committer.py; `recovering`: the gateway did not stop cleanly last time."""
+    """See the module. `members`: the fleet's; `early`: committer.py; `recovering`: the last stop was not clean; `calls`: lateness.py."""
 
     def __init__(
         self,
@@ -59,18 +60,20 @@ class Dispatcher:
         *,
         early: bool,
         recovering: bool,
+        calls: Callable[[], int],
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
         self._unwatched = Unwatched()
         self._losses = Losses(options.losses_alone, options.losses_dead)
         self._doubts = Doubts(options.doubt_wait.total_seconds())
-        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer)
+        self._more = asyncio.Event()
+        self._lateness = Lateness(clock, calls, self._more.set)
+        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer, self._lateness.may_go)
         self.committer = Committer(ledger, clock, early, self._ready_again)
         self._returns = Returns(ledger, self._ready_again)
         backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
         self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
-        self._more = asyncio.Event()
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(
@@ -98,7 +101,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as tasks:
             for task in (self._refill, self._feed, self._tick):
                 tasks.create_task(task(), name=task.__qualname__)
-            for part in (self.committer, self._returns, self.settler, self._claims, self._parked):
+            for part in (self.committer, self._returns, self.settler, self._claims, self._parked, self._lateness):
                 tasks.create_task(part.run(), name=type(part).__name__)
             tasks.create_task(self._watch_storage(), name="storage")
 
@@ -179,7 +182,7 @@ class Dispatcher:
         member.hand.offer(job)
         member.link.offer(job)
         member.offered += 1
-        self.handed[job.lane].observe((self._clock.now_ms() - job.accept_ms) / 1000)
+        self.handed[job.lane].observe(self._lateness.fed(job) / 1000)
 
     def _answer(self, member: Member, answered: Answered) -> None:
         if answered.adopt:

@@ -28,9 +28,17 @@ TURN = 64
 class Feeder:
     """`feed` is called whenever jobs, credit or nodes have come; `offer` hands a job to a node's link and never waits."""
 
-    def __init__(self, window: Window, losses: Losses, make_picker: Callable[[str], Picker], offer: Callable[[Member, Job], None]) -> None:
+    def __init__(
+        self,
+        window: Window,
+        losses: Losses,
+        make_picker: Callable[[str], Picker],
+        offer: Callable[[Member, Job], None],
+        may_go: Callable[[Job], bool],
+    ) -> None:
+        """`may_go`: whether a job need not wait for younger ones (yielding.py)."""
         self._window, self._losses = window, losses
-        self._make_picker, self._offer = make_picker, offer
+        self._make_picker, self._offer, self._may_go = make_picker, offer, may_go
         self._pickers: dict[str, Picker] = {}
         self._alone: deque[Job] = deque()
         self._quiet: Member | None = None
@@ -87,7 +95,7 @@ class Feeder:
         candidates = [member for member in members if member.hand.room(lane, site_key) > 0]
         for _ in range(TURN):
             job = self._window.peek(lane, site_key)
-            if job is None or not candidates:
+            if job is None or not candidates or not self._may_go(job):
                 return False
             member = self._picker(job.route).pick(candidates)
             if not member.hand.admits(job):

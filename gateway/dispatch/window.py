@@ -117,14 +117,14 @@ class Window:
         if queue is None:
             queue = self._queues[slot] = deque()
             self._lanes[job.lane].append(job.site_key)
-        octets = len(job.envelope) + len(job.content)
+        octets = job.size
         self._count += 1
         self.size += octets
         self._sizes[slot] = self._sizes.get(slot, 0) + octets
         return queue
 
     def _forget(self, job: Job) -> None:
-        octets = len(job.envelope) + len(job.content)
+        octets = job.size
         self._count -= 1
         self.size -= octets
         self._sizes[job.lane, job.site_key] -= octets

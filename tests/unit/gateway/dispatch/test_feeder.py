@@ -23,7 +23,9 @@ class Fed:
     def __init__(self) -> None:
         self.window = Window(100_000, 10**9)
         self.offered: list[tuple[str, Job]] = []
-        self.feeder = Feeder(self.window, Losses(2, 3), lambda _: make_picker("least_connections", lambda: 0.5), self.offer)
+        self.feeder = Feeder(
+            self.window, Losses(2, 3), lambda _: make_picker("least_connections", lambda: 0.5), self.offer, lambda _job: True
+        )
 
     def offer(self, member: Member, job: Job) -> None:
         member.hand.offer(job)

@@ -276,7 +276,7 @@ class World:
         self.ledger = GroupLedger(latency)
         self.registry = MemoryRegistry()
         self.options = DispatchOptions(**options)
-        self.early = early
+        self.early, self.calls = early, 0
         self.nodes: dict[str, Node] = {}
         self.facts: list[Fact] = []
         self.members: dict[str, Member] = {}
@@ -316,6 +316,7 @@ class World:
             lambda: 0.5,
             early=self.early,
             recovering=recovering,
+            calls=lambda: self.calls,
         )
         self.fleet = Fleet(self.registry, self.dial, self.dispatcher, self.members, lambda: 0.5, self.options.node_bytes)
         await self.dispatcher.recover()

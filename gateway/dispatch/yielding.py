@@ -1,0 +1,60 @@
+"""How fast old mail goes out while new mail comes in: as fast as leaves the event loop time for calls. Pure.
+
+A call takes some ten turns of the loop before it is answered, and gRPC takes one call after the other, so when a backlog makes each turn
+two milliseconds long, new mail waits for seconds though the machine could take it. Old mail has waited already: while calls come, it is fed
+at a rate that falls when the loop is later than so many calls can bear, and rises when it is not (additive increase, multiplicative
+decrease; it begins low). Without calls it goes as fast as it can, and what is young is never held back.
+"""
+
+from __future__ import annotations
+
+OLD_MS = 1000
+"""Milliseconds since its acceptance from which a job is old: what streams through is not."""
+SHARE, LATEST = 0.3, 0.02
+"""Seconds that a timer may come late in the mean: SHARE divided by the calls a second, which leaves each call three such turns; at most
+LATEST. 200 calls a second bear 1.5 ms."""
+BEGIN, SLOWEST, STEP = 2000.0, 1000.0, 100.0
+"""Jobs a second: where a backlog begins, what it always gets, and what is added at each look at a loop that is in time."""
+FORGET = 0.8
+"""Of what is known of the rate of calls, at each look; a second later a tenth of it is left."""
+FEW = 1.0
+"""Calls a second that old mail does not yield to."""
+
+
+class Yielding:
+    """One a gateway. `look` ten times a second; `allows` before each job; `fed` after."""
+
+    def __init__(self) -> None:
+        self.rate: float | None = None
+        """Jobs a second; None: as many as can."""
+        self._calls = 0.0
+        self._fed = 0
+        self._tokens = 0.0
+        self._at = 0.0
+
+    def look(self, seconds: float, late: float, calls: int) -> None:
+        """`late`: how late timers came in the mean, over the last `seconds`; `calls` came in them."""
+        fed, self._fed = self._fed / seconds, 0
+        self._calls = FORGET * self._calls + (1 - FORGET) * calls / seconds
+        if self._calls < FEW:
+            self.rate = None
+        elif self.rate is None:
+            self.rate = BEGIN
+        elif late > min(LATEST, SHARE / self._calls):
+            self.rate = max(SLOWEST, min(self.rate, max(fed, SLOWEST)) * 0.8)
+        elif fed > self.rate / 2:
+            self.rate += STEP
+
+    def allows(self, now: float, waited_ms: int) -> bool:
+        """A job that has waited so long may be fed now."""
+        if self.rate is None or waited_ms < OLD_MS:
+            return True
+        self._tokens = min(self._tokens + (now - self._at) * self.rate, max(1.0, self.rate * 0.02))
+        self._at = now
+        return self._tokens >= 1
+
+    def fed(self, waited_ms: int) -> None:
+        """It was."""
+        if waited_ms >= OLD_MS:
+            self._fed += 1
+            self._tokens -= 1
