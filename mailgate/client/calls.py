@@ -17,6 +17,9 @@ T = TypeVar("T")
 Call = Callable[[GatewayClient, float], Awaitable[T]]
 """One try at a gateway, with the seconds that it may take."""
 
+SHORTEST = 0.001
+"""Seconds that a try may take at least: gRPC wants a deadline in the future."""
+
 
 class Calls:
     """See MailClient for the rules."""
@@ -62,20 +65,23 @@ class Calls:
         Raises:
             Unanswered: the gateway that may have stored it did not come back in time.
         """
-        end = asyncio.get_running_loop().time() + within
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
         last: Unavailable | None = None
         lacking: frozenset[Gateway] = frozenset()
         tries = 0
         while True:
             try:
-                gateway = await self._gateways.free(end, key if own else "", but=lacking)
+                gateway = self._gateways.pick(key if own else "", but=lacking) or await self._gateways.free(
+                    end, key if own else "", but=lacking
+                )
             except Unavailable:
                 if last is not None:
                     raise last from None
                 raise
             tries += 1
             try:
-                return await _attempt(gateway, call, end)
+                return await call(gateway.client, max(end - loop.time(), SHORTEST))
             except Unanswered as error:
                 error.idempotency_key = key
                 return await self._find_out(gateway, call, end, error)
@@ -109,9 +115,8 @@ def rest(gateway: Gateway, tries: int, error: Unavailable) -> None:
     gateway.rests_until = max(gateway.rests_until, until)
 
 
-async def _attempt(gateway: Gateway, call: Call[T], end: float) -> T:
-    seconds = end - asyncio.get_running_loop().time()
-    return await call(gateway.client, max(seconds, 0.001))
+def _attempt(gateway: Gateway, call: Call[T], end: float) -> Awaitable[T]:
+    return call(gateway.client, max(end - asyncio.get_running_loop().time(), SHORTEST))
 
 
 async def _wait(tries: int, error: MailgateError, end: float) -> None:

@@ -111,11 +111,15 @@ class GatewayClient:
     ) -> Receipt:
         """Hand in one mail; it is durable when this returns. With `wait` (seconds) the receipt says what became of the first attempts."""
         request = encoded(lambda: encode.send_request(mail, idempotency_key))
-        request.validate_only = validate_only
+        if validate_only:
+            request.validate_only = True
         if wait is not None:
             request.wait.CopyFrom(times.duration(wait))
             within = max(within, wait + WAIT_MARGIN)
-        answer = await _answer(self._mails.SendMail(request, timeout=within, metadata=self._metadata))
+        try:
+            answer = await self._mails.SendMail(request, timeout=within, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
         return mails.receipt_from_proto(answer.receipt)
 
     async def send_batch(

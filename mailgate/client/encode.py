@@ -27,7 +27,9 @@ def encoded(make: Callable[[], T]) -> T:
 
 def send_request(mail: Mail, key: str) -> mail_service_pb2.SendMailRequest:
     """A mail with its idempotency key; empty: none."""
-    return mail_service_pb2.SendMailRequest(mail=mails.mail_to_proto(mail), idempotency_key=key)
+    request = mail_service_pb2.SendMailRequest(idempotency_key=key)
+    mails.fill_mail(request.mail, mail)
+    return request
 
 
 def batch_request(shared: Mail, entries: Iterable[BatchEntry], key: str) -> mail_service_pb2.BatchSendMailRequest:

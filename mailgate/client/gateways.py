@@ -79,12 +79,15 @@ class Gateways:
         `reading`: one that has refused mail for now will do.
         """
         now = asyncio.get_running_loop().time()
-        if key:
-            order = sorted(self.all, key=lambda gateway: crc32(f"{gateway.address} {key}".encode(errors="replace")))
+        if key and len(self.all) > 1:
+            order: Sequence[Gateway] = sorted(self.all, key=lambda each: crc32(f"{each.address} {key}".encode(errors="replace")))
         else:
-            self._turn = (self._turn + 1) % len(self.all)
-            order = [*self.all[self._turn :], *self.all[: self._turn]]
-        return next((each for each in order if each not in but and (reading or each.rests_until <= now) and each.ready), None)
+            self._turn = turn = (self._turn + 1) % len(self.all)
+            order = (*self.all[turn:], *self.all[:turn]) if turn else self.all
+        for gateway in order:
+            if gateway not in but and (reading or gateway.rests_until <= now) and gateway.ready:
+                return gateway
+        return None
 
     async def free(self, until: float, key: str = "", *, but: frozenset[Gateway] = frozenset(), reading: bool = False) -> Gateway:
         """The same; it waits for one, up to `until` (on the loop's clock).
