@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.headerregistry import Address as EmailAddress
 from itertools import count, repeat
 from pathlib import Path
@@ -155,6 +155,15 @@ def fresh(parts: Parts) -> list[JobBody]:
     return found
 
 
+def personal() -> list[JobBody]:
+    """Decoded jobs of a batch with variables, its templates compiled."""
+    own = Parts(f"{HTML.subject}, {{{{ name }}}}", f"Dear {{{{ name }}}}\n{HTML.text}", f"<h1>{{{{ name }}}}</h1>{HTML.html}")
+    named = [replace(entry, variables=b'{"name": "Ann %d"}' % next(SERIAL)) for entry in entries()]
+    first, *rest = [decode_body(job.envelope + job.content) for job in draft(own, named)]
+    compose(first)
+    return rest
+
+
 def facts() -> Iterable[tuple[Fact, ...]]:
     """Frames of what became durable."""
     frame = tuple(Fact(job.tenant, mail_of(job.id), 0, 2, EventType.DELIVERED, RecipientState.DELIVERED, NOW_MS) for job in jobs()[:100])
@@ -229,6 +238,7 @@ def composing() -> dict[str, Piece]:
         "compose_text_by_email": Piece(with_email, lambda: fresh(TEXT)[:32]),
         "compose_html_fresh": Piece(compose, lambda: fresh(HTML)),
         "compose_html_again": Piece(compose, lambda: again(HTML)),
+        "compose_html_with_variables": Piece(compose, personal),
         "compose_html_by_email": Piece(with_email, lambda: fresh(HTML)[:32]),
     }
 
@@ -258,6 +268,7 @@ RATIOS = {
     "compose_vs_email": ("compose_text_by_email", "compose_text_fresh"),
     "compose_again_vs_email": ("compose_text_by_email", "compose_text_again"),
     "compose_html_vs_email": ("compose_html_by_email", "compose_html_fresh"),
+    "compose_with_variables_vs_email": ("compose_html_by_email", "compose_html_with_variables"),
     "compose_html_again_vs_email": ("compose_html_by_email", "compose_html_again"),
     "decode_vs_protobuf": ("decode_by_protobuf", "decode_body"),
     "observe_vs_prometheus": ("observe_by_prometheus", "observe"),
