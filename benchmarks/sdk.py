@@ -2,7 +2,7 @@
 
     python benchmarks/sdk.py [--quick] [--json]
 
-Both send the same mail (2 KB, one recipient), each with a key of its own, from 16 callers of one event loop. Rounds alternate; the callers
+Both send the same mail (2 KB, one recipient), each with a key of its own, from 16 callers of one loop. Short rounds alternate; the callers
 share one channel in either case. A gateway with its journal on disk answers; no node is started, so that only the accept is measured.
 `ratios.sdk_vs_stub` is the CPU time of a call in this process, SDK over stub: the gateway's share of the machine does not hide it.
 `ratios.sdk_vs_stub_elapsed` is the same by the clock.
@@ -11,6 +11,7 @@ share one channel in either case. A gateway with its journal on disk answers; no
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 import time
@@ -73,6 +74,7 @@ async def spend(send: Callable[[], Awaitable[object]], calls: int) -> Cost:
             left -= 1
             await send()
 
+    gc.collect()
     cpu, began = time.process_time(), time.monotonic()
     async with asyncio.TaskGroup() as tasks:
         for _ in range(CALLERS):
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             fleet.gateway.start()
             fleet.wait_accepting()
-            rounds, calls = (7, 1000) if options.quick else (15, 4000)
+            rounds, calls = (40, 250) if options.quick else (100, 500)
             found = uvloop.run(measure(fleet.address, rounds, calls))
         finally:
             fleet.kill()

@@ -110,7 +110,10 @@ class GatewayClient:
         within: float = CALL_TIMEOUT,
     ) -> Receipt:
         """Hand in one mail; it is durable when this returns. With `wait` (seconds) the receipt says what became of the first attempts."""
-        request = encoded(lambda: encode.send_request(mail, idempotency_key))
+        try:
+            request = encode.send_request(mail, idempotency_key)
+        except ValueError as error:
+            raise encode.unfit(error) from None
         if validate_only:
             request.validate_only = True
         if wait is not None:

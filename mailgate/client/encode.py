@@ -22,7 +22,12 @@ def encoded(make: Callable[[], T]) -> T:
     try:
         return make()
     except ValueError as error:
-        raise Invalid.field("request", f"a value cannot be encoded: {error}") from None
+        raise unfit(error) from None
+
+
+def unfit(error: ValueError) -> Invalid:
+    """What `encoded` raises of what protobuf has raised."""
+    return Invalid.field("request", f"a value cannot be encoded: {error}")
 
 
 def send_request(mail: Mail, key: str) -> mail_service_pb2.SendMailRequest:

@@ -10,7 +10,6 @@ from mailgate.ids import event_id, format_id, parse_id
 from mailgate.mail import (
     Address,
     Attachment,
-    AttemptRecord,
     BatchEntry,
     Event,
     EventType,
@@ -24,7 +23,8 @@ from mailgate.mail import (
     Recipient,
     RecipientState,
 )
-from mailgate.rpc.times import duration, duration_ms, milliseconds, timestamp
+from mailgate.rpc.attempts import attempt_from_proto, attempt_to_proto
+from mailgate.rpc.times import duration_ms, milliseconds, timestamp
 
 
 def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
@@ -161,8 +161,8 @@ def fill_receipt(message: mail_pb2.Receipt, receipt: Receipt) -> None:
 
 def receipt_from_proto(message: mail_pb2.Receipt) -> Receipt:
     """For a client."""
-    mail_id = parse_id(message.mail_id, "receipt.mail_id") if message.mail_id else b""
-    recipients = tuple([recipient_from_proto(each) for each in message.recipients])
+    mail_id = bytes.fromhex(message.mail_id.replace("-", ""))  # a gateway's own: it need not be checked
+    recipients = tuple([recipient_from_proto(each) for each in message.recipients]) if message.recipients else ()
     return Receipt(mail_id, milliseconds(message.accept_time), message.wait_elapsed, recipients, message.replayed)
 
 
@@ -176,7 +176,7 @@ def recipient_to_proto(recipient: Recipient) -> mail_pb2.Recipient:
         wait_reason=recipient.wait_reason,
     )
     if recipient.last_attempt is not None:
-        message.last_attempt.CopyFrom(_attempt(recipient.last_attempt))
+        message.last_attempt.CopyFrom(attempt_to_proto(recipient.last_attempt))
     if recipient.update_ms:
         message.update_time.CopyFrom(timestamp(recipient.update_ms))
     if recipient.next_attempt_ms is not None:
@@ -193,7 +193,7 @@ def recipient_from_proto(message: mail_pb2.Recipient) -> Recipient:
         attempts=message.attempts,
         update_ms=milliseconds(message.update_time),
         next_attempt_ms=milliseconds(message.next_attempt_time) if message.HasField("next_attempt_time") else None,
-        last_attempt=_attempt_record(message.last_attempt) if message.HasField("last_attempt") else None,
+        last_attempt=attempt_from_proto(message.last_attempt) if message.HasField("last_attempt") else None,
         wait_reason=message.wait_reason,
     )
 
@@ -214,7 +214,7 @@ def event_to_proto(event: Event) -> mail_pb2.Event:
         metadata=event.metadata,
     )
     if event.attempt is not None:
-        message.attempt.CopyFrom(_attempt(event.attempt))
+        message.attempt.CopyFrom(attempt_to_proto(event.attempt))
     return message
 
 
@@ -230,7 +230,7 @@ def event_from_proto(message: mail_pb2.Event, tenant: str = "") -> Event:
         type=EventType(message.type),
         state=RecipientState(message.state),
         time_ms=milliseconds(message.event_time),
-        attempt=_attempt_record(message.attempt) if message.HasField("attempt") else None,
+        attempt=attempt_from_proto(message.attempt) if message.HasField("attempt") else None,
         tags=tuple(message.tags),
         metadata=dict(message.metadata),
     )
@@ -278,41 +278,3 @@ def _on_doubt(number: int, field: str) -> OnDoubt:
         return OnDoubt(number)
     except ValueError:
         raise Invalid.field(f"{field}.on_doubt", f"{number} is no choice that this gateway knows: give RESEND or HOLD") from None
-
-
-def _attempt(record: AttemptRecord) -> mail_pb2.Attempt:
-    message = mail_pb2.Attempt(
-        number=record.number,
-        duration=duration(record.duration_ms / 1000),
-        node_id=record.node_id,
-        site=record.site,
-        remote_host=record.remote_host,
-        remote_address=record.remote_address,
-        phase=int(record.phase),  # type: ignore[arg-type]
-        code=record.code,
-        enhanced_code=record.enhanced_code,
-        text=record.text,
-        bounce_class=record.bounce_class,
-        tls=record.tls,
-    )
-    if record.start_ms:
-        message.start_time.CopyFrom(timestamp(record.start_ms))
-    return message
-
-
-def _attempt_record(message: mail_pb2.Attempt) -> AttemptRecord:
-    return AttemptRecord(
-        number=message.number,
-        start_ms=milliseconds(message.start_time),
-        duration_ms=message.duration.seconds * 1000 + message.duration.nanos / 1e6,
-        node_id=message.node_id,
-        site=message.site,
-        remote_host=message.remote_host,
-        remote_address=message.remote_address,
-        phase=message.phase,
-        code=message.code,
-        enhanced_code=message.enhanced_code,
-        text=message.text,
-        bounce_class=message.bounce_class,
-        tls=message.tls,
-    )

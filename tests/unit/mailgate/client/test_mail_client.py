@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import random
 import time
 
 import pytest
 
+import mailgate.client
 from mailgate.client import Attachment, BatchEntry, Gap, MailClient, Receipt
 from mailgate.client.retries import LONGEST, pause
 from mailgate.errors import (
@@ -309,6 +311,21 @@ async def test_an_upload_needs_one_gateway(client: MailClient, pair: Pair) -> No
 async def test_nothing_can_be_uploaded_too(client: MailClient) -> None:
     """An empty file is a file."""
     assert (await client.upload(b"")).startswith("sha256:e3b0c442")
+
+
+async def test_a_gateway_of_this_machine_is_found_by_its_file(pair: Pair, tmp_path) -> None:
+    """As `mailgate up` leaves it; without one the cure is told."""
+    with pytest.raises(Unavailable, match="mailgate up"):
+        MailClient.local(tmp_path)
+    (tmp_path / "client.json").write_text(json.dumps({"address": pair[0].address, "key": KEY, "inbox": ""}))
+    async with MailClient.local(str(tmp_path)) as client:
+        assert (await client.send(mail())).mail_id
+
+
+def test_public_names_are_there() -> None:
+    """All that `__all__` lists, in order."""
+    assert list(mailgate.client.__all__) == sorted(mailgate.client.__all__)
+    assert all(hasattr(mailgate.client, name) for name in mailgate.client.__all__)
 
 
 def test_addresses_are_checked_and_keys_not_shown() -> None:
