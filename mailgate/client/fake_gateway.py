@@ -109,7 +109,7 @@ class FakeGateway(GatewayClient):
                 batch_id, [self._entry(shared, each, index, idempotency_key, batch_id) for index, each in enumerate(listed)]
             )
 
-    def stream(self) -> Any:  # noqa: ANN401 - as much of gRPC's call as a lane uses
+    def stream(self) -> Any:  # noqa: ANN401 - as much of gRPC's call as a leg uses
         """See GatewayClient."""
         return _FakeCall(self)
 

@@ -1,4 +1,4 @@
-"""MailStream: items in, outcomes out, over all gateways at once. What the caller holds; the lanes do the work (lane.py)."""
+"""MailStream: items in, outcomes out, over all gateways at once. What the caller holds; the legs do the work (leg.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 
 from mailgate.client.encode import batch_request, encoded, send_request
 from mailgate.client.gateways import Gateways
-from mailgate.client.lane import Entry, Lane, unknown
+from mailgate.client.leg import Entry, Leg, unknown
 from mailgate.client.views import Batch, BatchReceipt, Item, Outcome
 from mailgate.errors import Invalid, MailgateError, TooLarge, Unavailable
 from mailgate.mail import Mail, Receipt
@@ -26,8 +26,8 @@ BREATH = 16
 class MailStream:
     """An asynchronous iterator over the Outcome of each item, and a context manager; leaving it, or its client, ends it.
 
-    There is a lane to each gateway, and an item goes to whichever has room. A mail's error is an outcome, not an exception. What a gateway
-    refuses for now goes to another one, or waits. When a lane breaks, what has no receipt is sent again with the same keys, to that
+    There is a leg to each gateway, and an item goes to whichever has room. A mail's error is an outcome, not an exception. What a gateway
+    refuses for now goes to another one, or waits. When a leg breaks, what has no receipt is sent again with the same keys, to that
     gateway alone; if it is away for `patience` seconds, the outcome is Unanswered. When no gateway is there for as long, everything that
     was taken gets its outcome, and then Unavailable is raised.
 
@@ -51,7 +51,7 @@ class MailStream:
             raise ValueError(f"window = {window}: at least one item must be under way")
         self._items, self._new_key, self._over = items, new_key, over
         self._window, self._max_octets = window, octets
-        self._lanes = [Lane(gateway, gateways, self, patience) for gateway in gateways.all]
+        self._legs = [Leg(gateway, gateways, self, patience) for gateway in gateways.all]
         self._tasks: list[asyncio.Task[None]] = []
         self._free: deque[Entry] = deque()
         self._unsettled: dict[int, Entry] = {}
@@ -83,7 +83,7 @@ class MailStream:
         """Up to so many outcomes, at least one; none: the stream is over. With `wait` False none is: there are none now."""
         if not self._tasks and not self._closed:
             self._tasks = [asyncio.create_task(self._pull(), name="stream source")]
-            self._tasks += [asyncio.create_task(lane.run(), name=f"stream {lane!r}") for lane in self._lanes]
+            self._tasks += [asyncio.create_task(leg.run(), name=f"stream {leg!r}") for leg in self._legs]
         while not self._outcomes:
             if self._closed or self.done:
                 await self.aclose()
@@ -109,14 +109,14 @@ class MailStream:
             return
         self._closed = True
         self.ring()
-        if self.done and (leaving := [task for lane, task in zip(self._lanes, self._tasks[1:], strict=False) if lane.talking]):
+        if self.done and (leaving := [task for leg, task in zip(self._legs, self._tasks[1:], strict=False) if leg.talking]):
             await asyncio.wait(leaving, timeout=GOODBYE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._over(self)
 
-    # What the lanes use
+    # What the legs use
 
     @property
     def done(self) -> bool:
@@ -147,9 +147,9 @@ class MailStream:
         self._free.clear()
         self.ring()
 
-    def lane_gave_up(self) -> None:
+    def leg_gave_up(self) -> None:
         """One that has no gateway for too long. When it is the last one, the stream fails."""
-        if all(lane.gave_up for lane in self._lanes):
+        if all(leg.gave_up for leg in self._legs):
             self.fail(Unavailable("no gateway was there for the time that the stream has patience"))
 
     async def heard(self) -> None:

@@ -1,4 +1,4 @@
-"""Lane: one gateway's part of a MailStream, over all the calls of StreamMail that it takes."""
+"""Leg: one gateway's part of a MailStream, over all the calls of StreamMail that it takes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ENDED = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
 
 
 class Flow(Protocol):
-    """What a lane needs of its stream."""
+    """What a leg needs of its stream."""
 
     @property
     def done(self) -> bool:
@@ -73,7 +73,7 @@ class Flow(Protocol):
         """Nothing more can be done."""
         ...
 
-    def lane_gave_up(self) -> None:
+    def leg_gave_up(self) -> None:
         """Its gateway is away for too long."""
         ...
 
@@ -86,7 +86,7 @@ class Flow(Protocol):
         ...
 
 
-class Lane:
+class Leg:
     """`run` it in a task, and cancel that in the end. `gave_up`: its gateway is away for longer than the stream has patience."""
 
     def __init__(self, gateway: Gateway, gateways: Gateways, flow: Flow, patience: float) -> None:
@@ -99,7 +99,7 @@ class Lane:
         self.talking = self.gave_up = False
 
     def __repr__(self) -> str:
-        return f"<Lane {self._gateway.address}, {len(self._owed)} owed, {len(self._again)} to be sent again>"
+        return f"<Leg {self._gateway.address}, {len(self._owed)} owed, {len(self._again)} to be sent again>"
 
     async def run(self) -> None:
         """Call after call, until the stream is done."""
@@ -207,7 +207,7 @@ class Lane:
         while self._again:
             entry = self._again.popleft()
             self._flow.settle(entry, unknown(entry, f"the gateway at {self._gateway.address} did not come back"))
-        self._flow.lane_gave_up()
+        self._flow.leg_gave_up()
 
 
 def unknown(entry: Entry, why: str) -> Unanswered:
