@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,8 @@ from typing import Annotated
 import typer
 
 from mailgate.cli import connect, exits, flags, output, target
-from mailgate.cli.bulk import Wanted, bad_results, send
+from mailgate.cli.mailing import Mailing, bad_results, send
+from mailgate.cli.progress import bar
 from mailgate.cli.results import Results, open_results
 from mailgate.cli.sheet import BadRow, Row, open_sheet
 from mailgate.cli.wanted import Flags, shared_of
@@ -99,22 +99,22 @@ def batch(
         meta=tuple(meta),
     )
     shared = shared_of(typed)
-    wanted = Wanted.of(shared, open_sheet(csv, encoding=encoding, delimiter=delimiter, email=email_column, name=name_column))
-    good, bad = _look(wanted, json)
+    mailing = Mailing.of(shared, open_sheet(csv, encoding=encoding, delimiter=delimiter, email=email_column, name=name_column))
+    good, bad = _look(mailing, json)
     if dry_run:
-        raise typer.Exit(_tell_dry(wanted, good, bad, json))
-    if (bad and not skip_bad) or wanted.sheet.broken is not None:
+        raise typer.Exit(_tell_dry(mailing, good, bad, json))
+    if (bad and not (skip_bad and good)) or mailing.sheet.broken is not None:
         raise typer.Exit(_tell_bad(csv, good, bad, json))
     path = Path(results) if results else csv.with_name(f"{csv.stem}.results.csv")
-    with open_results(path, wanted.fingerprint, os.urandom(8)) as kept:
-        raise typer.Exit(_send(where.find(), wanted, kept, good, bad, json))
+    with open_results(path, mailing.fingerprint, os.urandom(8)) as kept:
+        raise typer.Exit(_send(where.find(), mailing, kept, good, bad, json))
 
 
-def _look(wanted: Wanted, json: bool) -> tuple[int, list[BadRow]]:
+def _look(mailing: Mailing, json: bool) -> tuple[int, list[BadRow]]:
     """Walk all rows: how many are sound, and those that are not."""
     good, bad = 0, []
     with bar("checking", None, quiet=json) as step:
-        for row in wanted.checked():
+        for row in mailing.checked():
             if isinstance(row, BadRow):
                 bad.append(row)
             else:
@@ -123,14 +123,14 @@ def _look(wanted: Wanted, json: bool) -> tuple[int, list[BadRow]]:
     return good, bad
 
 
-def _send(where: target.Target, wanted: Wanted, results: Results, good: int, bad: list[BadRow], json: bool) -> int:
+def _send(where: target.Target, mailing: Mailing, results: Results, good: int, bad: list[BadRow], json: bool) -> int:
     before = len(results.done)
     if bad and not before:
         results.write(bad_results(bad))
     accepted = refused = 0
     try:
         with bar("sending", max(0, good - before), quiet=json) as step:
-            accepted, refused = _run(where, wanted, results, step)
+            accepted, refused = _run(where, mailing, results, step)
     except KeyboardInterrupt:
         output.line(f"interrupted: {results.path} has what was answered; the same command goes on", sys.stderr)
         return exits.INTERRUPTED
@@ -141,23 +141,23 @@ def _send(where: target.Target, wanted: Wanted, results: Results, good: int, bad
     if json:
         output.json_line(told)
     else:
-        parts = [f"{accepted:,} accepted", *([f"{refused:,} refused"] if refused else []), *([f"{len(bad):,} bad rows"] if bad else [])]
+        parts = [f"{accepted:,} accepted", *([f"{refused:,} refused"] if refused else []), *([_rows(bad)] if bad else [])]
         output.line(f"{', '.join(parts)}{f', {before:,} done before' if before else ''}: see {results.path}")
     return exits.REFUSED if refused or bad else exits.OK
 
 
-def _run(where: target.Target, wanted: Wanted, results: Results, step: Callable[[int], None]) -> tuple[int, int]:
+def _run(where: target.Target, mailing: Mailing, results: Results, step: Callable[[int], None]) -> tuple[int, int]:
     async def main() -> tuple[int, int]:
         async with where.mail_client() as client:
-            return await send(client, wanted, results, step)
+            return await send(client, mailing, results, step)
 
     with connect.answering(where):
         return asyncio.run(main())
 
 
-def _tell_dry(wanted: Wanted, good: int, bad: list[BadRow], json: bool) -> int:
-    rows = list(islice((row for row in wanted.checked() if isinstance(row, Row)), SHOWN))
-    mails = [(row, wanted.rendered(row)) for row in rows]
+def _tell_dry(mailing: Mailing, good: int, bad: list[BadRow], json: bool) -> int:
+    rows = list(islice((row for row in mailing.checked() if isinstance(row, Row)), SHOWN))
+    mails = [(row, mailing.rendered(row)) for row in rows]
     if json:
         shown = [{"line": row.line, "email": row.email, "subject": m.subject, "text": m.text, "html": m.html} for row, m in mails]
         output.json_line({"good": good, "bad": [{"line": each.line, "why": each.why} for each in bad], "mails": shown})
@@ -166,7 +166,7 @@ def _tell_dry(wanted: Wanted, good: int, bad: list[BadRow], json: bool) -> int:
             _show(row, mail)
         for each in bad:
             output.line(f"line {each.line}: {output.printable(each.why)}")
-        output.line(f"{good:,} mails would be sent; {len(bad):,} bad rows" if bad else f"{good:,} mails would be sent; no bad row")
+        output.line(f"{good:,} mails would be sent; {_rows(bad)}" if bad else f"{good:,} mails would be sent; no bad row")
     return exits.REFUSED if bad else exits.OK
 
 
@@ -189,28 +189,9 @@ def _tell_bad(csv: Path, good: int, bad: list[BadRow], json: bool) -> int:
         output.line(f"{csv}, line {each.line}: {output.printable(each.why)}", sys.stderr)
     if len(bad) > LISTED:
         output.line(f"… and {len(bad) - LISTED:,} more: --dry-run lists them all", sys.stderr)
-    output.line(
-        f"{len(bad):,} bad rows, {good:,} sound ones: nothing was sent. Mend them, or send to the sound ones with --skip-bad", sys.stderr
-    )
+    output.line(f"{_rows(bad)}, {good:,} sound: nothing was sent. Mend them, or send to the sound ones with --skip-bad", sys.stderr)
     return exits.REFUSED
 
 
-@contextmanager
-def bar(what: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar where a person watches; the function counts."""
-    if quiet or not output.interactive(sys.stderr):
-        yield lambda _count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total, rate="")
-
-        def step(count: int) -> None:
-            progress.advance(task, count)
-            speed = progress.tasks[0].speed
-            progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
-
-        yield step
+def _rows(bad: list[BadRow]) -> str:
+    return f"{len(bad):,} bad row{'s' if len(bad) != 1 else ''}"

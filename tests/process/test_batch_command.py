@@ -153,9 +153,7 @@ def test_bad_rows_stop_it_before_anything_is_sent(stage: Stage) -> None:
         file.write("nonsense,N,1,\n,N,1,\np3@example.net,twice,1,\nshort@example.net,N\n")
     done = stage.run()
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "4 bad rows, 5 sound ones: nothing was sent. Mend them, or send to the sound ones with --skip-bad"
-    )
+    assert done.stderr.splitlines()[-1] == ("4 bad rows, 5 sound: nothing was sent. Mend them, or send to the sound ones with --skip-bad")
     assert done.stderr.startswith("people.csv, line 7: 'nonsense' is not an address")
     assert not (stage.folder / "people.results.csv").exists()
     dry = stage.run("--dry-run", "--json")
