@@ -1,4 +1,4 @@
-"""The mail that the flags of `mailgate send` describe. Reads the files that they name, and nothing else."""
+"""The mail that the flags of `mailgate send` and `mailgate batch` describe. Reads the files that they name, and nothing else."""
 
 from __future__ import annotations
 

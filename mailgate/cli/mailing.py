@@ -1,4 +1,4 @@
-"""What `mailgate batch` sends: one text with a mail for each row, rendered here to see what is wrong, and by the nodes when it is sent."""
+"""A mailing, as `mailgate batch` sends it: one text, a mail for each row; rendered here to see what is wrong with it, and on the nodes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAGS = ("{{", "{%", "{#")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Mailing:
     """What the mails share, and the rows to send it to."""
 
     shared: Mail
@@ -41,7 +41,7 @@ class Wanted:
     """None: the text names no variables."""
 
     @classmethod
-    def of(cls, shared: Mail, sheet: Sheet) -> Wanted:
+    def of(cls, shared: Mail, sheet: Sheet) -> Mailing:
         """Raises Usage where the text is no template."""
         assert isinstance(shared.content, Parts)  # noqa: S101 - the flags of this command make no other
         try:
@@ -92,14 +92,14 @@ class Wanted:
         return None
 
 
-async def send(client: MailClient, wanted: Wanted, results: Results, progress: Callable[[int], None]) -> tuple[int, int]:
+async def send(client: MailClient, mailing: Mailing, results: Results, progress: Callable[[int], None]) -> tuple[int, int]:
     """Send what the results file does not have, a few batches at a time: how many were accepted and refused now.
 
     Raises:
         MailgateError: the gateway refuses the text as a whole, or does not answer. What was answered before is in the results file.
     """
     accepted = refused = 0
-    async for rows, outcomes in _sent(client, wanted, results):
+    async for rows, outcomes in _sent(client, mailing, results):
         told = [_result(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
         results.write(told)
         ok = sum(each.status == "ACCEPTED" for each in told)
@@ -108,14 +108,14 @@ async def send(client: MailClient, wanted: Wanted, results: Results, progress: C
     return accepted, refused
 
 
-async def _sent(client: MailClient, wanted: Wanted, results: Results) -> AsyncIterator[tuple[list[Row], list[Receipt | MailgateError]]]:
+async def _sent(client: MailClient, mailing: Mailing, results: Results) -> AsyncIterator[tuple[list[Row], list[Receipt | MailgateError]]]:
     under_way: list[tuple[list[Row], asyncio.Task[list[Receipt | MailgateError]]]] = []
 
     async def batch(entries: list[BatchEntry]) -> list[Receipt | MailgateError]:
-        return list((await client.send_batch(wanted.shared, entries)).results)
+        return list((await client.send_batch(mailing.shared, entries)).results)
 
     try:
-        for rows, entries in _chunks(wanted, results):
+        for rows, entries in _chunks(mailing, results):
             under_way.append((rows, asyncio.ensure_future(batch(entries))))
             if len(under_way) >= UNDER_WAY:
                 yield under_way[0][0], await under_way[0][1]
@@ -130,15 +130,15 @@ async def _sent(client: MailClient, wanted: Wanted, results: Results) -> AsyncIt
                 await task
 
 
-def _chunks(wanted: Wanted, results: Results) -> Iterator[tuple[list[Row], list[BatchEntry]]]:
+def _chunks(mailing: Mailing, results: Results) -> Iterator[tuple[list[Row], list[BatchEntry]]]:
     rows: list[Row] = []
     entries: list[BatchEntry] = []
     octets = 0
-    for row in wanted.checked():
+    for row in mailing.checked():
         if isinstance(row, BadRow) or row.email in results.done:
             continue
         rows.append(row)
-        entries.append(wanted.entry(row, results.key(row.email)))
+        entries.append(mailing.entry(row, results.key(row.email)))
         octets += len(entries[-1].variables)
         if len(rows) >= CHUNK or octets >= CHUNK_OCTETS:
             yield rows, entries
