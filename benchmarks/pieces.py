@@ -221,6 +221,7 @@ def on_the_link() -> dict[str, Piece]:
     return {
         "encode_envelope": Piece(encode_envelope, lambda: [decode_body(each).envelope for each in data()]),
         "decode_body": Piece(decode_body, data),
+        "decode_body_of_a_batch": Piece(lambda job: decode_body(job.envelope, job.content), jobs),
         "decode_by_protobuf": Piece(node_pb2.JobBody.FromString, data),
         "encode_verdict": Piece(lambda job: verdict_to_proto(job.fence, DELIVERED).SerializeToString(), jobs),
         "decode_verdict": Piece(lambda wire: verdict_from_proto(message(wire)), lambda: wires),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -22,6 +23,9 @@ Kind = node_pb2.JobVerdict
 
 LARGE = 256 * 1024
 """Octets beyond which a body is cut out of its message rather than copied through it."""
+
+SMALL = 64 * 1024
+"""Octets of a content that is kept as values: 64 of them take 16 MiB where each character takes four octets."""
 
 MAX_CODE = 999
 """Of an SMTP reply; what a node says beyond it is no code, and would not fit the field that callers read."""
@@ -101,30 +105,35 @@ def _pieces(content: Content) -> Iterator[bytes]:
     yield from (delimited(_PARTS, sum(map(len, inner))), *inner)
 
 
-def decode_body(data: bytes) -> JobBody:
-    """An envelope's bytes and a content's, one after the other, as values.
+def decode_body(data: bytes, content: bytes = b"") -> JobBody:
+    """A job's bytes as values: an envelope's and a content's, one after the other; or `data` the envelope's alone, and `content` by itself.
+
+    Jobs that bring the same small content are given the same object: it is read once while it is among the last 64.
 
     Raises:
         JobUnreadable: they are not a JobBody, or one that no mail can have made. The text never quotes the mail.
     """
+    if content:
+        envelope = _envelope(_parse(data))
+        return JobBody(envelope, _small_content(content) if len(content) <= SMALL else _content(*_open(content)))
+    body, carried, files = _open(data)
+    return JobBody(_envelope(body), _content(body, carried, files))
+
+
+def _open(data: bytes) -> tuple[node_pb2.JobBody, Parts | Raw, tuple[Attachment, ...]]:
+    """The message, and what is in it of what a mail carries."""
     if len(data) > LARGE:
-        return _decode_large(data)
-    try:
-        body = node_pb2.JobBody.FromString(data)
-    except DecodeError:
-        raise _no_body(data) from None
+        return _open_large(data)
+    body = _parse(data)
     kind = body.WhichOneof("content")
     if kind is None:
         raise JobUnreadable("the job has no content")
     parts = body.parts
-    return _job_body(
-        body,
-        Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html),
-        tuple([Attachment(a.data, a.filename, a.content_type, a.content_id, a.digest) for a in body.attachments]),
-    )
+    carried = Raw(body.raw) if kind == "raw" else Parts(parts.subject, parts.text, parts.html)
+    return body, carried, tuple([Attachment(a.data, a.filename, a.content_type, a.content_id, a.digest) for a in body.attachments])
 
 
-def _decode_large(data: bytes) -> JobBody:
+def _open_large(data: bytes) -> tuple[node_pb2.JobBody, Parts | Raw, tuple[Attachment, ...]]:
     """The same for what is large, with one copy of each body."""
     scanner = Scanner()
     try:
@@ -135,13 +144,32 @@ def _decode_large(data: bytes) -> JobBody:
         if len(contents) != 1:
             raise JobUnreadable(f"the job has {len(contents)} contents, not one")
         number, value = contents[0]
-        content = Raw(bytes(value)) if number == _RAW else open_parts(scanner, value)
+        carried = Raw(bytes(value)) if number == _RAW else open_parts(scanner, value)
     except (Malformed, Crowded, DecodeError, UnicodeDecodeError):
         raise _no_body(data) from None
-    return _job_body(body, content, files)
+    return body, carried, files
 
 
-def _job_body(body: node_pb2.JobBody, content: Parts | Raw, files: tuple[Attachment, ...]) -> JobBody:
+def _parse(data: bytes) -> node_pb2.JobBody:
+    try:
+        return node_pb2.JobBody.FromString(data)
+    except DecodeError:
+        raise _no_body(data) from None
+
+
+def _content(body: node_pb2.JobBody, carried: Parts | Raw, files: tuple[Attachment, ...]) -> Content:
+    author = Address(body.from_address.email, body.from_address.display_name)
+    if not author.email:
+        raise JobUnreadable("the job has no author")
+    return Content(author, _addresses(body.reply_to), _headers(body.headers), files, carried, body.template, body.variables)
+
+
+@lru_cache(maxsize=64)
+def _small_content(data: bytes) -> Content:
+    return _content(*_open(data))
+
+
+def _envelope(body: node_pb2.JobBody) -> Envelope:
     envelope = Envelope(
         mail_id=body.mail_id,
         return_path=body.return_path,
@@ -156,12 +184,7 @@ def _job_body(body: node_pb2.JobBody, content: Parts | Raw, files: tuple[Attachm
         variables=body.own_variables,
     )
     _check(envelope)
-    author = Address(body.from_address.email, body.from_address.display_name)
-    if not author.email:
-        raise JobUnreadable("the job has no author")
-    return JobBody(
-        envelope, Content(author, _addresses(body.reply_to), _headers(body.headers), files, content, body.template, body.variables)
-    )
+    return envelope
 
 
 def _no_body(data: bytes) -> JobUnreadable:

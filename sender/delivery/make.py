@@ -14,8 +14,8 @@ from sender.compose.message import LARGE, vouched
 from sender.delivery.work import Offer
 from sender.pool.handoff import Handoff
 
-Decode = Callable[[bytes], JobBody]
-"""A job's bytes to values; raises MailgateError for bytes that are no job."""
+Decode = Callable[[bytes, bytes], JobBody]
+"""A job's bytes, and those of its content if that came by itself, to values; raises MailgateError for bytes that are no job."""
 
 MAX_TEXT = 400
 """Characters of a bounce's text."""
@@ -52,7 +52,7 @@ def _octets(name: str, files: Mapping[bytes, bytes]) -> bytes:
 def make(offer: Offer, decode: Decode) -> Handoff | NotTried | Tried:
     """The handoff, or why no node can ever make it. A template that fails bounces; a defect of ours costs this job, not the node."""
     try:
-        body = attach(decode(offer.job), offer.files)
+        body = attach(decode(offer.job, offer.content), offer.files)
         try:
             message, clean = vouched(body)
         except Invalid as error:

@@ -41,20 +41,23 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A job as it came in a frame. `remaining` empty: all recipients of the body."""
+    """A job as it came in a frame. `remaining` empty: all recipients of the body. `content` empty: it is in `job`, after the envelope."""
 
     fence: Fence
     route: str
     lane: Lane
     remaining: frozenset[int]
     job: bytes
+    content: bytes = b""
+    """Jobs that share it share the object."""
     files: Mapping[bytes, bytes] = field(default_factory=dict)
     """What its attachments name, by SHA-256."""
 
     @property
     def octets(self) -> int:
         """Of all that the mail will be made of."""
-        return len(self.job) + sum([len(data) for data in self.files.values()]) if self.files else len(self.job)
+        octets = len(self.job) + len(self.content)
+        return octets + sum([len(data) for data in self.files.values()]) if self.files else octets
 
 
 @dataclass(slots=True, eq=False)

@@ -127,9 +127,9 @@ class Contents:
     def _offer(self, message: node_pb2.JobOffer) -> Offer:
         """An unknown lane is taken for bulk."""
         lane = Lane(message.lane) if message.lane in LANES else Lane.BULK
-        job = message.job + self._brought(message.content_id) if message.content_id else message.job
+        content = self._brought(message.content_id) if message.content_id else b""
         files = {digest: self._brought(digest) for digest in message.file_ids} if message.file_ids else {}
-        return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), job, files)
+        return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), message.job, content, files)
 
     def _brought(self, digest: bytes) -> bytes:
         if (data := self._kept.get(digest)) is None:

@@ -144,7 +144,7 @@ def test_what_jobs_share_arrives_whole(jobs: list[tuple[int, list[int], bool]]):
             got += node.offers(out.next_frame())
     while out:
         got += node.offers(out.next_frame())
-    assert [(offer.fence, offer.job, offer.files) for offer in got] == sent
+    assert [(offer.fence, offer.job + offer.content, offer.files) for offer in got] == sent
 
 
 def test_a_batch_crosses_once():

@@ -40,6 +40,32 @@ def test_an_envelope_and_a_content_one_after_the_other_are_a_job(content):
     assert decode_body(encode_envelope(ENVELOPE) + encode_content(content)) == JobBody(ENVELOPE, content)
 
 
+@pytest.mark.parametrize("content", [CONTENT, RAW, Content(Address("news@example.com"), body=Parts("Hi", "x" * 300_000))])
+def test_a_content_may_come_by_itself(content):
+    """As the link brings what jobs share; it is the same job."""
+    assert decode_body(encode_envelope(ENVELOPE), encode_content(content)) == JobBody(ENVELOPE, content)
+
+
+def test_jobs_that_share_a_small_content_share_its_values():
+    """It is read once. A large one is not kept: many of them would take more memory than what was brought."""
+    small, large = encode_content(CONTENT), encode_content(Content(Address("news@example.com"), body=Parts("Hi", "x" * 70_000)))
+    one, other = (decode_body(encode_envelope(ENVELOPE._replace(date_ms=date)), small) for date in (1, 2))
+    assert one.content is other.content
+    assert (one.envelope.date_ms, other.envelope.date_ms) == (1, 2)
+    assert decode_body(encode_envelope(ENVELOPE), large).content is not decode_body(encode_envelope(ENVELOPE), large).content
+
+
+def test_a_content_that_cannot_be_read_is_refused_each_time():
+    """Whichever half is wrong."""
+    for _ in range(2):
+        with pytest.raises(JobUnreadable, match="no author"):
+            decode_body(encode_envelope(ENVELOPE), encode_content(Content(Address(""))))
+        with pytest.raises(JobUnreadable, match="not a JobBody"):
+            decode_body(encode_envelope(ENVELOPE), b"\xff" * 40)
+        with pytest.raises(JobUnreadable, match="not a JobBody"):
+            decode_body(b"\xff" * 40, encode_content(CONTENT))
+
+
 def test_an_entrys_headers_are_kept_apart_from_the_shared_ones():
     """They come after the shared ones, although the envelope's bytes come first."""
     body = decode_body(encode_envelope(ENVELOPE) + encode_content(CONTENT))

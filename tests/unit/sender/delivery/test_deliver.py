@@ -261,7 +261,7 @@ def test_an_undecodable_job_is_refused_alone(bench: Bench):
 def test_a_defect_of_compose_costs_one_job(bench: Bench, monkeypatch):
     """Any exception: the node lives, the job is given up."""
 
-    def broken(_: bytes):
+    def broken(_: bytes, _content: bytes):
         raise ZeroDivisionError
 
     bench.delivery._decode = broken
@@ -383,9 +383,9 @@ class TestLarge:
         threads: list[str] = []
         decode = bench.delivery._decode
 
-        def noting(data: bytes):
+        def noting(data: bytes, content: bytes):
             threads.append(threading.current_thread().name)
-            return decode(data)
+            return decode(data, content)
 
         bench.delivery._decode = noting
         fence = bench.offer(size=LARGE + 100)
