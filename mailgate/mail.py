@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from mailgate.errors import MailgateError
+
 
 class Lane(IntEnum):
     """A priority class."""
@@ -204,3 +206,10 @@ class Receipt:
     wait_elapsed: bool = False
     recipients: tuple[Recipient, ...] = ()
     replayed: bool = False
+
+
+class BatchReceipt(NamedTuple):
+    """`results[i]` is of entry i: its receipt, or why it was refused."""
+
+    batch_id: bytes
+    results: list[Receipt | MailgateError]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.admission.desk import BatchReceipt, Desk, DraftedMail
+from gateway.admission.desk import Desk, DraftedMail
 from gateway.admission.drafting import Drafter
 from gateway.admission.idempotency import outcome
 from gateway.admission.in_flight import InFlight
@@ -18,7 +18,7 @@ from gateway.ledger.files import Files
 from gateway.ledger.port import Earlier, Ledger
 from gateway.queue.port import Queue
 from mailgate.errors import DeadlinePassed, MailgateError
-from mailgate.mail import BatchEntry, Mail, Receipt, Recipient, RecipientState
+from mailgate.mail import BatchEntry, BatchReceipt, Mail, Receipt, Recipient, RecipientState
 from mailgate.telemetry import names
 from mailgate.telemetry.sample import HistogramSample, Sample
 

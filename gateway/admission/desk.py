@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from gateway.admission.attachments import digests
 from gateway.admission.contents import weigh
@@ -19,7 +18,7 @@ from gateway.ledger.port import Accepted, Earlier
 from mailgate.errors import MailgateError
 from mailgate.ids import RANDOM_OCTETS
 from mailgate.job import File
-from mailgate.mail import BatchEntry, Mail, Receipt
+from mailgate.mail import BatchEntry, BatchReceipt, Mail, Receipt
 
 ON_LOOP_OCTETS = MIB
 """Larger mails are checked, encoded and hashed off the loop: 50 MiB take some 150 ms."""
@@ -33,15 +32,7 @@ ENTRY_OCTETS = 512
 ON_LOOP_RECIPIENTS = 1000
 """More recipients, of a mail or of a batch's entries, too: 1,000 entries take about 12 ms."""
 
-
 NO_FILES: Mapping[bytes, File] = {}
-
-
-class BatchReceipt(NamedTuple):
-    """`results[i]` is of entry i."""
-
-    batch_id: bytes
-    results: list[Receipt | MailgateError]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,14 @@
-"""Receipts as messages, for calls and for streams."""
+"""What a stream is answered, and what a call asks of its answer."""
 
 from __future__ import annotations
 
-from gateway.admission.desk import BatchReceipt
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.errors import Invalid
-from mailgate.ids import format_id
-from mailgate.mail import Receipt
+from mailgate.mail import BatchReceipt, Receipt
+from mailgate.rpc.batches import fill_batch
 from mailgate.rpc.mails import fill_receipt
 from mailgate.rpc.status import to_status
 from mailgate.rpc.times import duration_ms
-
-
-def fill_batch(response: pb.BatchSendMailResponse, receipt: BatchReceipt) -> None:
-    """Write it where it belongs."""
-    response.batch_id = format_id(receipt.batch_id)
-    for outcome in receipt.results:
-        result = response.results.add()
-        if isinstance(outcome, Receipt):
-            fill_receipt(result.receipt, outcome)
-        else:
-            result.error.CopyFrom(to_status(outcome))
 
 
 def stream_receipt(sequence: int, told: Receipt | BatchReceipt | BaseException) -> pb.StreamReceipt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gateway.admission.admit import Admission
 from gateway.events.hub import Hub
 from gateway.ledger.port import Ledger, MailView, Wait
-from gateway.rpc.answers import fill_batch, wait_seconds
+from gateway.rpc.answers import wait_seconds
 from gateway.rpc.interceptors import caller, traceparent
 from gateway.rpc.mail_stream import MailStream
 from gateway.rpc.paging import page_after, page_size
@@ -20,6 +20,7 @@ from mailgate.api.mail.v1 import mail_service_pb2_grpc
 from mailgate.errors import Invalid, MailgateError, NotFound
 from mailgate.ids import format_id, parse_id
 from mailgate.mail import Recipient, RecipientState
+from mailgate.rpc.batches import fill_batch
 from mailgate.rpc.large import open_batch, open_send
 from mailgate.rpc.lazy import LazyRequests, large
 from mailgate.rpc.mails import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.admission.admit import Admission, as_accepted
-from gateway.admission.desk import BatchReceipt, DraftedBatch, DraftedMail
+from gateway.admission.desk import DraftedBatch, DraftedMail
 from gateway.admission.idempotency import outcome
 from gateway.admission.tenants import Tenant
 from gateway.ledger.port import Accepted, Earlier
@@ -21,7 +21,7 @@ from gateway.rpc.answers import stream_receipt, wait_seconds
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.errors import Invalid, MailgateError, StorageFull, Unavailable
-from mailgate.mail import Receipt
+from mailgate.mail import BatchReceipt, Receipt
 from mailgate.rpc.large import OpenBatch, OpenSend, open_stream
 from mailgate.rpc.lazy import large
 from mailgate.rpc.mails import entry_from_proto, mail_from_proto

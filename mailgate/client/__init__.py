@@ -11,12 +11,13 @@ from mailgate.client.blocking import BlockingMailClient
 from mailgate.client.client import GatewayClient
 from mailgate.client.mail_client import MailClient, new_key
 from mailgate.client.stream import MailStream
-from mailgate.client.views import Batch, BatchReceipt, Gap, Item, MailStatus, Outcome
+from mailgate.client.views import Batch, Gap, Item, MailStatus, Outcome
 from mailgate.client.watching import Watch
 from mailgate.mail import (
     Address,
     Attachment,
     BatchEntry,
+    BatchReceipt,
     Event,
     EventType,
     Header,

@@ -17,9 +17,9 @@ from mailgate.client.local import local_gateway
 from mailgate.client.loop_thread import LoopThread, loop_thread
 from mailgate.client.mail_client import PATIENCE, WINDOW, MailClient
 from mailgate.client.stream import MailStream
-from mailgate.client.views import BatchReceipt, Gap, Item, MailStatus, Outcome
+from mailgate.client.views import Gap, Item, MailStatus, Outcome
 from mailgate.client.watching import Watch
-from mailgate.mail import BatchEntry, Event, Mail, Receipt, Recipient
+from mailgate.mail import BatchEntry, BatchReceipt, Event, Mail, Receipt, Recipient
 from mailgate.rpc.tls import TlsOptions
 
 T = TypeVar("T")

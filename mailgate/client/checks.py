@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from mailgate.digest import parse_digest
 from mailgate.errors import Invalid, Violation
 from mailgate.mail import Address, BatchEntry, Header, Mail, Parts, Raw
 
@@ -20,7 +21,6 @@ MAX_ENTRIES = 10_000
 _LINE_BREAK = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _LABEL = re.compile(r"(?!-)[^\s@<>,;:\"()\[\]\\]+(?<!-)")
 _SEVERAL = re.compile(r"[\s<>,;]")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _RESERVED = {
     *("from", "sender", "to", "cc", "bcc", "reply-to", "subject", "return-path", "date", "message-id", "mime-version", "received"),
     *("delivered-to", "authentication-results", "dkim-signature"),
@@ -59,7 +59,7 @@ def _content(mail: Mail, field: str) -> list[Violation]:
         found += _address(address, f"{field}.reply_to[{index}]")
     found += _said(mail, field)
     for index, file in enumerate(mail.attachments):
-        if file.digest and not _DIGEST.fullmatch(file.digest):
+        if file.digest and parse_digest(file.digest) is None:
             found.append(Violation(f"{field}.attachments[{index}].digest", "write `sha256:` and 64 hexadecimal digits"))
     if mail.ttl_ms is not None and mail.ttl_ms <= 0:
         found.append(Violation(f"{field}.ttl", "it is over before it begins"))
@@ -130,10 +130,9 @@ def _variables(variables: bytes, field: str) -> list[Violation]:
     return [] if sound else [Violation(f"{field}.variables", "they are no JSON object of at most 64 KiB")]
 
 
-def _metadata(metadata: object, field: str) -> list[Violation]:
-    pairs = dict(metadata) if isinstance(metadata, dict) else {}
-    octets = sum(len(name.encode()) + len(value.encode()) for name, value in pairs.items())
-    if len(pairs) > MAX_METADATA or octets > MAX_METADATA_OCTETS:
+def _metadata(metadata: Mapping[str, str], field: str) -> list[Violation]:
+    octets = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
+    if len(metadata) > MAX_METADATA or octets > MAX_METADATA_OCTETS:
         return [Violation(f"{field}.metadata", f"at most {MAX_METADATA} pairs of {MAX_METADATA_OCTETS} octets together are allowed")]
     return []
 

@@ -17,11 +17,12 @@ from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.api.mail.v1 import mail_service_pb2_grpc as mail_service_grpc
 from mailgate.client import decode, encode
 from mailgate.client.encode import encoded
-from mailgate.client.views import BatchReceipt, Doubt, MailStatus, Node, Queue, Resolution, Stored
+from mailgate.client.views import Doubt, MailStatus, Node, Queue, Resolution, Stored
 from mailgate.errors import Invalid, MailgateError, Unanswered, Unavailable
 from mailgate.ids import format_id
-from mailgate.mail import Address, BatchEntry, Event, Mail, Receipt, Recipient
+from mailgate.mail import Address, BatchEntry, BatchReceipt, Event, Mail, Receipt, Recipient
 from mailgate.rpc import mails, times
+from mailgate.rpc.batches import batch_from_proto
 from mailgate.rpc.channel import bearer, open_channel
 from mailgate.rpc.status import from_rpc_error
 from mailgate.rpc.tls import TlsOptions
@@ -130,7 +131,7 @@ class GatewayClient:
     ) -> BatchReceipt:
         """Hand in many mails with one content: the batch's id, and of each entry its receipt or why it was refused."""
         request = encoded(lambda: encode.batch_request(shared, entries, idempotency_key))
-        return decode.batch(await _answer(self._mails.BatchSendMail(request, timeout=within, metadata=self._metadata)))
+        return batch_from_proto(await _answer(self._mails.BatchSendMail(request, timeout=within, metadata=self._metadata)))
 
     def stream(self) -> grpc.aio.StreamStreamCall[mail_service_pb2.StreamMailRequest, mail_service_pb2.StreamMailResponse]:
         """A call of StreamMail, as gRPC has it; MailStream drives it."""

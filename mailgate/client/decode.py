@@ -6,12 +6,10 @@ from google.protobuf.duration_pb2 import Duration
 
 from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
 from mailgate.api.mail.v1 import mail_service_pb2
-from mailgate.client.views import BatchReceipt, Doubt, MailStatus, Node, NodeState, Queue, Waiting
-from mailgate.errors import MailgateError
-from mailgate.ids import format_id, parse_id
+from mailgate.client.views import Doubt, MailStatus, Node, NodeState, Queue, Waiting
+from mailgate.ids import parse_id
 from mailgate.mail import Lane, OnDoubt
-from mailgate.rpc.mails import counts_from_proto, fill_receipt, receipt_from_proto, recipient_from_proto
-from mailgate.rpc.status import from_status, to_status
+from mailgate.rpc.mails import counts_from_proto, recipient_from_proto
 from mailgate.rpc.times import milliseconds
 
 
@@ -29,26 +27,6 @@ def status(message: mail_service_pb2.GetMailResponse) -> MailStatus:
         counts=counts_from_proto(message.counts),
         recipients=tuple(map(recipient_from_proto, message.recipients)),
     )
-
-
-def batch(message: mail_service_pb2.BatchSendMailResponse) -> BatchReceipt:
-    """A batch, entry by entry."""
-    results = [
-        from_status(result.error) if result.WhichOneof("outcome") == "error" else receipt_from_proto(result.receipt)
-        for result in message.results
-    ]
-    return BatchReceipt(parse_id(message.batch_id, "batch_id") if message.batch_id else b"", results)
-
-
-def fill_batch(message: mail_service_pb2.BatchSendMailResponse, receipt: BatchReceipt) -> None:
-    """The inverse of `batch`."""
-    message.batch_id = format_id(receipt.batch_id)
-    for outcome in receipt.results:
-        result = message.results.add()
-        if isinstance(outcome, MailgateError):
-            result.error.CopyFrom(to_status(outcome))
-        else:
-            fill_receipt(result.receipt, outcome)
 
 
 def node(message: admin_pb2.Node) -> Node:

@@ -16,14 +16,14 @@ from typing import Any
 import grpc
 
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
-from mailgate.client import decode
 from mailgate.client.checks import check_mail, check_shared, entry_fault
 from mailgate.client.client import GatewayClient
-from mailgate.client.views import BatchReceipt, MailStatus, Stored
+from mailgate.client.views import MailStatus, Stored
 from mailgate.errors import ContentMissing, KeyReused, MailgateError, NotFound, Unanswered
 from mailgate.ids import RANDOM_OCTETS, format_id, new_id
-from mailgate.mail import AttemptRecord, BatchEntry, Event, EventType, Lane, Mail, Receipt, Recipient, RecipientState
+from mailgate.mail import AttemptRecord, BatchEntry, BatchReceipt, Event, EventType, Lane, Mail, Receipt, Recipient, RecipientState
 from mailgate.rpc import mails
+from mailgate.rpc.batches import fill_batch
 from mailgate.rpc.status import to_status
 
 DAY_MS = 86_400_000
@@ -247,7 +247,7 @@ class _FakeCall:
                 batch = request.batch
                 entries = map(mails.entry_from_proto, batch.entries)
                 shared = mails.mail_from_proto(batch.shared)
-                decode.fill_batch(receipt.batch, await self._gateway.send_batch(shared, entries, idempotency_key=batch.idempotency_key))
+                fill_batch(receipt.batch, await self._gateway.send_batch(shared, entries, idempotency_key=batch.idempotency_key))
         except Unanswered as error:
             nothing = grpc.aio.Metadata()
             self._frames.put_nowait(grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, str(error)))

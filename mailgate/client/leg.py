@@ -11,13 +11,13 @@ from typing import Any, Protocol, TypeAlias
 import grpc
 
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
-from mailgate.client import decode
 from mailgate.client.calls import rest
 from mailgate.client.gateways import NEVER, Gateway, Gateways
 from mailgate.client.retries import pause
-from mailgate.client.views import Batch, BatchReceipt
+from mailgate.client.views import Batch
 from mailgate.errors import DeadlinePassed, MailgateError, Unanswered, Unavailable
-from mailgate.mail import Mail, Receipt
+from mailgate.mail import BatchReceipt, Mail, Receipt
+from mailgate.rpc.batches import batch_from_proto
 from mailgate.rpc.mails import receipt_from_proto
 from mailgate.rpc.status import from_status
 
@@ -228,7 +228,7 @@ def _result(message: pb.StreamReceipt) -> Receipt | BatchReceipt | MailgateError
         case "receipt":
             return receipt_from_proto(message.receipt)
         case "batch":
-            return decode.batch(message.batch)
+            return batch_from_proto(message.batch)
         case "error":
             return from_status(message.error)
         case _:

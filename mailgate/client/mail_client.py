@@ -16,11 +16,11 @@ from mailgate.client.gateways import Gateways, gateways_at
 from mailgate.client.local import local_gateway
 from mailgate.client.stream import MailStream
 from mailgate.client.upload import Source, upload
-from mailgate.client.views import BatchReceipt, Item, MailStatus
+from mailgate.client.views import Item, MailStatus
 from mailgate.client.watching import Watch
 from mailgate.errors import NotFound, Unanswered, Unavailable
 from mailgate.ids import RANDOM_OCTETS, format_id, new_id
-from mailgate.mail import BatchEntry, Mail, Receipt, Recipient
+from mailgate.mail import BatchEntry, BatchReceipt, Mail, Receipt, Recipient
 from mailgate.rpc.tls import TlsOptions
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from types import TracebackType
 from mailgate.client.encode import batch_request, encoded, send_request
 from mailgate.client.gateways import Gateways
 from mailgate.client.leg import Entry, Leg, unknown
-from mailgate.client.views import Batch, BatchReceipt, Item, Outcome
+from mailgate.client.views import Batch, Item, Outcome
 from mailgate.errors import Invalid, MailgateError, TooLarge, Unavailable
-from mailgate.mail import Mail, Receipt
+from mailgate.mail import BatchReceipt, Mail, Receipt
 from mailgate.rpc.channel import MAX_MESSAGE_BYTES
 
 GOODBYE = 2.0

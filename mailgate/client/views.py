@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from mailgate.errors import MailgateError
-from mailgate.mail import BatchEntry, Lane, Mail, OnDoubt, Receipt, Recipient, RecipientState
+from mailgate.mail import BatchEntry, BatchReceipt, Lane, Mail, OnDoubt, Receipt, Recipient, RecipientState
 
 
 class NodeState(IntEnum):
@@ -40,13 +40,6 @@ class Batch:
 
 Item: TypeAlias = Mail | tuple[Mail, str] | Batch
 """What a stream takes: a mail, a mail with its idempotency key, a batch."""
-
-
-class BatchReceipt(NamedTuple):
-    """`results[i]` is of entry i: its receipt, or why it was refused."""
-
-    batch_id: bytes
-    results: list[Receipt | MailgateError]
 
 
 @dataclass(frozen=True, slots=True)
