@@ -90,14 +90,14 @@ def open_variables(mail: Mail, field: str, limits: Limits, faults: Faults) -> Va
         if mail.content is not None:
             faults.add(f"{field}.variables", "`raw` is a whole message and no template: give `parts`, or leave all variables out")
         return None
-    try:
-        shared = read(mail.variables) if len(mail.variables) <= limits.max_variables_bytes else {}
-    except Unreadable as reason:
-        faults.add(f"{field}.variables", str(reason))
-        return None
     if len(mail.variables) > limits.max_variables_bytes:
         allowed = limits.max_variables_bytes
         faults.add_large(f"{field}.variables", f"{len(mail.variables):,} octets of variables, at most {allowed:,} are allowed")
+        return None
+    try:
+        shared = read(mail.variables)
+    except Unreadable as reason:
+        faults.add(f"{field}.variables", str(reason))
         return None
     try:
         templates = compiled(mail.content)

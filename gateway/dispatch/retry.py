@@ -28,8 +28,6 @@ EVENT_OF = {
 }
 SILENT = Reply(Phase.UNKNOWN, text="the node gave no outcome for this recipient", bounce_class="protocol")
 UNKNOWN_END = Reply(Phase.BODY, text=LOST, bounce_class="node_lost")
-
-
 UNREADABLE_END = Reply(Phase.BODY, text="the node's verdict is one that this gateway cannot read: run releases that go together")
 
 

@@ -58,7 +58,7 @@ def state(connection: apsw.Connection, tenant: str, digest: bytes) -> FileState 
 
 
 def append(connection: apsw.Connection, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> FileState:
-    """Raises WrongState when they do not follow what is stored."""
+    """Store `data`, but for what is there already, and keep the file until then or longer. Raises WrongState where a gap would be left."""
     before = state(connection, tenant, digest) or FileState(size, 0, False, until_ms)
     if fault := append_fault(before, size, offset, len(data)):
         raise WrongState(fault)
@@ -79,7 +79,7 @@ def _octets(connection: apsw.Connection, number: int) -> bytes:
 
 
 def is_sound(connection: apsw.Connection, tenant: str, digest: bytes) -> bool | None:
-    """None: it is not all there."""
+    """Whether it has its digest; None: it is not all there."""
     rows = fetch(connection, "select no, size = stored from file where tenant = ? and digest = ?", (tenant, digest))
     if not rows or not rows[0][1]:
         return None
@@ -103,7 +103,7 @@ def usage(connection: apsw.Connection, tenant: str) -> int:
 
 
 def forget(connection: apsw.Connection, now_ms: int, limit: int) -> int:
-    """Contents name the files that their jobs attach, and few contents do."""
+    """Delete files whose time was over before that, as far as no job needs them: few contents name any. How many were deleted."""
     query = (
         "select tenant, digest from file where until_ms < ? and not exists "
         "(select 1 from content where files is not null and instr(files, file.digest)) order by until_ms limit ?"

@@ -50,7 +50,7 @@ WaitReason = Callable[[RecipientState, Wait], str]
 
 
 def lazy_requests() -> LazyRequests:
-    """The last interceptor of a door with this service."""
+    """The last of a door's own interceptors, where it has this service."""
     return LazyRequests([f"/{SERVICE}/{method}" for method in ("SendMail", "BatchSendMail", "StreamMail")])
 
 

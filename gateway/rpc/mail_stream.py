@@ -62,7 +62,7 @@ class Message:
 
     @classmethod
     def of(cls, sequence: int, drafted: Drafted) -> Message:
-        """What it weighs."""
+        """With what it counts for."""
         if isinstance(drafted, DraftedMail):
             return cls(sequence, drafted, (drafted.accepted,), 1, drafted.hold.octets)
         return cls(sequence, drafted, drafted.accepted, len(drafted.entries), drafted.hold.octets)
@@ -186,7 +186,7 @@ class MailStream:
         return drafted
 
     async def _when_there_is_room(self, draft: Callable[[], Awaitable[T]]) -> T:
-        """Other calls' octets in flight are waited for, and so is the client meanwhile."""
+        """While other calls' octets in flight leave none, it is waited for, and the client is read no further."""
         while True:
             try:
                 return await draft()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FIRST = 30.0
 """Seconds that a client has to say what it uploads."""
 MAX_PIECE = 1 << 20
+"""Octets of a message: each is one commit, and in memory some times over."""
 
 
 class Upload:

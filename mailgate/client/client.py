@@ -41,7 +41,10 @@ WAIT_MARGIN = 10.0
 
 HEALTH_TIMEOUT = 1.0
 QUESTION_TIMEOUT = 5.0
+"""The same for the call that asks what ended another one."""
+
 PAGE = 1000
+"""Recipients, or doubts, of a page: as many as a gateway gives."""
 
 T = TypeVar("T")
 

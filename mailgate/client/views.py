@@ -129,7 +129,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits, and where the rest is."""
+    """What waits, and where the rest is. `in_flight`: nodes have them, or had, or their outcome is known and not recorded yet."""
 
     waiting: tuple[Waiting, ...]
     in_flight: int

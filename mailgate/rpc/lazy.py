@@ -23,7 +23,7 @@ class Unparsed:
 
 
 class LazyRequests(grpc.aio.ServerInterceptor):
-    """For these methods (`/service/Method`): the handler gets Unparsed instead of a message when it is large. Put it last."""
+    """For these methods (`/service/Method`): the handler gets Unparsed instead of a message when it is large. The last of a door's own."""
 
     def __init__(self, methods: Collection[str]) -> None:
         self._methods = frozenset(methods)

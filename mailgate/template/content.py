@@ -10,18 +10,17 @@ from minijinja import Environment, TemplateError
 
 from mailgate.mail import Parts
 from mailgate.template.syntax import FUNCTIONS, Unfit, check
-from mailgate.template.variables import settings
+from mailgate.template.variables import prefix
 
 FUEL = 25_000
-"""Instructions of a part, 64 octets written or looked through counting as one, and FUEL_OCTETS of its own text for one more. A part is so
-at most some 1.6 MB longer than its template, and an endless loop ends after a
-millisecond; without fuel it would hold the interpreter for ever."""
+"""Instructions of a part, to which 64 octets written or looked through count as one. So a part is at most some 1.6 MB longer than its
+template, and an endless loop ends after a millisecond; without fuel it would hold the interpreter for ever."""
 
 FUEL_OCTETS = 32
+"""Octets of a part's own text for which it has one instruction more."""
 
 MAX_TEMPLATE = 1024 * 1024
-"""Characters of subject, text and html together, when they are templates: compiling takes some 130 ms and 60 MB at
-worst."""
+"""Characters of subject, text and html together, when they are templates: compiling takes some 130 ms and 60 MB at worst."""
 
 _METHODS = frozenset(["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"])
 """The engine looks names up in a dict of Python's, and takes its methods for members that are not there."""
@@ -91,7 +90,7 @@ class _Part:
                 return engine.render_template(self._name, **variables)
             used = {name: value for name, value in holders.items() if name in self._source}
             scalars = {name: value for name, value in variables.items() if name not in holders}
-            return engine.render_str(settings(used, absent) + self._source, self._name, **scalars)
+            return engine.render_str(prefix(used, absent) + self._source, self._name, **scalars)
         except TemplateError as error:
             raise self._explain(error, variables) from None
         except BaseException as error:

@@ -23,27 +23,11 @@ WIDEST = 127
 _LONG_NUMBER = re.compile(rb"[0-9]{38}")
 _RESERVED = frozenset(
     [
-        "true",
-        "false",
-        "none",
-        "True",
-        "False",
-        "None",
-        "loop",
-        "self",
-        "super",
-        "in",
-        "not",
-        "and",
-        "or",
-        "if",
-        "elif",
-        "else",
-        "is",
-        "for",
-        "set",
+        *("true", "false", "none", "True", "False", "None", "loop", "self", "super"),
+        *("in", "not", "and", "or", "if", "elif", "else", "is", "for", "set"),
     ]
 )
+"""What the engine's language has for itself."""
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -91,8 +75,8 @@ def literal(value: object) -> str:
     return repr(value)
 
 
-def settings(variables: Mapping[str, Any], absent: Iterable[str]) -> str:
-    """Statements that set what holds others, and make undefined what is absent. They write nothing and are one line."""
+def prefix(variables: Mapping[str, Any], absent: Iterable[str]) -> str:
+    """What stands before a template: it sets the variables, and makes undefined what is absent. It writes nothing and adds no line."""
     made = [f"{{% set {name} = {literal(value)} %}}" for name, value in variables.items() if nameable(name)]
     return "".join([*made, *[f"{{% set {name} = {{}}.x %}}" for name in absent]])
 
