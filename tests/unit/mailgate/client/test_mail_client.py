@@ -202,7 +202,9 @@ async def test_validating_is_a_read(client: MailClient, pair: Pair) -> None:
     """A broken call is tried anywhere: nothing is stored."""
     for each in pair:
         each.faults.append(Lose)
-    assert (await client.send(mail(), validate_only=True)) is not None
+    assert (await client.send(mail(), validate_only=True)).mail_id == b""
+    assert sorted(call for each in pair for call in each.calls) == ["SendMail"] * 3
+    assert not any(each.stored for each in pair)
 
 
 async def test_a_mail_is_found_wherever_it_is(client: MailClient, pair: Pair) -> None:

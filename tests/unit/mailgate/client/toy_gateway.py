@@ -89,7 +89,7 @@ class ToyGateway(mail_service_pb2_grpc.MailServiceServicer):
             raise fault
         if fault is Lose:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-        receipt = self._store(request)
+        receipt = mail_pb2.Receipt() if request.validate_only else self._store(request)
         if fault is Break:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         return pb.SendMailResponse(receipt=receipt)
