@@ -70,11 +70,11 @@ class Record:
         """The next numbers, when their time has come; empty: there are no more."""
         if self.stopped:
             return range(0)
-        first = self._next
-        self._next = min(first + count, self.plan.mails)
-        if self.plan.rate and first < self._next:
-            await asyncio.sleep(max(0.0, self._began + first / self.plan.rate - time.monotonic()))
-        return range(first, self._next)
+        numbers = range(self._next, min(self._next + count, self.plan.mails))  # before the pause: others take meanwhile
+        self._next = numbers.stop
+        if self.plan.rate and numbers:
+            await asyncio.sleep(max(0.0, self._began + numbers.start / self.plan.rate - time.monotonic()))
+        return numbers
 
     def sent(self) -> float:
         """Now, when a call or a message begins."""
