@@ -49,7 +49,7 @@ class Variables:
 
     def _may_break(self, variables: Mapping[str, Any]) -> bool:
         """A value of the subject holds what could end it, or values of its own, which are not looked at here."""
-        for name in self.templates.subject_needs:
+        for name in self.templates.subject_words:
             value = variables.get(name)
             if (type(value) is str and has_controls(value)) or type(value) in (list, dict):
                 return True

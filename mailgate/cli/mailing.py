@@ -74,8 +74,7 @@ class Mailing:
         """The row as the gateway takes it; of its values only what the text names."""
         variables = b""
         if self.templates is not None:
-            needed = {need.partition(".")[0] for need in self.templates.needs}
-            values = {name: value for name, value in row.values.items() if name in needed}
+            values = {name: value for name, value in row.values.items() if name in self.templates.words}
             variables = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
         return BatchEntry(to=(Address(row.email, row.name),), variables=variables, idempotency_key=key)
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from minijinja import Environment, TemplateError
 
 from mailgate.mail import Parts
-from mailgate.template.syntax import FUNCTIONS, Unfit, check
+from mailgate.template.language import FUNCTIONS
+from mailgate.template.syntax import Unfit, check
 from mailgate.template.variables import prefix
 
 FUEL = 25_000
 """Instructions of a part, to which 64 octets written or looked through count as one. So a part is at most some 1.6 MB longer than its
 template, and an endless loop ends after a millisecond; without fuel it would hold the interpreter for ever."""
 
-FUEL_OCTETS = 32
+FUEL_OCTETS = 64
 """Octets of a part's own text for which it has one instruction more."""
 
 MAX_TEMPLATE = 1024 * 1024
-"""Characters of subject, text and html together, when they are templates: compiling takes some 130 ms and 60 MB at worst."""
+"""Octets of subject, text and html together, when they are templates: compiling takes some 130 ms and 60 MB at worst."""
+
+SLOW = 0.1
+"""Seconds of a part's rendering, where 25,000 instructions take some 5 ms. Comparing lists costs fuel for one instruction, however many
+members they have: 300 mails that do it all the time would keep a node from everybody for a minute."""
 
 _METHODS = frozenset(["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"])
 """The engine looks names up in a dict of Python's, and takes its methods for members that are not there."""
+
+_WORD = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
+_SET = re.compile(r"\{%[-+]?\s*set\s+(\w+)\s*(?:=(?P<value>.*?)[-+]?%\}|[^=]*?%\}(?P<block>.*?)\{%[-+]?\s*endset)", re.DOTALL)
 
 _FIELDS = ("subject", "text", "html")
 _WORDS_OF = {
@@ -52,6 +62,7 @@ class _Part:
         self._name = f"{field}.{'html' if field == 'html' else 'txt'}"
         self._engine: Environment | None = None
         self.needs: frozenset[str] = frozenset()
+        self._suspected = self._slow = False
         self._methods: tuple[str, ...] = ()
         try:
             if check(source):
@@ -71,7 +82,8 @@ class _Part:
                 engine.remove_global(name)
         engine.add_template(self._name, self._source)
         self._engine = engine
-        self.needs = frozenset(engine.undeclared_variables_in_str(self._source, nested=True)) - FUNCTIONS
+        named = engine.undeclared_variables_in_str(self._source, nested=True)
+        self.needs = frozenset([*named, *_set_from_themselves(self._source)]) - FUNCTIONS
         self._methods = tuple([name for name in sorted(_METHODS) if name in self._source])
 
     @property
@@ -83,6 +95,21 @@ class _Part:
         engine = self._engine
         if engine is None:
             return self._source
+        if self._slow:
+            raise Unrenderable(self.field, 0, _WORDS_OF["OutOfFuel"])
+        began, used = time.perf_counter(), time.thread_time() if self._suspected else 0.0
+        try:
+            return self._render(engine, variables)
+        finally:
+            if time.perf_counter() - began > SLOW or self._suspected:
+                self._note_slow(used)
+
+    def _note_slow(self, used: float) -> None:
+        """It took long, or was suspected to. Who waits for the processor is not slow, so the next time that is left out."""
+        self._slow = self._suspected and time.thread_time() - used > SLOW
+        self._suspected = not self._suspected
+
+    def _render(self, engine: Environment, variables: Mapping[str, Any]) -> str:
         absent = [name for name in self._methods if name not in variables]
         holders = {name: value for name, value in variables.items() if type(value) in (dict, list)}
         try:
@@ -107,24 +134,34 @@ def _defect(field: str, error: BaseException) -> BaseException:
     return Unrenderable(field, 0, "the template engine failed") if type(error).__name__ == "PanicException" else error
 
 
+def _set_from_themselves(source: str) -> Iterator[str]:
+    """Names that a `set` makes of what they were before: the engine takes them for declared."""
+    for found in _SET.finditer(source):
+        if found[1] in _WORD.findall(found["value"] or found["block"] or ""):
+            yield found[1]
+
+
 class Templates:
     """The three of a content, compiled. `needs`: what they name of the variables, dotted, as far as that can be seen without rendering."""
 
     def __init__(self, parts: Parts) -> None:
         """Raises Unrenderable for what is wrong with one of them."""
         sources = (parts.subject, parts.text, parts.html)
-        if (size := sum(map(len, sources))) > MAX_TEMPLATE:
+        if (size := sum([len(source.encode(errors="replace")) for source in sources])) > MAX_TEMPLATE:
             raise Unrenderable("text" if len(parts.text) > len(parts.html) else "html", 0, _too_large(size))
         self._parts = [_Part(field, source) for field, source in zip(_FIELDS, sources, strict=True)]
         self.needs = frozenset().union(*[part.needs for part in self._parts])
-        self.subject_needs = frozenset({need.partition(".")[0] for need in self._parts[0].needs})
+        self.subject_words = frozenset(_WORD.findall(parts.subject))
+        """Among them all that the subject names."""
+        self.words = self.subject_words.union(_WORD.findall(parts.text), _WORD.findall(parts.html))
+        """The same of all three."""
 
     def missing(self, variables: Mapping[str, Any]) -> list[str]:
         """What is named and not given, in order: it may still be that rendering does without it."""
         return missing_of(self.needs, variables)
 
     def render(self, variables: Mapping[str, Any]) -> Parts:
-        """The parts for one mail. Takes microseconds; some 10 ms, or up to half a second, when a template is made to.
+        """The parts for one mail. Takes microseconds, or some 10 ms when a template is made to; one that is SLOW twice is refused then.
 
         Raises:
             Unrenderable: a variable is missing, a value is not of the kind that is asked of it, or it does too much.
@@ -134,7 +171,7 @@ class Templates:
 
 
 def _too_large(size: int) -> str:
-    return f"templates of {size:,} characters, at most {MAX_TEMPLATE:,} are allowed: attach what is large"
+    return f"templates of {size:,} octets, at most {MAX_TEMPLATE:,} are allowed: attach what is large"
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,8 @@ rules for where a tag begins and ends:
 - a tag has at most MAX_TAG characters, and there are at most MAX_ELIFS of `elif`: that bounds the nesting;
 - lists, maps and tuples are written of constants only, and neither `*` nor a `+` that could join lists is taken: with no macros, recursive
   loops or namespaces either, no value can be larger than the variables and the template are, but text, which fuel bounds;
-- what filters, methods and functions there are is listed: those whose work fuel does not measure are left out;
+- what filters, tests, methods and functions there are is listed: those whose work fuel does not measure are left out, and so are
+  arguments that make it unmeasured;
 - nothing includes, imports or extends.
 """
 
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+
+from mailgate.template.language import BARE, FILTERS, FUNCTIONS, METHODS, SELECTING, STATEMENTS, TESTS
 
 MAX_TAG = 2000
 """Characters from a tag's start to its end. The compiler takes some 300 octets of stack for one: 16,000 levels fit 8 MiB, 2,000 fit 1."""
@@ -26,26 +29,6 @@ MAX_TAGS = 10_000
 MAX_ELIFS = 200
 """Of a template: each nests in the one before it, and takes more than 1 KiB of stack."""
 
-
-def _set(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-STATEMENTS = frozenset({"if", "elif", "else", "endif", "for", "endfor", "break", "continue", "set", "endset"})
-"""What may follow `{%`, beside raw."""
-
-FILTERS = _set(
-    "abs bool capitalize count d default dictsort e escape filesizeformat first float format indent int items join last "
-    "length lines list lower map max min pluralize reject rejectattr replace reverse round safe select selectattr sort split "
-    "string striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap"
-)
-"""What may follow `|`; map only as `map(attribute="…")`."""
-
-METHODS = _set("capitalize cycle endswith get items keys lower lstrip replace rstrip split splitlines startswith strip title upper values")
-"""What may be called of a value. The engine's format would make a text as wide as it is told, at no cost of fuel."""
-
-FUNCTIONS = frozenset({"range"})
-"""What may be called by itself. The engine's others keep a state that a loop could make grow, or show what is not the template's."""
 
 _WORDS = frozenset({"in", "not", "and", "or", "if", "elif", "else", "is", "for", "set"})
 """After them an expression begins."""
@@ -183,6 +166,8 @@ def _check_expressions(source: str, tokens: list[_Token]) -> None:
                 tag.opened[-1].constant = False
             if before.value == "|" and before.kind == "mark":
                 _check_filter(source, tokens, index)
+            elif before.kind == "name" and before.value in ("is", "not"):
+                _check_test(source, tokens, index)
 
 
 def _check_mark(source: str, tag: _Tag, index: int, before: _Token) -> None:
@@ -246,6 +231,8 @@ def _adds_number(tokens: list[_Token], index: int) -> bool:
 def _check_call(source: str, tokens: list[_Token], index: int) -> None:
     """What is before the parenthesis: a filter (checked where its name stands), a test, a method, or a function."""
     name, how = tokens[index - 1], tokens[index - 2].value if index > 1 else ""
+    if name.kind == "name" and name.value in BARE and tokens[index + 1].value != ")":
+        raise _unfit(source, name.at, f"`{name.value}` is taken without arguments alone")
     if name.kind == "name" and how in ("|", "is", "not"):
         return
     known = METHODS if how == "." else FUNCTIONS
@@ -257,7 +244,31 @@ def _check_filter(source: str, tokens: list[_Token], index: int) -> None:
     name = tokens[index].value
     if name not in FILTERS:
         raise _unfit(source, tokens[index].at, f"the filter `{name}` is not taken: there are {', '.join(sorted(FILTERS))}")
+    if name in SELECTING:
+        _check_selecting(source, tokens, index)
     if name == "map":
         call = [(token.kind, token.value) for token in tokens[index + 1 : index + 6]]
         if [*call[:3], *call[4:]] != [("mark", "("), ("name", "attribute"), ("mark", "="), ("mark", ")")] or call[3][0] != "text":
             raise _unfit(source, tokens[index].at, '`map` is taken as map(attribute="…") alone')
+
+
+def _check_test(source: str, tokens: list[_Token], index: int) -> None:
+    """Of `is`, or of `is not`; a name after another `not` is an operand."""
+    before = tokens[index - 1]
+    if before.value == "not" and not (index > 1 and tokens[index - 2].value == "is"):
+        return
+    name = tokens[index].value
+    if name not in TESTS and not (before.value == "is" and name == "not"):
+        raise _unfit(source, tokens[index].at, f"the test `{name}` is not taken: there are {', '.join(sorted(TESTS))}")
+
+
+def _check_selecting(source: str, tokens: list[_Token], index: int) -> None:
+    """The test's name, if there is one, stands there as a text."""
+    place = index + 2 + 2 * SELECTING[tokens[index].value]
+    call = tokens[index + 1 : place + 1]
+    if len(call) < place - index or call[0].value != "(" or ")" in [token.value for token in call if token.kind == "mark"]:
+        return
+    texts = call[1::2]
+    if not all(token.kind == "text" for token in texts) or texts[-1].value[1:-1] not in TESTS:
+        known = ", ".join(sorted(TESTS))
+        raise _unfit(source, tokens[index].at, f"`{tokens[index].value}` names its test as a text, one of {known}")

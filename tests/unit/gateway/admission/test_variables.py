@@ -109,6 +109,16 @@ def test_an_entry_of_bad_variables_is_refused_alone(drafter, call, own, word):
         assert word in violations(drafted[bad])[f"entries[{bad}].variables"]
 
 
+def test_a_variable_that_the_subject_sets_anew_is_looked_at(drafter, call):
+    """The engine counts it among what the template declares."""
+    shared = replace(SHARED, content=Parts("Hi {% set name = name|title %}{{ name }}", "x"))
+    _, (_, second, third) = drafter.batch(
+        call, shared, [entry(b'{"name": "Ann"}'), entry(b'{"name": "Ann\\r\\nBcc: b@example.net"}'), entry(b'{"n": 1}')]
+    )
+    assert "header field" in violations(second)["entries[1].variables"]
+    assert "needs name" in violations(third)["entries[2].variables"]
+
+
 def test_a_subject_that_drops_its_controls_is_taken(drafter, call):
     """What the template does with a value counts."""
     shared = replace(SHARED, content=Parts("Hi {{ name|trim }}", "x"))

@@ -1,5 +1,7 @@
 """Templates render as their authors mean, need what they need, and end, whatever they say."""
 
+from contextlib import suppress
+
 import pytest
 
 from mailgate.mail import Parts
@@ -154,6 +156,23 @@ def test_what_cannot_be_done_is_an_error_of_ours(source):
 def test_a_large_template_has_the_fuel_for_its_own_text():
     """Text that stands there is no bomb."""
     assert len(text("x" * 900_000 + "{{ a }}", a="y")) == 900_001
+
+
+@pytest.mark.parametrize("source", ["{% set a = a|default('x') %}", "{%- set a %}{{ a }}{% endset %}", "{% set b = a if a else 2 %}"])
+def test_a_name_that_is_set_from_itself_is_needed(source):
+    """The engine says that it is declared."""
+    assert Templates(Parts(source, "x")).missing({}) == ["a"]
+
+
+def test_a_template_that_is_slow_again_is_not_rendered_any_more():
+    """Comparing lists is paid for by their number, not by their length."""
+    templates = Templates(Parts(text="{% for i in range(2600) %}{% if a == b %}{% endif %}{% endfor %}"))
+    nested = [[[1] * 20] * 10] * 10
+    for _ in range(3):
+        with suppress(Unrenderable):
+            templates.render({"a": nested, "b": nested})
+    with pytest.raises(Unrenderable, match="too much"):
+        templates.render({"a": 1, "b": 1})
 
 
 def test_variables_are_not_changed():
