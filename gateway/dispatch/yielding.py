@@ -15,6 +15,8 @@ SHARE, LATEST = 0.3, 0.02
 LATEST. 200 calls a second bear 1.5 ms."""
 BEGIN, SLOWEST, STEP = 2000.0, 1000.0, 100.0
 """Jobs a second: where a backlog begins, what it always gets, and what is added at each look at a loop that is in time."""
+MORE = 1.25
+"""A backlog gets at least so much more than comes in: yielding must not be what makes it grow."""
 FORGET = 0.8
 """Of what is known of the rate of calls, at each look; a second later a tenth of it is left."""
 FEW = 1.0
@@ -41,7 +43,8 @@ class Yielding:
         elif self.rate is None:
             self.rate = BEGIN
         elif late > min(LATEST, SHARE / self._calls):
-            self.rate = max(SLOWEST, min(self.rate, max(fed, SLOWEST)) * 0.8)
+            slowest = max(SLOWEST, MORE * self._calls)
+            self.rate = max(slowest, min(self.rate, max(fed, slowest)) * 0.8)
         elif fed > self.rate / 2:
             self.rate += STEP
 

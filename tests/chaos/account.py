@@ -41,6 +41,8 @@ class Account:
     """Mails of failed calls: nobody was promised anything."""
     delivered: int = 0
     in_doubt: int = 0
+    given_up: int = 0
+    """DEAD under RESEND, after three nodes were killed with it in hand: it may have come."""
     excused: int = 0
     """Doubles whose former copy came from a node that was killed before its verdict could be recorded."""
     excused_stopped: int = 0
@@ -92,7 +94,11 @@ def account(
         if len(several) > 1:
             _judge_double(sums, recipient, sorted(several, key=lambda one: one.at), deaths, hold=hold, window=window)
     for mail_id, recipient in accepted.items():
-        _judge_mail(sums, mail_id, states.get(mail_id, "NOT_ASKED"), copies.get(recipient, []), hold=hold)
+        state, came = states.get(mail_id, "NOT_ASKED"), copies.get(recipient, [])
+        if state == "DEAD" and not hold and came and all(_excuse(one, deaths, window) is not None for one in came):
+            sums.given_up += 1
+        else:
+            _judge_mail(sums, mail_id, state, came, hold=hold)
     return sums
 
 

@@ -77,7 +77,7 @@ class Outcome:
     seconds: float
 
     HEAD = (
-        f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}"
+        f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}{'given up':>10}"
         + (f"{'excused':>9}{'(stopped)':>11}{'doubled':>9}{'lost':>6}{'contradicted':>14}{'seconds':>9}")
     )
 
@@ -87,7 +87,7 @@ class Outcome:
         return (
             f"{self.scenario:<26}{'HOLD' if self.hold else 'RESEND':<10}{self.kills:>6}{min(self.in_flight, default=0):>11}{sums.sent:>8}"
             + (
-                f"{sums.unanswered:>12}{sums.delivered:>11}{sums.in_doubt:>10}{sums.excused:>9}{sums.excused_stopped:>11}"
+                f"{sums.unanswered:>12}{sums.delivered:>11}{sums.in_doubt:>10}{sums.given_up:>10}{sums.excused:>9}{sums.excused_stopped:>11}"
                 f"{len(sums.doubled):>9}{len(sums.lost):>6}{len(sums.contradicted):>14}{self.seconds:>9.1f}"
             )
         )

@@ -96,3 +96,12 @@ def test_mail_of_a_failed_call_may_come_or_not_but_not_twice() -> None:
     assert once.clean
     assert account({}, {"m.1@sink"}, [], {}, [], hold=True, window=1.0).clean
     assert twice.doubled
+
+
+def test_given_up_after_deaths_may_have_come() -> None:
+    """DEAD under RESEND, each copy by a node that was killed in time to know nothing of it; under HOLD, or without a death, it is a fault."""
+    came = [copy(9.9)]
+    assert settle(came, "DEAD", [KILL]).given_up == 1
+    assert settle(came, "DEAD", [KILL]).clean
+    assert settle(came, "DEAD", [KILL], hold=True).contradicted
+    assert settle(came, "DEAD").contradicted

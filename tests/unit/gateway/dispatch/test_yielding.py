@@ -103,3 +103,10 @@ def test_it_ends_with_the_calls():
     world.calls = 0
     world.walk(4)
     assert world.yielding.rate is None
+
+
+def test_it_is_not_what_makes_a_backlog_grow():
+    """However late the loop is, more old mail goes out than new mail comes in."""
+    world = World(late=1.0, calls=1800)
+    world.walk(30)
+    assert min(world.rates[50:]) > 1800
