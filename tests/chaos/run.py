@@ -77,8 +77,8 @@ class Outcome:
     seconds: float
 
     HEAD = (
-        f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}{'given up':>10}"
-        + (f"{'excused':>9}{'(stopped)':>11}{'doubled':>9}{'lost':>6}{'contradicted':>14}{'seconds':>9}")
+        f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}"
+        + (f"{'given up':>10}{'excused':>9}{'(stopped)':>11}{'doubled':>9}{'lost':>6}{'contradicted':>14}{'seconds':>9}")
     )
 
     def row(self) -> str:

@@ -99,7 +99,7 @@ def test_mail_of_a_failed_call_may_come_or_not_but_not_twice() -> None:
 
 
 def test_given_up_after_deaths_may_have_come() -> None:
-    """DEAD under RESEND, each copy by a node that was killed in time to know nothing of it; under HOLD, or without a death, it is a fault."""
+    """DEAD under RESEND, each copy by a node that was killed before its record; under HOLD, or without a death, it is a fault."""
     came = [copy(9.9)]
     assert settle(came, "DEAD", [KILL]).given_up == 1
     assert settle(came, "DEAD", [KILL]).clean
