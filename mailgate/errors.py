@@ -164,14 +164,14 @@ class StorageBroken(MailgateError):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake in the settings: where, what stands there, and how to mend it."""
+    """One mistake in the settings: where, what stands there (empty: the place itself is wrong), and how to mend it."""
 
     key: str
     value: str
     cure: str
 
     def __str__(self) -> str:
-        return f"{self.key} = {self.value}: {self.cure}"
+        return f"{self.key} = {self.value}: {self.cure}" if self.value else f"{self.key}: {self.cure}"
 
 
 class SettingsInvalid(MailgateError):

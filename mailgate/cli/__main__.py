@@ -56,10 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `mailgate`; it exits."""
     # gRPC tells of each failed handshake by itself, between our own lines.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    given = with_wait(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        code = _run(given)
+        code = _run(with_wait(list(sys.argv[1:] if arguments is None else arguments)))
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        # So early that not all was imported.
+        code = exits.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # Whoever read our output has enough (the parser makes a SystemExit of it). The interpreter would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

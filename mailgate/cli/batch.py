@@ -100,7 +100,11 @@ def batch(
     )
     shared = shared_of(typed)
     mailing = Mailing.of(shared, open_sheet(csv, encoding=encoding, delimiter=delimiter, email=email_column, name=name_column))
-    good, bad = _look(mailing, json)
+    try:
+        good, bad = _look(mailing, json)
+    except KeyboardInterrupt:
+        output.line("interrupted while the rows were checked: this run sent nothing", sys.stderr)
+        raise typer.Exit(exits.INTERRUPTED) from None
     if dry_run:
         raise typer.Exit(_tell_dry(mailing, good, bad, json))
     if (bad and not (skip_bad and good)) or mailing.sheet.broken is not None:
@@ -166,7 +170,7 @@ def _tell_dry(mailing: Mailing, good: int, bad: list[BadRow], json: bool) -> int
             _show(row, mail)
         for each in bad:
             output.line(f"line {each.line}: {output.printable(each.why)}")
-        output.line(f"{good:,} mails would be sent; {_rows(bad)}" if bad else f"{good:,} mails would be sent; no bad row")
+        output.line(f"{good:,} mail{'s' if good != 1 else ''} would be sent; {_rows(bad) if bad else 'no bad row'}")
     return exits.REFUSED if bad else exits.OK
 
 

@@ -22,7 +22,10 @@ UNREACHABLE = 3
 """No gateway answers, or it can take nothing now: trying again may help."""
 INTERRUPTED = 130
 
-HELP = "Exit codes: 0 done; 1 the mail was refused, bounced or expired; 2 usage, settings or key; 3 no gateway answers."
+HELP = (
+    "Exit codes: 0 done; 1 the mail was refused, bounced or expired, or what was asked for is not there; 2 usage, settings or key; "
+    "3 no gateway answers."
+)
 
 
 class Usage(MailgateError):

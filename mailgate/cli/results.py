@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -40,17 +40,26 @@ class Results(AbstractContextManager["Results"]):
         self._writer = csv.writer(file)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written was told when it was written
+            self._file.close()
 
     def key(self, email: str) -> str:
         """The idempotency key of the run's mail to this address."""
         return f"{self.run}/{sha256(email.encode()).hexdigest()[:32]}"
 
     def write(self, results: Iterable[Result]) -> None:
-        """Durable when it returns."""
-        for each in results:
-            self._writer.writerow((*each, ""))
-        _sync(self._file)
+        """Durable when it returns.
+
+        Raises:
+            Usage: the disk is full, or the like.
+        """
+        try:
+            for each in results:
+                self._writer.writerow((*each, ""))
+            _sync(self._file)
+        except OSError as error:
+            text = f"{self.path}: it can't be written ({error.strerror}): make room; the same command goes on, and sends nothing twice"
+            raise Usage(text) from None
 
 
 def open_results(path: Path, text: str, random: bytes) -> Results:
@@ -77,11 +86,15 @@ def _begin(path: Path, run: str) -> Results:
 
 
 def _go_on(path: Path, text: str) -> Results:
-    _cut_last_line(path)
+    with path.open(encoding="utf-8", newline="") as file:
+        head = next(csv.reader(file, strict=True), [])
+    ours = head[:-1] == COLUMNS and head[-1].startswith(RUN)
+    if ours:
+        _cut_last_line(path)
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, strict=True)
-        head = next(reader, [])
-        if head[:-1] != COLUMNS or not head[-1].startswith(RUN):
+        next(reader, [])
+        if not ours:
             raise Usage(f"--results {path}: it is no results file of `mailgate batch`: name another file")
         run = head[-1][len(RUN) :]
         if run.partition(".")[2] != text:
@@ -89,7 +102,7 @@ def _go_on(path: Path, text: str) -> Results:
                 f"--results {path}: it is of mails with another text: give the text of before to go on with them, or another --results "
                 "to begin anew"
             )
-        rows = [(row[1], row[2]) for row in reader if row[2] != "BAD"]
+        rows = [(row[1], row[2]) for row in reader if len(row) > len(COLUMNS) and row[2] != "BAD"]
     accepted = sum(status == "ACCEPTED" for _, status in rows)
     return Results(path, run, {email for email, _ in rows}, accepted, path.open("a", encoding="utf-8", newline=""))
 

@@ -86,7 +86,7 @@ class Sheet:
 
     def _row(self, line: int, fields: list[str]) -> Row | BadRow:
         if len(fields) != len(self.columns):
-            return BadRow(line, f"it has {len(fields)} fields, the head has {len(self.columns)}")
+            return BadRow(line, f"it has {len(fields)} field{'s' if len(fields) != 1 else ''}, the head has {len(self.columns)}")
         for column, value in zip(self.columns, fields, strict=True):
             if not value.isascii() and (found := _ESCAPED.search(value)):
                 octet = ord(found[0]) - 0xDC00

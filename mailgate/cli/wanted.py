@@ -68,7 +68,14 @@ def shared_of(flags: Flags) -> Mail:
     Raises:
         Usage: as `mail_of`.
     """
+    if not says_something(flags):
+        raise Usage("the mails say nothing: give --text, --html, --text-file or --html-file")
     return _with_choices(_parts(flags), flags)
+
+
+def says_something(flags: Flags) -> bool:
+    """A text or HTML is given, be it empty."""
+    return flags.text is not None or flags.html is not None or bool(flags.text_file or flags.html_file)
 
 
 def addresses(option: str, texts: Iterable[str]) -> tuple[Address, ...]:
@@ -111,10 +118,10 @@ def _with_choices(mail: Mail, flags: Flags) -> Mail:
 
 
 def _parts(flags: Flags) -> Mail:
+    if not says_something(flags):
+        raise Usage("the mail says nothing: give --text, --html, --text-file, --html-file, --eml or --file")
     text = _text("--text", flags.text, "--text-file", flags.text_file)
     html = _text("--html", flags.html, "--html-file", flags.html_file)
-    if text is None and html is None:
-        raise Usage("the mail says nothing: give --text, --html, --text-file, --html-file, --eml or --file")
     return Mail(
         from_address=_author(flags.from_ or DEFAULT_FROM),
         to=addresses("--to", flags.to),

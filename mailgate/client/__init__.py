@@ -4,6 +4,7 @@
         receipt = await client.send(mail, wait=10)
 
 `BlockingMailClient` is the same for scripts, threads and Django; `mailgate.client.testing` has a client for tests that sends nothing.
+`format_id(receipt.mail_id)` is the id as `mailgate get` and the logs have it.
 `GatewayClient` is one gateway without a second try, with the operator's calls. Errors are those of `mailgate.errors`.
 """
 
@@ -13,6 +14,7 @@ from mailgate.client.mail_client import MailClient, new_key
 from mailgate.client.stream import MailStream
 from mailgate.client.views import Batch, Gap, Item, MailStatus, Outcome
 from mailgate.client.watching import Watch
+from mailgate.ids import format_id
 from mailgate.mail import (
     Address,
     Attachment,
@@ -59,5 +61,6 @@ __all__ = [
     "RecipientState",
     "TlsOptions",
     "Watch",
+    "format_id",
     "new_key",
 ]

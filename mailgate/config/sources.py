@@ -34,22 +34,20 @@ def read_toml(path: str, mistakes: list[Mistake]) -> dict[str, Any]:
         with open(path, "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        mistakes.append(
-            Mistake(path, "the settings file", f"it can't be read ({error.strerror or error}): check the path and its permissions")
-        )
+        mistakes.append(Mistake(path, "", f"it can't be read ({error.strerror or error}): check the path and its permissions"))
         return {}
     if len(data) > MAX_FILE_BYTES:
-        mistakes.append(Mistake(path, "the settings file", f"it has more than {MAX_FILE_BYTES} octets: this is no settings file"))
+        mistakes.append(Mistake(path, "", f"it has more than {MAX_FILE_BYTES} octets: this is no settings file"))
         return {}
     try:
         return tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        mistakes.append(Mistake(path, f"line {line}", "it is not UTF-8: save it as UTF-8"))
+        mistakes.append(Mistake(f"{path}, line {line}", "", "it is not UTF-8: save it as UTF-8"))
     except tomllib.TOMLDecodeError as error:
         what, at, where = str(error).rpartition(" (at ")
-        place = where.removesuffix(")") if at else "the settings file"
-        mistakes.append(Mistake(path, place, f"it is not TOML: {(what if at else where).lower()}"))
+        place = f"{path}, {where.removesuffix(')')}" if at else path
+        mistakes.append(Mistake(place, "", f"it is not TOML: {(what if at else where).lower()}"))
     return {}
 
 

@@ -52,9 +52,9 @@ def _get(door: str, path: str, expected: str = "application/json") -> bytes:
         response = connection.getresponse()
         body = response.read()
     except (OSError, HTTPException) as error:
-        raise Unavailable(
-            f"no inbox answers at {door} ({error or type(error).__name__}): start one with `mailgate up`, or name its door"
-        ) from None
+        # What http.client could not read stands in its error: octets of another protocol, which would steer a terminal.
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "what answers there speaks no HTTP"
+        raise Unavailable(f"no inbox answers at {door} ({why}): start one with `mailgate up`, or name its door") from None
     finally:
         connection.close()
     if response.getheader("x-mailgate-inbox") is None or not response.getheader("content-type", "").startswith(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mailgate import __version__, errors
-from mailgate.cli import exits
+from mailgate.cli import __main__ as command
+from mailgate.cli import batch, exits
 from mailgate.cli.__main__ import main, with_wait
 
 
@@ -65,3 +68,69 @@ def test_a_mistake_of_the_command_is_told_before_the_gateway_is_looked_for(capsy
         main(["doubts", "resolve", "x", "--data", str(tmp_path)])
     assert ended.value.code == exits.USAGE
     assert "exactly one of --resend" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_modules_are_read_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first thing that reads modules of ours is `with_wait`."""
+
+    def interrupted(_: list[str]) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "with_wait", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main(["nodes"])
+    assert ended.value.code == exits.INTERRUPTED
+
+
+def test_ctrl_c_while_rows_are_checked_says_that_nothing_was_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Nothing was begun: no results file either."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "_look", interrupted)
+    people = tmp_path / "people.csv"
+    people.write_text("email\nann@example.com\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", str(people), "--text", "x"])
+    assert ended.value.code == exits.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted while the rows were checked: this run sent nothing\n"
+    assert list(tmp_path.iterdir()) == [people]
+
+
+def test_a_batch_that_says_nothing_is_told_of_its_own_flags(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """--eml and --file are of `mailgate send` alone."""
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", str(tmp_path / "people.csv"), "--subject", "Hi"])
+    assert ended.value.code == exits.USAGE
+    assert capsys.readouterr().err == "mailgate: the mails say nothing: give --text, --html, --text-file or --html-file\n"
+
+
+def test_what_answers_in_another_protocol_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """As when a gateway's address is given for the inbox's."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> None:
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(1000)
+                caller.sendall(b"\x00\x1b[2J\xff\r\n")
+
+        answered = pool.submit(answer)
+        with pytest.raises(SystemExit) as ended:
+            main(["inbox", "list", "--inbox", f"127.0.0.1:{server.getsockname()[1]}"])
+        answered.result(timeout=10)
+    assert ended.value.code == exits.UNREACHABLE
+    said = capsys.readouterr().err
+    assert "(what answers there speaks no HTTP)" in said
+    assert "\x1b" not in said
+
+
+def test_a_settings_file_that_is_not_there_is_named_plainly(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It is no key with a value."""
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "check", "--config", str(tmp_path / "none.toml")])
+    assert ended.value.code == exits.USAGE
+    assert f"  {tmp_path}/none.toml: it can't be read" in capsys.readouterr().err

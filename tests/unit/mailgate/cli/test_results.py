@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from mailgate.cli.exits import Usage
-from mailgate.cli.results import Result, open_results
+from mailgate.cli.results import Result, Results, open_results
 
 RANDOM = b"8 octets"
 
@@ -84,3 +84,31 @@ def test_a_place_that_cannot_be_written(tmp_path):
     """Names the flag."""
     with pytest.raises(Usage, match="--results"):
         open_results(tmp_path / "none" / "r.csv", "text", RANDOM)
+
+
+@pytest.mark.parametrize("content", ["email,name\na@example.com,Ann\nb@example.com,Bo", "email\ra@example.com", "x"])
+def test_a_file_of_somebody_elses_is_left_as_it_is(tmp_path, content):
+    """The recipients themselves, say; though it does not end in a line end, as ours does not after a death."""
+    path = tmp_path / "people.csv"
+    path.write_bytes(content.encode())
+    with pytest.raises(Usage, match="no results file"):
+        open_results(path, "text", RANDOM)
+    assert path.read_bytes() == content.encode()
+
+
+def test_a_line_that_somebody_made_shorter(tmp_path):
+    """It says nothing of anybody."""
+    path = tmp_path / "r.csv"
+    open_results(path, "text", RANDOM).__exit__(None, None, None)
+    with path.open("a") as file:
+        file.write("\nx\n")
+    with open_results(path, "text", RANDOM) as again:
+        assert again.done == set()
+
+
+def test_a_disk_that_fills(tmp_path):
+    """The command ends with a word of what to do, where it would end with a traceback."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        results = Results(tmp_path / "r.csv", "run", set(), 0, full)
+        with results, pytest.raises(Usage, match="make room"):
+            results.write([Result(2, "a@example.com", "ACCEPTED")])

@@ -87,7 +87,7 @@ def test_each_bad_row_says_why(tmp_path):
     assert why[2] == "email is empty"
     assert why[5] == "a@example.com is in line 3 already"
     assert "'nonsense' is not an address" in why[6]
-    assert why[7] == "it has 1 fields, the head has 2"
+    assert why[7] == "it has 1 field, the head has 2"
     assert why[8] == "it has 3 fields, the head has 2"
 
 
