@@ -83,6 +83,7 @@ class Gateway:
     operations: Operations
     shell: LoopShell
     servicer: MailServicer
+    address: str
 
     @property
     def mail(self) -> mail_service_pb2_grpc.MailServiceStub:
@@ -116,7 +117,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     address = await door.bind("127.0.0.1:0")
     await door.start()
     async with open_channel(address) as channel:
-        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer)
+        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer, address)
     hub.close()
     await door.stop(timedelta(seconds=5))
     await shell.close()
