@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-OCTETS = 32
+DIGEST_OCTETS = 32
+
 _FORM = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE | re.ASCII)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.journal.statements import Row
 from gateway.ledger.port import MailRecord
+from mailgate.digest import DIGEST_OCTETS
 from mailgate.ids import JOB_ID_OCTETS
 from mailgate.job import Job
 from mailgate.mail import AttemptRecord, Lane, OnDoubt, Recipient, RecipientState
@@ -115,7 +116,7 @@ def unpack_contents(row: Row) -> dict[int, tuple[bytes, tuple[bytes, ...]]]:
     contents, at = {}, 0
     for number, size, files in json.loads(sizes):
         digests = bytes.fromhex(files or "")
-        contents[number] = (bodies[at : at + size], tuple([digests[i : i + 32] for i in range(0, len(digests), 32)]))
+        contents[number] = (bodies[at : at + size], tuple([digests[i : i + DIGEST_OCTETS] for i in range(0, len(digests), DIGEST_OCTETS)]))
         at += size
     return contents
 
