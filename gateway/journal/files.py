@@ -25,11 +25,10 @@ class JournalFiles:
         """See the port."""
         return await self._reader.ask(pieces.state, tenant, digest)
 
-    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> Awaitable[FileState]:
+    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int, bound: int) -> Awaitable[FileState]:
         """See the port."""
-        return self._do(
-            partial(pieces.append, tenant=tenant, digest=digest, size=size, offset=offset, data=data, until_ms=until_ms), len(data)
-        )
+        errand = partial(pieces.append, tenant=tenant, digest=digest, size=size, offset=offset, data=data, until_ms=until_ms, bound=bound)
+        return self._do(errand, len(data))
 
     async def seal(self, tenant: str, digest: bytes) -> bool:
         """See the port."""

@@ -10,7 +10,7 @@ import apsw
 
 from gateway.journal.statements import fetch
 from gateway.journal.work import AcceptWork
-from gateway.ledger.files import KEPT_MS, FileState, append_fault, missing
+from gateway.ledger.files import KEPT_MS, FileState, append_fault, check_room, missing
 from mailgate.errors import WrongState
 from mailgate.job import File
 
@@ -57,9 +57,20 @@ def state(connection: apsw.Connection, tenant: str, digest: bytes) -> FileState 
     return FileState(rows[0][0], rows[0][1], bool(rows[0][2]), rows[0][3]) if rows else None
 
 
-def append(connection: apsw.Connection, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> FileState:
-    """Store `data`, but for what is there already, and keep the file until then or longer. Raises WrongState where a gap would be left."""
-    before = state(connection, tenant, digest) or FileState(size, 0, False, until_ms)
+def append(
+    connection: apsw.Connection, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int, bound: int
+) -> FileState:
+    """Store `data`, but for what is there already, and keep the file until then or longer.
+
+    Raises:
+        WrongState: a gap would be left.
+        QuotaExceeded: it would be begun, and the tenant's files would be more than `bound` octets. Asked here, since only the writer's
+            transaction sees what others have begun in the same moment.
+    """
+    before = state(connection, tenant, digest)
+    if before is None:
+        check_room(usage(connection, tenant), size, bound)
+        before = FileState(size, 0, False, until_ms)
     if fault := append_fault(before, size, offset, len(data)):
         raise WrongState(fault)
     fresh = data[before.stored - offset :]
@@ -99,7 +110,8 @@ def delete(connection: apsw.Connection, tenant: str, digest: bytes) -> None:
 
 def usage(connection: apsw.Connection, tenant: str) -> int:
     """Octets of the tenant's files."""
-    return int(fetch(connection, "select coalesce(sum(size), 0) from file where tenant = ?", (tenant,))[0][0])
+    rows = fetch(connection, "select octets from usage where tenant = ?", (tenant,))
+    return int(rows[0][0]) if rows else 0
 
 
 def forget(connection: apsw.Connection, now_ms: int, limit: int) -> int:

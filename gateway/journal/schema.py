@@ -55,7 +55,17 @@ create table file(
 ) strict;
 create table piece(file int not null, start int not null, data blob not null, primary key(file, start)) strict;
 """
-STEPS = (TABLES, CLAIMS, FILES)
+USAGE = """
+create table usage(tenant text primary key, octets int not null) strict, without rowid;
+insert into usage select tenant, sum(size) from file group by tenant;
+create trigger file_begun after insert on file begin
+  insert into usage values(new.tenant, new.size) on conflict do update set octets = octets + new.size;
+end;
+create trigger file_gone after delete on file begin
+  update usage set octets = octets - old.size where tenant = old.tenant;
+end;
+"""
+STEPS = (TABLES, CLAIMS, FILES, USAGE)
 """What makes each version out of the one before. Times are milliseconds since the epoch.
 
 - `job.due`: a position (see line.py); NULL: nothing brings it, since it is parked, or in the hand of somebody who keeps it as ready.
@@ -64,6 +74,7 @@ STEPS = (TABLES, CLAIMS, FILES)
 - `attempt`: the open attempts; `claim` rises with each insert, so that whose insert it was can be told.
 - `claim`: idempotency keys, each with the mail that has it.
 - `content.files`: the digests of what its jobs attach, one after the other. A `piece` is as it was uploaded; they follow one another.
+- `usage`: octets of each tenant's files, kept by triggers. To add up 100,000 files took 50 ms, and the writer asks at each that is begun.
 """
 VERSION = len(STEPS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from mailgate.errors import ContentMissing, Violation
+from mailgate.errors import ContentMissing, QuotaExceeded, Violation
 from mailgate.job import File
 
 KEPT_MS = 24 * 3_600_000
@@ -42,6 +42,19 @@ def append_fault(state: FileState, size: int, offset: int, octets: int) -> str:
     return ""
 
 
+def check_room(used: int, size: int, bound: int) -> None:
+    """Whether a tenant whose files are `used` octets may begin one of so many.
+
+    Raises:
+        QuotaExceeded: they would be more than `bound`.
+    """
+    if used + size > bound:
+        raise QuotaExceeded(
+            f"the tenant's uploads are {used:,} octets of at most {bound:,}: {size:,} more have no room. A file goes a day after the "
+            "ttl of its last mail"
+        )
+
+
 class Files(Protocol):
     """See the module. A digest has 32 octets."""
 
@@ -49,11 +62,15 @@ class Files(Protocol):
         """None: nothing of it is there."""
         ...
 
-    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> Awaitable[FileState]:
+    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int, bound: int) -> Awaitable[FileState]:
         """Store `data`, which begins at `offset`; what of it is there already is skipped. It is kept until then, or longer.
 
-        Raises:
-            WrongState: the offset lies after what is stored, or the size is not that of before, or the data go beyond it; when awaited.
+        `bound`: octets that the tenant's files may be. It is asked where the file is begun, in one step with that: however many are
+        begun at once, they are no more. What is begun may end.
+
+        Raises, when awaited:
+            WrongState: the offset lies after what is stored, or the size is not that of before, or the data go beyond it.
+            QuotaExceeded: nothing of the file is there, and it has no room.
         """
         ...
 

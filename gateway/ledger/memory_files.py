@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gateway.ledger.answered import Done, Failed
-from gateway.ledger.files import FileState, append_fault
-from mailgate.errors import WrongState
+from gateway.ledger.files import FileState, append_fault, check_room
+from mailgate.errors import QuotaExceeded, WrongState
 from mailgate.job import File
 
 
@@ -36,9 +36,15 @@ class MemoryFiles:
         kept = self._kept.get((tenant, digest))
         return kept.state if kept is not None else None
 
-    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int) -> Awaitable[FileState]:
+    def append(self, tenant: str, digest: bytes, size: int, offset: int, data: bytes, until_ms: int, bound: int) -> Awaitable[FileState]:
         """See the port."""
-        kept = self._kept.get((tenant, digest)) or _Kept(size, until_ms)
+        kept = self._kept.get((tenant, digest))
+        if kept is None:
+            kept = _Kept(size, until_ms)
+            try:
+                check_room(self._used(tenant), size, bound)
+            except QuotaExceeded as full:
+                return Failed(full)
         if fault := append_fault(kept.state, size, offset, len(data)):
             return Failed(WrongState(fault))
         self._kept[tenant, digest] = kept
@@ -67,7 +73,7 @@ class MemoryFiles:
 
     async def usage(self, tenant: str) -> int:
         """See the port."""
-        return sum(kept.size for (owner, _), kept in self._kept.items() if owner == tenant)
+        return self._used(tenant)
 
     async def read(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, File]:
         """See the port."""
@@ -80,3 +86,6 @@ class MemoryFiles:
         for key in over:
             del self._kept[key]
         return len(over)
+
+    def _used(self, tenant: str) -> int:
+        return sum(kept.size for (owner, _), kept in self._kept.items() if owner == tenant)

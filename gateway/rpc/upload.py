@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.admission.limits import Limits
-from gateway.ledger.files import KEPT_MS, Files, FileState
+from gateway.ledger.files import KEPT_MS, Files, FileState, check_room
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.digest import format_digest, parse_digest
-from mailgate.errors import Invalid, QuotaExceeded, TooLarge, Violation
+from mailgate.errors import Invalid, TooLarge, Violation
 from mailgate.rpc.streams import first_request, next_request
 from mailgate.rpc.times import timestamp
 
@@ -53,19 +53,16 @@ class Upload:
         return await self._answer(digest, state)
 
     async def _begin(self, digest: bytes, size: int) -> FileState:
+        """What there is of it. The room is asked here too: what `append` refuses has its whole commit done again, work by work."""
         state = await self._files.state(self._tenant, digest)
         if state is not None:
             return state
-        used, bound = await self._files.usage(self._tenant), self._limits.max_upload_bytes
-        if used + size > bound:
-            raise QuotaExceeded(
-                f"the tenant's uploads are {used:,} octets of at most {bound:,}: {size:,} more have no room. A file goes a day after the "
-                "ttl of its last mail"
-            )
+        check_room(await self._files.usage(self._tenant), size, self._limits.max_upload_bytes)
         return FileState(size, 0, False, 0)
 
     async def _append(self, digest: bytes, size: int, offset: int, data: bytes) -> FileState:
-        return await self._files.append(self._tenant, digest, size, offset, data, self._shell.now_ms() + KEPT_MS)
+        until_ms, bound = self._shell.now_ms() + KEPT_MS, self._limits.max_upload_bytes
+        return await self._files.append(self._tenant, digest, size, offset, data, until_ms, bound)
 
     async def _answer(self, digest: bytes, state: FileState) -> pb.UploadContentResponse:
         if state.stored == state.size and not state.whole and not await self._files.seal(self._tenant, digest):

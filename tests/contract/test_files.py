@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 
 from gateway.ledger.files import KEPT_MS, FileState
-from mailgate.errors import ContentMissing, WrongState
+from mailgate.errors import ContentMissing, QuotaExceeded, WrongState
 from mailgate.job import File
 from tests.contract.backend import Backend, take
 from tests.contract.builders import accepted, delivered, jobs_of, many
@@ -17,13 +17,15 @@ from tests.contract.builders import accepted, delivered, jobs_of, many
 DATA = bytes(range(256)) * 300
 DIGEST = sha256(DATA).digest()
 UNTIL = 10**13
+BOUND = 10**9
+"""Of the tenant's files: more than any test brings."""
 
 
 async def upload(backend: Backend, data: bytes = DATA, tenant: str = "acme", until_ms: int = UNTIL) -> bytes:
     """In two pieces."""
     digest, half = sha256(data).digest(), len(data) // 2
-    await backend.files.append(tenant, digest, len(data), 0, data[:half], until_ms)
-    await backend.files.append(tenant, digest, len(data), half, data[half:], until_ms)
+    await backend.files.append(tenant, digest, len(data), 0, data[:half], until_ms, BOUND)
+    await backend.files.append(tenant, digest, len(data), half, data[half:], until_ms, BOUND)
     assert await backend.files.seal(tenant, digest)
     return digest
 
@@ -43,8 +45,10 @@ async def test_what_was_never_uploaded_is_not_there(backend: Backend):
 
 async def test_an_upload_in_pieces(backend: Backend):
     """Its state says how far it is; it can be read when it is sealed, not before."""
-    assert await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL) == FileState(len(DATA), 1000, False, UNTIL)
-    assert await backend.files.append("acme", DIGEST, len(DATA), 1000, DATA[1000:], UNTIL) == FileState(len(DATA), len(DATA), False, UNTIL)
+    assert await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL, BOUND) == FileState(len(DATA), 1000, False, UNTIL)
+    assert await backend.files.append("acme", DIGEST, len(DATA), 1000, DATA[1000:], UNTIL, BOUND) == FileState(
+        len(DATA), len(DATA), False, UNTIL
+    )
     assert await backend.files.read("acme", [DIGEST]) == {}
     assert await backend.files.seal("acme", DIGEST)
     assert await backend.files.seal("acme", DIGEST)
@@ -56,8 +60,8 @@ async def test_an_upload_in_pieces(backend: Backend):
 @pytest.mark.parametrize("offset", [0, 500, 999, 1000])
 async def test_a_resumed_upload_may_overlap(backend: Backend, offset: int):
     """What is there already is skipped."""
-    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL)
-    state = await backend.files.append("acme", DIGEST, len(DATA), offset, DATA[offset:], UNTIL)
+    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL, BOUND)
+    state = await backend.files.append("acme", DIGEST, len(DATA), offset, DATA[offset:], UNTIL, BOUND)
     assert state.stored == len(DATA)
     assert await backend.files.seal("acme", DIGEST)
 
@@ -72,23 +76,53 @@ async def test_a_resumed_upload_may_overlap(backend: Backend, offset: int):
 )
 async def test_what_does_not_follow_is_refused(backend: Backend, size: int, offset: int, octets: int, says: str):
     """And changes nothing."""
-    before = await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL)
+    before = await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL, BOUND)
     with pytest.raises(WrongState, match=says):
-        await backend.files.append("acme", DIGEST, size, offset, bytes(octets), UNTIL + 5)
+        await backend.files.append("acme", DIGEST, size, offset, bytes(octets), UNTIL + 5, BOUND)
     assert await backend.files.state("acme", DIGEST) == before
 
 
 async def test_octets_with_another_digest_are_deleted(backend: Backend):
     """They would be there for ever, and never be whole."""
-    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:-1] + b"?", UNTIL)
+    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:-1] + b"?", UNTIL, BOUND)
     assert not await backend.files.seal("acme", DIGEST)
     assert await backend.files.state("acme", DIGEST) is None
+
+
+async def test_files_begun_at_once_are_no_more_than_the_bound(backend: Backend):
+    """However many calls found that there was room. Those that have none are told so and leave nothing; another tenant is not concerned."""
+    digests = [sha256(b"%d" % number).digest() for number in range(45)]
+    begun = [backend.files.append("acme", digest, 1000, 0, b"", UNTIL, 20_999) for digest in digests]
+    beside = backend.files.append("other", DIGEST, 1000, 0, b"", UNTIL, 20_999)
+    outcomes = await asyncio.gather(*map(_outcome, begun), return_exceptions=True)
+    assert outcomes.count(FileState(1000, 0, False, UNTIL)) == 20
+    assert {type(each) for each in outcomes} == {FileState, QuotaExceeded}
+    assert "20,000 octets of at most 20,999: 1,000 more have no room. A file goes" in str(outcomes[-1])
+    assert (await _outcome(beside)).size == 1000
+    assert await backend.files.usage("acme") == 20_000
+    states = [await backend.files.state("acme", digest) for digest in digests]
+    assert [state is None for state in states] == [isinstance(each, QuotaExceeded) for each in outcomes]
+
+
+async def test_what_is_begun_may_end(backend: Backend):
+    """Also when the bound was made smaller meanwhile; what fits to the octet has room, and what is gone makes room."""
+    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA[:1000], UNTIL, len(DATA))
+    await backend.files.append("acme", DIGEST, len(DATA), 1000, DATA[1000:-1] + b"?", UNTIL, 10)
+    assert await backend.files.usage("acme") == len(DATA)
+    spare = sha256(b"spare").digest()
+    with pytest.raises(QuotaExceeded):
+        await backend.files.append("acme", spare, 5, 0, b"spare", UNTIL, len(DATA) + 4)
+    assert not await backend.files.seal("acme", DIGEST)
+    assert await backend.files.usage("acme") == 0
+    await backend.files.append("acme", spare, 5, 0, b"spare", UNTIL - 1, 5)
+    assert await backend.files.forget(UNTIL, 10) == 1
+    await backend.files.append("acme", DIGEST, len(DATA), 0, DATA, UNTIL, len(DATA))
 
 
 async def test_an_empty_file(backend: Backend):
     """Is one."""
     digest = sha256(b"").digest()
-    await backend.files.append("acme", digest, 0, 0, b"", UNTIL)
+    await backend.files.append("acme", digest, 0, 0, b"", UNTIL, BOUND)
     assert await backend.files.seal("acme", digest)
     assert await backend.files.read("acme", [digest]) == {digest: File(digest, b"")}
 

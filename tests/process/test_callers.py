@@ -214,6 +214,22 @@ async def test_a_million_octets_by_their_digest(stage: Stage) -> None:
         assert file.get_payload(decode=True) == data
 
 
+async def test_uploads_begun_at_once_are_no_more_than_the_tenant_may_have(stage: Stage) -> None:
+    """Of 45 files of 50 MiB a gibibyte has room for 20; the others are told so, by the quota's name and what makes room."""
+    size = 50 * 2**20
+    digests = [f"sha256:{number:064x}" for number in range(45)]
+    async with calls(stage.fleet) as mail:
+        begun = [
+            mail.UploadContent(iter([service.UploadContentRequest(digest=digest, size=size)]), metadata=bearer(KEY), timeout=30)
+            for digest in digests
+        ]
+        outcomes = await asyncio.gather(*begun, return_exceptions=True)
+    refused = [each for each in outcomes if isinstance(each, grpc.aio.AioRpcError)]
+    assert len(refused) == 25
+    assert {each.code() for each in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert all("1,048,576,000 octets of at most 1,073,741,824: 52,428,800 more have no room" in str(each.details()) for each in refused)
+
+
 def _stored(fleet: Fleet, digest: str, size: int) -> int:
     with grpc.insecure_channel(fleet.address, options=OPTIONS) as channel:
         ask = service.UploadContentRequest(digest=digest, size=size)

@@ -8,9 +8,9 @@ import stat
 import apsw
 import pytest
 
-from gateway.journal.schema import TABLES, VERSION
+from gateway.journal.schema import CLAIMS, FILES, TABLES, VERSION
 from gateway.ledger.port import Claim
-from mailgate.errors import SettingsInvalid
+from mailgate.errors import QuotaExceeded, SettingsInvalid
 from tests.contract.builders import many
 
 
@@ -86,3 +86,22 @@ async def test_a_journal_of_an_older_program_is_brought_up_to_date(opened, clock
         first, second = [each._replace(claim=Claim("key", b"f" * 32, clock() + 1)) for each in many(2, clock())]
         assert await backend.ledger.accept([first]) == {}
         assert list(await backend.ledger.accept([second])) == [second.mail.id]
+
+
+async def test_files_of_an_older_program_count_towards_their_tenants_bound(opened, tmp_path):
+    """Those that were begun before this program kept a sum."""
+    (tmp_path / "data").mkdir()
+    connection = apsw.Connection(str(tmp_path / "data" / "journal.db"))
+    connection.execute(TABLES + CLAIMS + FILES)
+    connection.pragma("user_version", 3)
+    connection.execute("insert into meta values('gateway_id', 'the same as before'), ('epoch', 7), ('clean', 1)")
+    rows = [("acme", b"a" * 32, 700), ("acme", b"b" * 32, 200), ("other", b"a" * 32, 30)]
+    connection.executemany("insert into file(tenant, digest, size, stored, whole, until_ms) values(?, ?, ?, 0, 0, 5)", rows)
+    connection.close()
+    async with opened() as backend:
+        files = backend.journal.files
+        assert [await files.usage(tenant) for tenant in ("acme", "other", "nobody")] == [900, 30, 0]
+        with pytest.raises(QuotaExceeded, match="900 octets of at most 1,000"):
+            await files.append("acme", b"c" * 32, 101, 0, b"", 5, 1000)
+        assert await files.forget(6, 10) == 3
+        assert await files.usage("acme") == 0
