@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from gateway.admission.addresses import has_controls
 from gateway.admission.faults import Faults, show
@@ -18,29 +19,42 @@ _CONTENT_TYPE = re.compile(rf'({_ATOM})/{_ATOM}(?:[ \t]*;[ \t]*{_ATOM}=(?:{_ATOM
 _CONTENT_ID = re.compile(r"[!-;=?-~]+")
 
 
-def digests(files: Iterable[Attachment]) -> list[bytes]:
-    """What they name, without what is no digest."""
-    return [digest for file in files if file.digest and (digest := parse_digest(file.digest)) is not None]
+class Uploads(NamedTuple):
+    """Of the files that a mail names those that the tenant has: their sizes in octets, and themselves where the mail is not too large."""
+
+    sizes: Mapping[bytes, int]
+    files: Mapping[bytes, File]
 
 
-def find_files(attachments: Sequence[Attachment], field: str, files: Mapping[bytes, File], faults: Faults) -> tuple[File, ...]:
-    """The files that they name, each once; note what is no digest. `files`: those that the tenant has.
+NO_UPLOADS = Uploads({}, {})
+
+
+def digests(attachments: Sequence[Attachment], limits: Limits) -> list[bytes]:
+    """What they name, each once, without what is no digest. Of more than are allowed nothing: such a mail is refused."""
+    if len(attachments) > limits.max_attachments:
+        return []
+    named = [digest for each in attachments if each.digest and (digest := parse_digest(each.digest)) is not None]
+    return list(dict.fromkeys(named))
+
+
+def find_files(attachments: Sequence[Attachment], field: str, sizes: Mapping[bytes, int], faults: Faults) -> Mapping[bytes, int]:
+    """The files that they name, with their sizes; note what is no digest. `sizes`: of those that the tenant has.
 
     Raises:
         ContentMissing: the tenant has no such file.
     """
-    found: dict[bytes, File] = {}
+    found: dict[bytes, int] = {}
     for index, each in enumerate(attachments):
         if each.digest:
             where = f"{field}.attachments[{index}].digest"
             digest = parse_digest(each.digest)
             if digest is None:
                 faults.add(where, f"{show(each.digest)} is no digest: write sha256: and 64 hexadecimal digits")
-            elif digest not in files:
+            elif digest not in sizes:
                 raise missing(digest, where)
             else:
-                found[digest] = files[digest]
-    return tuple(found.values())
+                found[digest] = sizes[digest]
+    return found
 
 
 def check_attachments(files: Sequence[Attachment], field: str, limits: Limits, faults: Faults) -> None:

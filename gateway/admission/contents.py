@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.admission.addresses import Mailbox, Unsound, has_controls, parse
-from gateway.admission.attachments import check_attachments, find_files
+from gateway.admission.attachments import Uploads, check_attachments, find_files
 from gateway.admission.faults import Faults, show
 from gateway.admission.headers import check_headers
 from gateway.admission.limits import MAX_LINE, Limits
@@ -55,7 +55,7 @@ def weigh(mail: Mail) -> int:
 
 
 def check_content(
-    mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults, files: Mapping[bytes, File]
+    mail: Mail, field: str, lane: Lane, tenant: Tenant, routes: Routes, limits: Limits, faults: Faults, uploads: Uploads
 ) -> Checked | None:
     """Note what is wrong; None when the author is unsound, since then nothing can be made of it. `lane`: where the mail names none.
 
@@ -67,7 +67,7 @@ def check_content(
         _allow(tenant, author[1].domain, f"{field}.from_address")
     reply_to = [check_address(each, f"{field}.reply_to[{i}]", faults) for i, each in enumerate(mail.reply_to)] if mail.reply_to else []
     return_path = _check_return_path(mail, field, author, tenant, faults)
-    attached = _check_body(mail, field, tenant, limits, faults, files)
+    attached = _check_body(mail, field, tenant, limits, faults, uploads)
     if mail.headers:
         check_headers(mail.headers, f"{field}.headers", limits, faults)
     if mail.tags:
@@ -126,11 +126,12 @@ def _check_return_path(mail: Mail, field: str, author: tuple[Address, Mailbox] |
     return given
 
 
-def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults, files: Mapping[bytes, File]) -> tuple[File, ...]:
+def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: Faults, uploads: Uploads) -> tuple[File, ...]:
     """The files that it attaches by digest, each once."""
     size, content = weigh(mail), mail.content
-    attached = find_files(mail.attachments, field, files, faults) if mail.attachments else ()
-    size += sum([len(file.data) for file in attached])
+    few = 0 < len(mail.attachments) <= limits.max_attachments
+    named = find_files(mail.attachments, field, uploads.sizes, faults) if few else {}
+    size += sum(named.values())
     if size <= limits.max_mail_bytes:
         if isinstance(content, Parts):
             size += _check_parts(content, field, faults)
@@ -144,7 +145,8 @@ def _check_body(mail: Mail, field: str, tenant: Tenant, limits: Limits, faults: 
         faults.add_large(
             f"{field}.content", f"{size:,} octets, at most {limits.max_mail_bytes:,} are allowed: make it smaller, or send a link"
         )
-    return attached
+        return ()
+    return tuple([uploads.files[digest] for digest in named])
 
 
 def _check_raw(mail: Mail, data: bytes, field: str, tenant: Tenant, limits: Limits, faults: Faults) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.admission.attachments import digests
+from gateway.admission.attachments import NO_UPLOADS, Uploads, digests
 from gateway.admission.contents import weigh
 from gateway.admission.drafting import Call, Drafter
 from gateway.admission.idempotency import outcome
@@ -17,7 +17,6 @@ from gateway.admission.tenants import Tenant
 from gateway.ledger.port import Accepted, Earlier
 from mailgate.errors import MailgateError
 from mailgate.ids import RANDOM_OCTETS
-from mailgate.job import File
 from mailgate.mail import BatchEntry, BatchReceipt, Mail, Receipt
 
 ON_LOOP_OCTETS = MIB
@@ -31,8 +30,6 @@ ENTRY_OCTETS = 512
 
 ON_LOOP_RECIPIENTS = 1000
 """More recipients, of a mail or of a batch's entries, too: 1,000 entries take about 12 ms."""
-
-NO_FILES: Mapping[bytes, File] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,8 @@ class Desk:
             Unavailable: too much is in flight, or the gateway stops.
         """
         started, octets = self._shell.clock(), weigh(mail)
-        call = self._call(tenant, 0, traceparent, await self._files(tenant, mail))
-        hold = self._in_flight.hold(octets)
+        hold, uploads = await self._hold(tenant, mail, octets, octets)
+        call = self._call(tenant, 0, traceparent, uploads)
         large = (
             octets > (TEMPLATE_OCTETS if mail.variables else ON_LOOP_OCTETS)
             or len(mail.to) + len(mail.cc) + len(mail.bcc) > ON_LOOP_RECIPIENTS
@@ -96,20 +93,38 @@ class Desk:
         started = self._shell.clock()
         recipients = sum([len(entry.to) + len(entry.cc) + len(entry.bcc) for entry in entries])
         variables = sum([len(entry.variables) for entry in entries])
-        octets = weigh(shared) + ENTRY_OCTETS * (len(entries) + recipients) + variables
-        call = self._call(tenant, len(entries), traceparent, await self._files(tenant, shared))
-        hold = self._in_flight.hold(octets)
+        content = weigh(shared)
+        octets = content + ENTRY_OCTETS * (len(entries) + recipients) + variables
+        hold, uploads = await self._hold(tenant, shared, content, octets)
+        call = self._call(tenant, len(entries), traceparent, uploads)
         large = octets > (TEMPLATE_OCTETS if variables or shared.variables else ON_LOOP_OCTETS) or recipients > ON_LOOP_RECIPIENTS
         batch_id, drafted = await self._off(large, lambda: self._drafter.batch(call, shared, entries, key), hold)
         return DraftedBatch(batch_id, drafted, hold, started)
 
-    async def _files(self, tenant: Tenant, mail: Mail) -> Mapping[bytes, File]:
-        named = digests(mail.attachments) if mail.attachments else ()
-        return await self._shelf.find(tenant.name, named) if named else NO_FILES
+    async def _hold(self, tenant: Tenant, mail: Mail, content: int, octets: int) -> tuple[Hold, Uploads]:
+        """The call's octets in flight, with those of the files that its mail names by digest; only then are these read.
 
-    def _call(self, tenant: Tenant, entries: int, traceparent: str, files: Mapping[bytes, File]) -> Call:
+        A mail that is too large with them is refused by their sizes, and one of which a file is not there: none of theirs is read.
+        `content` is what the mail weighs, `octets` what the call does.
+        """
+        limits = self._drafter.limits
+        named = digests(mail.attachments, limits) if mail.attachments else ()
+        if not named:
+            return self._in_flight.hold(octets), NO_UPLOADS
+        sizes = await self._shelf.sizes(tenant.name, named)
+        if len(sizes) < len(named) or content + sum(sizes.values()) > limits.max_mail_bytes:
+            return self._in_flight.hold(octets), Uploads(sizes, {})
+        hold = self._in_flight.hold(octets, sizes)
+        try:
+            files = await self._shelf.find(tenant.name, named)
+        except BaseException:
+            hold.end()
+            raise
+        return hold, Uploads({digest: len(file.data) for digest, file in files.items()}, files)
+
+    def _call(self, tenant: Tenant, entries: int, traceparent: str, uploads: Uploads) -> Call:
         entries = min(entries, self._drafter.limits.max_batch_entries)
-        return Call(tenant, self._shell.now_ms(), self._shell.random(RANDOM_OCTETS * (entries + 1)), traceparent, files)
+        return Call(tenant, self._shell.now_ms(), self._shell.random(RANDOM_OCTETS * (entries + 1)), traceparent, uploads)
 
     async def _off(self, large: bool, work: Callable[[], T], hold: Hold) -> T:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.admission.attachments import NO_UPLOADS, Uploads
 from gateway.admission.contents import Checked, check_content, check_metadata
 from gateway.admission.drafts import Draft, EncodeContent, Encoded, EncodeEnvelope
 from gateway.admission.faults import Faults
@@ -19,7 +20,6 @@ from gateway.admission.variables import Variables, as_template, open_variables
 from gateway.ledger.port import Accepted
 from mailgate.errors import Invalid, TooLarge
 from mailgate.ids import RANDOM_OCTETS, new_id
-from mailgate.job import File
 from mailgate.mail import BatchEntry, Lane, Mail
 
 
@@ -31,8 +31,8 @@ class Call:
     now_ms: int
     random: bytes
     traceparent: str = ""
-    files: Mapping[bytes, File] = field(default_factory=dict)
-    """Those of the tenant that the mail attaches, as far as there are."""
+    uploads: Uploads = NO_UPLOADS
+    """What the tenant has of what the mail attaches by digest."""
 
 
 class Keyed(NamedTuple):
@@ -58,7 +58,7 @@ class Drafter:
             Invalid, SenderDomainForbidden: with everything that is wrong.
         """
         faults = Faults()
-        checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults, call.files)
+        checked = check_content(mail, "mail", Lane.TRANSACTIONAL, call.tenant, self.routes, self.limits, faults, call.uploads)
         recipients = check_recipients(mail, "mail", checked.route if checked else None, self.routes, self.limits, faults)
         if key:
             check_key(key, "idempotency_key", faults)
@@ -78,7 +78,7 @@ class Drafter:
         """
         faults = Faults()
         self._check_size(shared, entries, faults)
-        checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults, call.files)
+        checked = check_content(shared, "shared", Lane.BULK, call.tenant, self.routes, self.limits, faults, call.uploads)
         if key:
             check_key(key, "idempotency_key", faults)
         template = bool(shared.variables) or any([entry.variables for entry in entries])

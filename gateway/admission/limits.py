@@ -49,4 +49,5 @@ class Limits:
     max_upload_bytes: int = 1024 * MIB
     """Octets of all files that a tenant has uploaded and that are kept. One file is at most `max_mail_bytes`."""
     max_in_flight_bytes: int = 256 * MIB
-    """Octets of mails being checked and stored at once in this process; beyond it calls are answered UNAVAILABLE."""
+    """Octets of mails being checked and stored at once in this process, and of the files that they name by digest, each once; beyond it
+    calls are answered UNAVAILABLE."""

@@ -20,6 +20,14 @@ class Shelf:
         self._shelf: OrderedDict[tuple[str, bytes], File] = OrderedDict()
         self._octets = 0
 
+    async def sizes(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, int]:
+        """Octets of the tenant's whole files of these digests. None is read."""
+        wanted = dict.fromkeys(digests)
+        found = {digest: len(file.data) for digest in wanted if (file := self._shelf.get((tenant, digest))) is not None}
+        if missing := [digest for digest in wanted if digest not in found]:
+            found.update(await self._files.sizes(tenant, missing))
+        return found
+
     async def find(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, File]:
         """The tenant's whole files of these digests."""
         wanted = dict.fromkeys(digests)

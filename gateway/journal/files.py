@@ -42,6 +42,10 @@ class JournalFiles:
         """See the port."""
         return await self._reader.ask(pieces.usage, tenant)
 
+    async def sizes(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, int]:
+        """See the port."""
+        return await self._reader.ask(pieces.sizes, tenant, tuple(digests))
+
     async def read(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, File]:
         """See the port."""
         return await self._reader.ask(pieces.load, tenant, tuple(dict.fromkeys(digests)))

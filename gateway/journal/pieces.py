@@ -32,6 +32,12 @@ def load(connection: apsw.Connection, tenant: str, digests: Iterable[bytes]) -> 
     return found
 
 
+def sizes(connection: apsw.Connection, tenant: str, digests: Iterable[bytes]) -> dict[bytes, int]:
+    """Octets of the tenant's whole files of these digests."""
+    query = "select size from file where tenant = ? and digest = ? and whole"
+    return {digest: rows[0][0] for digest in digests if (rows := fetch(connection, query, (tenant, digest)))}
+
+
 def keep(connection: apsw.Connection, works: Sequence[AcceptWork]) -> None:
     """Keep the files of these mails until a day after their ttl.
 

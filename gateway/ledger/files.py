@@ -82,6 +82,10 @@ class Files(Protocol):
         """Octets of the tenant's files as they will be when they are whole."""
         ...
 
+    async def sizes(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, int]:
+        """Octets of each that is whole. Must be cheap: it reads none of them, and decides which are read."""
+        ...
+
     async def read(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, File]:
         """Those that are whole. Files that are in memory are given as the same object."""
         ...

@@ -75,10 +75,13 @@ class MemoryFiles:
         """See the port."""
         return self._used(tenant)
 
+    async def sizes(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, int]:
+        """See the port."""
+        return {digest: len(file.data) for digest, file in self._whole(tenant, digests).items()}
+
     async def read(self, tenant: str, digests: Iterable[bytes]) -> Mapping[bytes, File]:
         """See the port."""
-        found = {digest: self._kept[tenant, digest].file for digest in digests if (tenant, digest) in self._kept}
-        return {digest: file for digest, file in found.items() if file is not None}
+        return self._whole(tenant, digests)
 
     async def forget(self, now_ms: int, limit: int) -> int:
         """See the port."""
@@ -86,6 +89,10 @@ class MemoryFiles:
         for key in over:
             del self._kept[key]
         return len(over)
+
+    def _whole(self, tenant: str, digests: Iterable[bytes]) -> dict[bytes, File]:
+        found = {digest: self._kept[tenant, digest].file for digest in digests if (tenant, digest) in self._kept}
+        return {digest: file for digest, file in found.items() if file is not None}
 
     def _used(self, tenant: str) -> int:
         return sum(kept.size for (owner, _), kept in self._kept.items() if owner == tenant)

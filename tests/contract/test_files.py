@@ -40,6 +40,7 @@ async def test_what_was_never_uploaded_is_not_there(backend: Backend):
     assert await backend.files.state("acme", DIGEST) is None
     assert not await backend.files.seal("acme", DIGEST)
     assert await backend.files.read("acme", [DIGEST]) == {}
+    assert await backend.files.sizes("acme", [DIGEST]) == {}
     assert await backend.files.usage("acme") == 0
 
 
@@ -49,11 +50,12 @@ async def test_an_upload_in_pieces(backend: Backend):
     assert await backend.files.append("acme", DIGEST, len(DATA), 1000, DATA[1000:], UNTIL, BOUND) == FileState(
         len(DATA), len(DATA), False, UNTIL
     )
-    assert await backend.files.read("acme", [DIGEST]) == {}
+    assert await backend.files.read("acme", [DIGEST]) == await backend.files.sizes("acme", [DIGEST]) == {}
     assert await backend.files.seal("acme", DIGEST)
     assert await backend.files.seal("acme", DIGEST)
     assert await backend.files.state("acme", DIGEST) == FileState(len(DATA), len(DATA), True, UNTIL)
     assert await backend.files.read("acme", [DIGEST, b"x" * 32]) == {DIGEST: File(DIGEST, DATA)}
+    assert await backend.files.sizes("acme", [DIGEST, b"x" * 32, DIGEST]) == {DIGEST: len(DATA)}
     assert await backend.files.usage("acme") == len(DATA)
 
 
@@ -124,6 +126,7 @@ async def test_an_empty_file(backend: Backend):
     digest = sha256(b"").digest()
     await backend.files.append("acme", digest, 0, 0, b"", UNTIL, BOUND)
     assert await backend.files.seal("acme", digest)
+    assert await backend.files.sizes("acme", [digest]) == {digest: 0}
     assert await backend.files.read("acme", [digest]) == {digest: File(digest, b"")}
 
 
@@ -131,7 +134,7 @@ async def test_a_file_is_its_tenants(backend: Backend):
     """Another one neither sees nor attaches it."""
     digest = await upload(backend)
     assert await backend.files.state("other", digest) is None
-    assert await backend.files.read("other", [digest]) == {}
+    assert await backend.files.read("other", [digest]) == await backend.files.sizes("other", [digest]) == {}
     with pytest.raises(ContentMissing):
         await backend.ledger.accept([attaching(accepted(backend.clock(), tenant="other"), File(digest, DATA))])
 

@@ -83,13 +83,14 @@ def desk(routes, limits):
     return make(routes, limits)
 
 
-def make(routes, limits):
+def make(routes, limits, files_of=lambda ledger: ledger.files):
     """An admission and what is around it."""
     shell, ledger, queue = Shell(), Ledger(), MemoryQueue()
+    files = files_of(ledger)
     hub = Hub(ledger.describe)
     drafter = Drafter(routes, limits, encode_envelope, encode_content)
-    admission = Admission(ledger=ledger, queue=queue, files=ledger.files, hub=hub, drafter=drafter, shell=shell)
-    return SimpleNamespace(shell=shell, ledger=ledger, queue=queue, hub=hub, admission=admission)
+    admission = Admission(ledger=ledger, queue=queue, files=files, hub=hub, drafter=drafter, shell=shell)
+    return SimpleNamespace(shell=shell, ledger=ledger, queue=queue, files=files, hub=hub, admission=admission)
 
 
 async def taken(desk):

@@ -14,8 +14,9 @@ from mailgate.api.mail.v1 import mail_pb2
 from mailgate.api.mail.v1.mail_service_pb2 import UploadContentRequest
 from mailgate.rpc.channel import bearer
 from mailgate.rpc.jobs import decode_body
-from mailgate.rpc.status import from_rpc_error
+from mailgate.rpc.status import from_rpc_error, from_status
 from tests.unit.gateway.rpc.test_mail_service import batch, entry, refusal, send, waiting_jobs
+from tests.unit.gateway.rpc.test_mail_stream import Client, message
 
 DATA = random.Random(7).randbytes(2_500_000)
 DIGEST = f"sha256:{sha256(DATA).hexdigest()}"
@@ -164,6 +165,42 @@ async def test_a_file_counts_towards_the_size_of_a_mail(gateway):
         gateway.mail.SendMail(send("a@example.org", attachments=attached(DIGEST), parts=text), metadata=bearer("both"), timeout=20)
     )
     assert type(error) is errors.TooLarge
+
+
+async def test_a_stream_waits_until_its_files_have_room(gateway, monkeypatch):
+    """Beside what is in flight one file has room: each is read when the one before was stored, and no mail is refused."""
+    files = [random.Random(number).randbytes(500_000) for number in range(5)]
+    digests = [(await upload(gateway, *pieces(data))).digest for data in files]
+    flight = gateway.admission.in_flight
+    hold = flight.hold(flight._bound - 600_000)
+    seen, read = [], gateway.ledger.files.read
+
+    async def noting(tenant, wanted):
+        seen.append(flight.octets - hold.octets)
+        return await read(tenant, wanted)
+
+    monkeypatch.setattr(gateway.ledger.files, "read", noting)
+    client = Client(gateway)
+    await client.write(*[message(number, "a@example.org", attachments=attached(digest)) for number, digest in enumerate(digests)])
+    found = await client.rest()
+    assert [(each.sequence, each.WhichOneof("outcome")) for each in found] == [(number, "receipt") for number in range(5)]
+    assert len(seen) == 5
+    assert all(500_000 < octets < 501_000 for octets in seen)
+    assert flight.octets == hold.octets
+    hold.end()
+
+
+async def test_a_stream_of_mails_with_too_many_octets_of_files(gateway):
+    """Refused one by one, by their sizes; the stream goes on."""
+    await upload(gateway, *pieces())
+    text = mail_pb2.Parts(text="x" * (50 * 1024 * 1024 - len(DATA) + 1))
+    client = Client(gateway)
+    await client.write(
+        message(1, "a@example.org", attachments=attached(DIGEST), parts=text), message(2, "a@example.org", attachments=attached(DIGEST))
+    )
+    large, small = await client.rest()
+    assert type(from_status(large.error)) is errors.TooLarge
+    assert small.HasField("receipt")
 
 
 async def test_another_tenants_file(gateway):
