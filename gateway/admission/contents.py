@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from gateway.admission.addresses import Mailbox, Unsound, has_controls, parse
 from gateway.admission.attachments import Uploads, check_attachments, find_files
@@ -23,8 +23,7 @@ from mailgate.route import Route
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """Sound content and choices. `utf8`: an address of the header or the return path needs SMTPUTF8."""
 
     content: Content
@@ -189,9 +188,9 @@ def _check_tags(tags: Sequence[str], field: str, limits: Limits, faults: Faults)
 
 
 def _check_ttl(mail: Mail, field: str, limits: Limits, faults: Faults) -> int:
-    longest = milliseconds(limits.max_ttl)
     if mail.ttl_ms is None:
-        return min(milliseconds(limits.default_ttl), longest)
+        return milliseconds(min(limits.default_ttl, limits.max_ttl))
+    longest = milliseconds(limits.max_ttl)
     if not 0 < mail.ttl_ms <= longest:
         faults.add(f"{field}.ttl", f"{mail.ttl_ms / 1000:,.12g} s: give more than 0 and at most {longest // 1000:,} s, or leave it out")
     return mail.ttl_ms

@@ -23,8 +23,7 @@ from mailgate.ids import RANDOM_OCTETS, new_id
 from mailgate.mail import BatchEntry, Lane, Mail
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a call brings beside its mail. `random`: RANDOM_OCTETS for every mail and one time more."""
 
     tenant: Tenant

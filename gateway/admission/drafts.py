@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from gateway.admission.contents import Checked
 from gateway.admission.recipients import Recipients
@@ -23,8 +23,7 @@ KEY_KEPT_MS = 24 * 3_600_000
 """How long an idempotency key outlives its mail's ttl."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A content's bytes and their digest, which names them; shared by all jobs of a mail or a batch."""
 
     id: bytes
@@ -37,8 +36,7 @@ class Encoded:
         return cls(sha256(data).digest(), data)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What is the same for all mails of a call."""
 
     tenant: str

@@ -110,4 +110,4 @@ def open_variables(mail: Mail, field: str, limits: Limits, faults: Faults) -> Va
 
 def as_template(checked: Checked, variables: bytes) -> Checked:
     """The same, for nodes to render."""
-    return replace(checked, content=replace(checked.content, template=True, variables=variables))
+    return checked._replace(content=replace(checked.content, template=True, variables=variables))

@@ -6,7 +6,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from io import BytesIO
 from typing import Any, TypeVar
+
+RANDOM = 4096
+"""Octets that are fetched at once: a call of the system for each mail gives up the interpreter's lock each time."""
 
 T = TypeVar("T")
 
@@ -16,6 +20,7 @@ class LoopShell:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.now_ms = now_ms
+        self._random = BytesIO()
         self._unfinished: set[asyncio.Task[Any]] = set()
 
     def clock(self) -> float:
@@ -23,8 +28,12 @@ class LoopShell:
         return time.monotonic()
 
     def random(self, octets: int) -> bytes:
-        """The system's."""
-        return os.urandom(octets)
+        """The system's, each once."""
+        found = self._random.read(octets)
+        if len(found) < octets:
+            self._random = BytesIO(os.urandom(max(octets, RANDOM)))
+            found = self._random.read(octets)
+        return found
 
     async def offload(self, work: Callable[[], T]) -> T:
         """In a thread of the default executor."""

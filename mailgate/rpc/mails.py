@@ -55,8 +55,8 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
         route=message.route,
         on_doubt=_on_doubt(message.on_doubt, field) if message.on_doubt else OnDoubt.RESEND,
         ttl_ms=duration_ms(message.ttl) if message.HasField("ttl") else None,
-        tags=tuple(message.tags),
-        metadata=dict(message.metadata),
+        tags=tuple(message.tags) if message.tags else (),
+        metadata=dict(message.metadata) if message.metadata else {},
         variables=message.variables,
     )
 
