@@ -11,16 +11,15 @@ from mailgate.rpc.status import to_status
 from mailgate.rpc.times import duration_ms
 
 
-def stream_receipt(sequence: int, told: Receipt | BatchReceipt | BaseException) -> pb.StreamReceipt:
-    """The answer to a message of a stream."""
-    message = pb.StreamReceipt(sequence=sequence)
+def fill_stream_receipt(message: pb.StreamReceipt, sequence: int, told: Receipt | BatchReceipt | BaseException) -> None:
+    """Write the answer to a message of a stream where it belongs."""
+    message.sequence = sequence
     if isinstance(told, Receipt):
         fill_receipt(message.receipt, told)
     elif isinstance(told, BatchReceipt):
         fill_batch(message.batch, told)
     else:
         message.error.CopyFrom(to_status(told, "StreamMail"))
-    return message
 
 
 def wait_seconds(request: pb.SendMailRequest) -> float:

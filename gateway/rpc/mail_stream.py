@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gateway.admission.admit import Admission, as_accepted
 from gateway.admission.desk import DraftedBatch, DraftedMail
 from gateway.admission.idempotency import outcome
 from gateway.admission.tenants import Tenant
 from gateway.ledger.port import Accepted, Earlier
-from gateway.rpc.answers import stream_receipt, wait_seconds
+from gateway.rpc.answers import fill_stream_receipt, wait_seconds
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.errors import Invalid, MailgateError, StorageFull, Unavailable
@@ -50,8 +49,7 @@ Told = Receipt | BatchReceipt | Exception
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What came and is to be stored. `octets` as they were counted, until it is answered."""
 
     sequence: int
@@ -72,11 +70,11 @@ class Message:
         return outcome(self.drafted.accepted, refused) if isinstance(self.drafted, DraftedMail) else self.drafted.receipt(refused)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes out, and what may come in for it."""
 
-    receipt: pb.StreamReceipt
+    sequence: int
+    told: Told
     mails: int = 1
     octets: int = 0
 
@@ -153,11 +151,11 @@ class MailStream:
             if isinstance(error, MailgateError):
                 self._admission.tally.refused[error.reason] += 1
             self._mails += 1
-            self._answer(Answer(stream_receipt(sequence, error)))
+            self._answer(Answer(sequence, error))
             return
         if isinstance(drafted, Receipt):
             self._mails += 1
-            self._answer(Answer(stream_receipt(sequence, drafted)))
+            self._answer(Answer(sequence, drafted))
             return
         message = Message.of(sequence, drafted)
         self._mails += message.mails
@@ -220,7 +218,7 @@ class MailStream:
             for message in group:
                 message.drafted.hold.end()
         for message, told in zip(group, answers, strict=True):
-            self._answer(Answer(stream_receipt(message.sequence, told), message.mails, message.octets))
+            self._answer(Answer(message.sequence, told, message.mails, message.octets))
 
     async def _keep(self, group: Sequence[Message]) -> list[Told]:
         """Each one's answer. A full disk is waited for: the client is read no further meanwhile."""
@@ -262,7 +260,10 @@ class MailStream:
         while self._answers and mails + self._answers[0].mails <= FRAME:
             frame.append(self._answers.popleft())
             mails += frame[-1].mails
-        await self._context.write(pb.StreamMailResponse(receipts=[answer.receipt for answer in frame]))
+        response = pb.StreamMailResponse()
+        for answer in frame:
+            fill_stream_receipt(response.receipts.add(), answer.sequence, answer.told)
+        await self._context.write(response)
         self._mails -= mails
         self._octets -= sum([answer.octets for answer in frame])
         self._room.set()
