@@ -77,6 +77,13 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     - in doubt under RESEND: the same as deferred (a server that always closes after the dot must not get a copy a second);
     - in doubt under HOLD: the job is parked with it. What is deferred in the same job waits until the doubt is resolved, or expires.
     """
+    if len(tried.recipients) == 1 and (only := tried.recipients[0]).outcome is Outcome.DELIVERED and only.indexes == job.recipients:
+        delivered = Change(only.indexes, RecipientState.DELIVERED, attempt_record(job, only.reply, node_id, now_ms, tried))
+        return Ruling(job, Conclusion(job.fence, now_ms, (delivered,)))  # what nearly every mail comes to
+    return _conclude_each(job, tried, node_id, now_ms, now_ms + backoff.wait(job.attempt, random), may_expire)
+
+
+def _conclude_each(job: Job, tried: Tried, node_id: str, now_ms: int, due_ms: int, may_expire: bool) -> Ruling:
     by_outcome: dict[Outcome, list[tuple[tuple[int, ...], Reply]]] = {outcome: [] for outcome in Outcome}
     missing = set(job.recipients)
     for verdict in tried.recipients:
@@ -99,7 +106,6 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     again = deferred + doubtful
     if not again:
         return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
-    due_ms = now_ms + backoff.wait(job.attempt, random)
     if may_expire and due_ms >= job.expire_ms:
         changes += [Change(indexes, RecipientState.EXPIRED, attempt(reply)) for indexes, reply in again]
         return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))

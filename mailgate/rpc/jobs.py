@@ -21,6 +21,10 @@ from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, Reci
 
 Kind = node_pb2.JobVerdict
 
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_PHASES = {phase.value: phase for phase in Phase}
+"""Asked for every mail: an enum's own call takes five times as long as a look into a dict."""
+
 LARGE = 256 * 1024
 """Octets beyond which a body is cut out of its message rather than copied through it."""
 
@@ -219,7 +223,7 @@ def verdict_from_proto(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict]
     if message.kind == Kind.KIND_TRIED:
         try:
             recipients = tuple([_outcome(each) for each in message.recipients])
-        except ValueError as unknown:
+        except KeyError as unknown:
             raise JobUnreadable(f"a verdict has a number of another release: {unknown}") from None
         duration_us = min(message.duration_us, MAX_DURATION_US)
         return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, duration_us)
@@ -248,8 +252,8 @@ def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
     reply = message.reply
     return RecipientVerdict(
         tuple(message.indexes),
-        Outcome(message.outcome),
-        Reply(Phase(reply.phase), reply.code if reply.code <= MAX_CODE else 0, reply.enhanced_code, reply.text, reply.bounce_class),
+        _OUTCOMES[message.outcome],
+        Reply(_PHASES[reply.phase], reply.code if reply.code <= MAX_CODE else 0, reply.enhanced_code, reply.text, reply.bounce_class),
     )
 
 
