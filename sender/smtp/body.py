@@ -1,4 +1,7 @@
-"""The body of DATA: lines end in CRLF and in nothing else, dots are doubled, and only the last line is a lone dot (RFC 5321 4.5.2)."""
+"""A message as octets of the wire: lines end in CRLF and in nothing else.
+
+After DATA dots are doubled, and only the last line is a lone dot (RFC 5321 4.5.2). After BDAT they are as they are (RFC 3030 2).
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ END = b".\r\n"
 
 
 class Leaving:
-    """A long body on its way out, in the order of `next`. Once it is `out` nobody can call it back."""
+    """A body on its way out, in the order of `next`: `pieces`, or `blocks`."""
 
     __slots__ = ("_pieces", "_upcoming")
 
-    def __init__(self, message: bytes) -> None:
-        self._pieces = pieces(message)
-        self._upcoming = next(self._pieces)
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._upcoming = next(self._pieces, b"")
 
     @property
     def out(self) -> bool:
-        """The last piece, with the final dot, has been handed out."""
+        """The last piece has been handed out. It has the final dot, if there is one: nobody can call that back."""
         return not self._upcoming
 
     def next(self) -> bytes:
@@ -51,22 +54,41 @@ def wire(message: bytes, *, clean: bool = False) -> bytes:
     return _doubled(b"\r\n".join(message.splitlines()), True) + b"\r\n.\r\n"  # for bytes: at CRLF, CR and LF, and nowhere else
 
 
+def undotted(message: bytes, *, clean: bool = False) -> bytes:
+    """What a receiver makes of `wire`: the message with CRLF for a bare CR or LF, and behind its last line. For BDAT.
+
+    `clean`: as for `wire`.
+    """
+    if clean or not message or (message.endswith(b"\r\n") and _BARE_CR(message) is None and _BARE_LF(message) is None):
+        return message
+    return b"\r\n".join(message.splitlines()) + b"\r\n"
+
+
 def pieces(message: bytes) -> Iterator[bytes]:
     """The same octets as `wire`, in pieces made one by one; the final dot is in the last."""
-    at, end, fresh = 0, len(message), True
+    fresh, last = True, b""
+    for block in blocks(message):
+        if last:
+            yield last
+        last = _doubled(block, fresh)
+        fresh = block.endswith(b"\n")
+    yield last + END
+
+
+def blocks(message: bytes) -> Iterator[bytes]:
+    """The same octets as `undotted`, in pieces made one by one; none of an empty message."""
+    at, end = 0, len(message)
     while end - at > PIECE_OCTETS:
         cut = message.rfind(b"\n", at, at + PIECE_OCTETS) + 1 or _within_line(message, at + PIECE_OCTETS)
-        piece = _doubled(_lines(message[at:cut]), fresh)
-        yield piece
-        fresh, at = piece.endswith(b"\n"), cut
-    last = _lines(message[at:])
-    if not last.endswith(b"\r\n") and (last or not fresh):
-        last += b"\r\n"
-    yield _doubled(last, fresh) + END
+        yield _lines(message[at:cut])
+        at = cut
+    if last := _lines(message[at:]):
+        yield last if last.endswith(b"\r\n") else last + b"\r\n"
 
 
 # Literal first octets: the engine leaps from one to the next. `in` and `count` are slower at two octets.
 _BARE_CR_OR_DOT = re.compile(rb"\r(?:[^\n]|\n\.)").search
+_BARE_CR = re.compile(rb"\r(?!\n)").search
 _BARE_LF = re.compile(rb"\n(?<!\r\n)").search
 
 

@@ -11,6 +11,8 @@ class Capabilities:
 
     pipelining: bool = False
     """RFC 2920."""
+    chunking: bool = False
+    """RFC 3030."""
     size: bool = False
     """RFC 1870: MAIL may declare a size."""
     size_limit: int = 0
@@ -33,6 +35,7 @@ def parse_capabilities(text: str) -> Capabilities:
     limit = offered.get("SIZE", [])
     return Capabilities(
         pipelining="PIPELINING" in offered,
+        chunking="CHUNKING" in offered,
         size="SIZE" in offered,
         size_limit=int(limit[0]) if limit and limit[0].isascii() and limit[0].isdigit() and len(limit[0]) <= 20 else 0,  # noqa: PLR2004 - RFC 1870 4: 20 digits
         eight_bit_mime="8BITMIME" in offered,

@@ -6,9 +6,11 @@ from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.capabilities import Capabilities
 from sender.smtp.events import Done, Transaction
 
+DATA = b"DATA\r\n"
 
-def commands_of(transaction: Transaction, offered: Capabilities) -> bytes | Done:
-    """All commands in one piece, a line each, DATA the last; or what the transaction comes to without being sent.
+
+def commands_of(transaction: Transaction, offered: Capabilities, last: bytes = DATA) -> bytes | Done:
+    """All commands in one piece, a line each, `last` behind them; or what the transaction comes to without being sent.
 
     Bounced that way: a mail or an address that needs SMTPUTF8 where it is not offered; octets beyond ASCII in the message where 8BITMIME
     is not (RFC 6152 3 forbids to send them, and to convert them here would break signatures); a message above the server's SIZE; an
@@ -27,18 +29,24 @@ def commands_of(transaction: Transaction, offered: Capabilities) -> bytes | Done
         parameters += f" SIZE={len(message)}"
     if utf8:
         parameters += " SMTPUTF8"
-    return _encoded(transaction, parameters, utf8 and offered.smtputf8)
+    return _encoded(transaction, parameters, last, utf8 and offered.smtputf8)
 
 
-def _encoded(transaction: Transaction, parameters: str, utf8: bool) -> bytes | Done:
+def one_by_one(group: bytes, last: bytes = DATA) -> list[bytes]:
+    """A group that `commands_of` made with this `last`, command by command. A chunk is one, with its octets."""
+    lines = group[: len(group) - len(last)].splitlines(keepends=True)
+    return [*lines, last] if last else lines
+
+
+def _encoded(transaction: Transaction, parameters: str, last: bytes, utf8: bool) -> bytes | Done:
     to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients])
-    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}>\r\nDATA\r\n"
-    lines = len(transaction.recipients) + 2
+    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}>\r\n"
+    lines = len(transaction.recipients) + 1
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         return _unfit(transaction, "5.1.3", "an address has a control character", "unknown_user")
     if not utf8 and (transaction.smtputf8 or not text.isascii()):
         return _unfit(transaction, "5.6.7", "the mail needs SMTPUTF8, which the server does not offer", "unsupported")
-    return text.encode()
+    return text.encode() + last
 
 
 def _unfit(transaction: Transaction, enhanced: str, text: str, bounce_class: str) -> Done:

@@ -7,6 +7,9 @@ A transaction's way (RFC 5321 3.3), in one write where PIPELINING allows it (RFC
                      ├────────▶ RESETTING ─250─▶ IDLE
                      └ every RCPT refused and yet 354: a lone dot ─▶ EMPTIED ─any reply─▶ IDLE   (RFC 2920 3.1)
 
+With CHUNKING (RFC 3030) the message leaves by BDAT before READY: a short one among the COMMANDS, a long one in a step of its own, CHUNKS,
+between COMMANDS and READY. All that `finish` lets go is an empty LAST; `withdraw` leads to RESETTING, and costs no connection.
+
 The group of the next transaction may follow a body at once (RFC 2920 3.1), by `start` while ENDED: the reply to the body then leads to
 COMMANDS instead of IDLE, and a round trip is saved.
 
@@ -17,54 +20,54 @@ through `finish` and `more`; until the last piece has been handed out the mail i
 from __future__ import annotations
 
 from mailgate.verdict import Outcome, Phase, Reply
-from sender.smtp import body
+from sender.smtp import body, chunks
 from sender.smtp.capabilities import Capabilities
-from sender.smtp.commands import commands_of
-from sender.smtp.events import IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
+from sender.smtp.commands import DATA, commands_of, one_by_one
+from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
 from sender.smtp.replies import ReplyParser, Rubbish, ServerReply
 from sender.smtp.steps import AWAITED, WAITING, Step, Waiting
-from sender.smtp.under_way import UnderWay
-from sender.smtp.verdicts import CLOSING, broken, outcome_of, understand
+from sender.smtp.under_way import Next, UnderWay
+from sender.smtp.verdicts import CLOSING, broken, is_unknown, outcome_of, understand
 
-_GO_ON = 354
 _OK, _MORE = 2, 3
 
 # A member of an enum costs 60 ns each time it is looked up by its class.
-_IDLE, _COMMANDS, _READY, _BODY, _ENDED = Step.IDLE, Step.COMMANDS, Step.READY, Step.BODY, Step.ENDED
+_IDLE, _COMMANDS, _CHUNKS, _READY, _BODY, _ENDED = Step.IDLE, Step.COMMANDS, Step.CHUNKS, Step.READY, Step.BODY, Step.ENDED
+_WAIT, _READY_NEXT = Next.WAIT, Next.READY
 _OUT = (_BODY, _ENDED)
-_IN_BODY, _DELIVERED = Phase.BODY, Outcome.DELIVERED
+_IN_DATA, _IN_BODY, _DELIVERED, _DEFERRED = Phase.DATA, Phase.BODY, Outcome.DELIVERED, Outcome.DEFERRED
 _RESETTING, _EMPTIED, _QUITTING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QUITTING, Step.CLOSED
 
 
 class Conversation:
     """See the module. The caller writes what it is given, in order, and passes in whatever the server says, and its silence."""
 
-    __slots__ = ("_commands", "_followed", "_following", "_leaving", "_mail", "_parser", "capabilities", "pipelining", "step")
+    __slots__ = ("_following", "_leaving", "_mail", "_parser", "capabilities", "chunking", "pipelining", "step")
 
-    def __init__(self, capabilities: Capabilities, *, pipelining: bool = True) -> None:
+    def __init__(self, capabilities: Capabilities, *, pipelining: bool = True, chunking: bool = True) -> None:
         self.capabilities = capabilities
-        self.pipelining = pipelining and capabilities.pipelining
-        """Commands go out in groups."""
+        self.allow(pipelining=pipelining, chunking=chunking)
         self.step = _IDLE
         self._parser = ReplyParser()
         self._mail: UnderWay | None = None
         """From `start` until the connection is idle again."""
         self._following: UnderWay | None = None
         """Its group has followed the body of `_mail`."""
-        self._followed = False
-        """`_mail` followed another, and no reply to it has come yet."""
-        self._commands: list[bytes] = []
-        """Step by step only: all of them; empty once DATA was sent."""
         self._leaving: body.Leaving | None = None
         """A long body; None while a body is out: it is short."""
 
     def __repr__(self) -> str:
         return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
 
+    def allow(self, *, pipelining: bool, chunking: bool) -> None:
+        """What of that is also offered is used from the next `start` on: groups of commands, and BDAT."""
+        self.pipelining = pipelining and self.capabilities.pipelining
+        self.chunking = chunking and self.capabilities.chunking
+
     @property
     def waiting(self) -> Waiting:
         """The deadline that runs now; it begins anew with each thing heard, and with each written but what follows a body."""
-        return WAITING[self.step]
+        return Waiting.DATA if self.step is _COMMANDS and self._phase is _IN_DATA else WAITING[self.step]
 
     @property
     def ready(self) -> Transaction | None:
@@ -88,35 +91,41 @@ class Conversation:
         """
         if self.step is not _IDLE and not self.takes_another:
             raise RuntimeError(f"start while {self.step.name}")
-        group = commands_of(transaction, self.capabilities)
+        parts = chunks.Chunks(transaction) if self.chunking else None
+        last = DATA if parts is None else parts.first
+        group = commands_of(transaction, self.capabilities, last)
         if isinstance(group, Done):
             return group
         if self.step is not _IDLE:
-            self._following = UnderWay(transaction)
+            self._following = UnderWay(transaction, parts)
             return self.more() + group
-        self._mail = UnderWay(transaction)
-        self.step = _COMMANDS
+        self._mail, self.step = UnderWay(transaction, parts), _COMMANDS
         if self.pipelining:
             return group
-        self._commands = group.splitlines(keepends=True)
-        return self._commands[0]
+        self._mail.commands = one_by_one(group, last)
+        return self._mail.commands[0]
 
     def finish(self, *, hold: bool = False) -> bytes:
         """Lets the end of the body go: what to write first, while READY. `more` goes on, when that is on its way.
 
-        `hold`: a body of one piece is left to `more` too, or to the `start` of a transaction that follows it at once, in the same write.
+        `hold`: what is one piece is left to `more` too, or to the `start` of a transaction that follows it at once, in the same write.
         """
         if self.step is not _READY or self._mail is None:
             raise RuntimeError(f"finish while {self.step.name}")
         message = self._mail.transaction.message
-        self._leaving = body.Leaving(message) if len(message) > body.PIECE_OCTETS else None
+        if len(message) > body.PIECE_OCTETS and self._mail.chunks is None:
+            self._leaving = body.Leaving(body.pieces(message))
         self.step = _BODY
         return b"" if hold and self._leaving is None else self.more()
 
     def more(self) -> bytes:
         """The next piece of a body, when the one before is on its way; empty when there is none."""
-        if self.step is not _BODY or self._mail is None:
-            return b""
+        parts = self._mail.chunks if self._mail is not None else None
+        if self._mail is None or self.step is not _BODY:
+            return parts.next() if parts is not None and self.step is _CHUNKS else b""
+        if parts is not None:
+            self.step = _ENDED
+            return chunks.LAST
         mail, leaving = self._mail.transaction, self._leaving
         piece = body.wire(mail.message, clean=mail.clean) if leaving is None else leaving.next()
         if leaving is None or leaving.out:
@@ -127,15 +136,18 @@ class Conversation:
         """Gives the transaction up; nothing more is told of it.
 
         While its commands are under way the replies that are owed are awaited first: then RSET, or closing without a dot after 354. While
-        READY: Close. Later it is too late, and nothing happens.
+        READY: RSET after chunks, Close after 354. Later it is too late, and nothing happens.
         """
+        mail, events = self._mail, list[Event]()
         if self._following is not None and self._following.transaction is transaction:
             self._following.told = True
-        elif self._mail is not None and self._mail.transaction is transaction and self.step in (_COMMANDS, _READY):
-            self._mail.told = True
-            if self.step is _READY:
-                return self._close("withdrawn after 354", ours=True)
-        return []
+        elif mail is not None and mail.transaction is transaction and self.step in (_COMMANDS, _CHUNKS, _READY):
+            mail.told = True
+            if self.step is _READY and mail.chunks is None:
+                events += self._close("withdrawn after 354", ours=True)
+            elif self.step is not _COMMANDS and mail.chunks is not None and mail.chunks.call_off():
+                self._reset(mail, events)
+        return events
 
     def quit(self) -> bytes:
         """Says good-bye while idle; Close follows the server's answer."""
@@ -151,16 +163,17 @@ class Conversation:
             step, mail = self.step, self._mail
             if isinstance(reply, Rubbish):
                 events += self._rubbish(reply.why)
-            elif step is _COMMANDS and mail is not None:
+            elif mail is not None and (step is _COMMANDS or step is _CHUNKS):
                 self._command_answered(mail, reply, events)
             elif step is _ENDED and mail is not None:
                 self._body_answered(mail, reply, events)
             elif step is not _CLOSED:
                 self._other_answered(reply, events)
-        if self.step is _READY or self.step is _IDLE:
-            if self._parser.amid:
-                return events + self._rubbish("the server spoke out of turn")
-            events.append(READY if self.step is _READY else IDLE)
+        if self.step is not _READY and self.step is not _IDLE:
+            return events
+        if self._parser.amid:
+            return events + self._rubbish("the server spoke out of turn")
+        events.append(READY if self.step is _READY else IDLE)
         return events
 
     def lost(self, why: str) -> list[Event]:
@@ -179,56 +192,50 @@ class Conversation:
             return Phase.UNKNOWN
         if self.step is _COMMANDS:
             return self._mail.phase
-        return Phase.DATA if self.step is _READY else Phase.BODY
+        return _IN_DATA if self.step in (_CHUNKS, _READY) else _IN_BODY
 
     def _command_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
-        code = reply.code
-        if mail.answered > mail.count:
-            self._data_answered(mail, reply, events)
-        elif code == CLOSING:
-            events += self._fail(understand(mail.phase, reply), "the server closes (421)")
-        elif code // 100 == _MORE:
+        if reply.code == CLOSING:
+            events += self._fail(understand(self._phase, reply), "the server closes (421)")
+            return
+        then = mail.answer(reply)
+        if then is _READY_NEXT:
+            self.step = _READY
+        elif then is Next.SEND:
+            events.append(Send(mail.next_command()))
+        elif then is Next.FLOW:
+            self.step = _CHUNKS
+            events.append(FLOW)
+        elif then is Next.NONSENSE:
             self._nonsense(reply, events)
-        else:
-            if code // 100 != _OK:
-                mail.refuse(reply)
-            mail.answered += 1
-            self._followed = False
-            if self._commands:
-                self._step_on(mail, events)
+        elif then is Next.NO_BDAT:
+            self._no_bdat(mail, reply, events)
+        elif then is not _WAIT:
+            self._over(mail, then, events)
 
-    def _step_on(self, mail: UnderWay, events: list[Event]) -> None:
-        """Step by step: a reply is in, the next command goes out."""
-        if mail.told or mail.mail_refused or mail.nobody:
-            events += mail.tell(Outcome.DEFERRED, None)
-            self._reset(mail, events)
+    def _over(self, mail: UnderWay, then: Next, events: list[Event]) -> None:
+        events += mail.tell_refused()
+        if then is Next.EMPTY:
+            events.append(Send(body.END))
+            self.step = _EMPTIED
+        elif then is Next.CLOSE:
+            events += self._close("354 to a mail that is not to be sent", ours=True)
         else:
-            events.append(Send(self._commands[mail.answered]))
-            self._commands = [] if mail.answered > mail.count else self._commands
+            self._reset(mail, events)
 
-    def _data_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
-        if reply.code == _GO_ON:
-            if mail.nobody:
-                events += [*mail.tell(Outcome.DEFERRED, None), Send(body.END)]
-                self.step = _EMPTIED
-            elif mail.mail_refused or mail.told:
-                events += mail.tell(Outcome.DEFERRED, None)
-                events += self._close("354 to a mail that is not to be sent", ours=True)
-            else:
-                self.step = _READY
-        elif reply.code == CLOSING:
-            events += self._fail(understand(Phase.DATA, reply), "the server closes (421)")
-        elif reply.code // 100 in (_OK, _MORE):
-            self._nonsense(reply, events)
-        else:
-            said = understand(Phase.DATA, reply)
-            events += mail.tell(outcome_of(Phase.DATA, said), said)
-            self._reset(mail, events)
+    def _no_bdat(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
+        """Certainly unsent: it said no. It may have taken the message for commands, so nothing more is heard of it."""
+        why = f"the server offers CHUNKING and answers BDAT with {reply.code} {understand(self._phase, reply).text}"
+        events += mail.tell(_DEFERRED, broken(self._phase, why, "protocol"), answered=False)
+        events += self._close(why, reset=True, stumbled=Stumble.NO_BDAT)
 
     def _body_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
         code = reply.code
         if code // 100 == _MORE:
             self._nonsense(reply, events)
+            return
+        if mail.chunks is not None and is_unknown(code):
+            self._no_bdat(mail, reply, events)
             return
         said = understand(_IN_BODY, reply)
         events += mail.tell(_DELIVERED if code // 100 == _OK else outcome_of(_IN_BODY, said), said)
@@ -238,7 +245,8 @@ class Conversation:
             # It may have refused midway; whether another reply is to come nobody can tell.
             events += self._close("a long body was refused", reset=True, ours=True)
         elif self._following is not None:
-            self._mail, self._following, self._followed = self._following, None, True
+            self._mail, self._following = self._following, None
+            self._mail.followed = True
             self.step = _COMMANDS
         else:
             self._rest()
@@ -246,9 +254,9 @@ class Conversation:
     def _other_answered(self, reply: ServerReply, events: list[Event]) -> None:
         """Replies that carry no verdict: to RSET, QUIT and the lone dot; and those that nobody asked for."""
         step, kind = self.step, reply.code // 100
-        if step is _BODY and kind > _MORE and self._mail is not None:
-            said = understand(Phase.BODY, reply)
-            events += [*self._mail.tell(outcome_of(Phase.BODY, said), said), *self._close("refused amid the body", reset=True, ours=True)]
+        if step is _BODY and kind > _MORE and self._mail is not None and self._mail.chunks is None:
+            said = understand(_IN_BODY, reply)
+            events += [*self._mail.tell(outcome_of(_IN_BODY, said), said), *self._close("refused amid the body", reset=True, ours=True)]
         elif step is _QUITTING:
             events += self._close("good-bye", ours=True)
         elif reply.code == CLOSING:
@@ -259,8 +267,7 @@ class Conversation:
             self._nonsense(reply, events)
 
     def _nonsense(self, reply: ServerReply, events: list[Event]) -> None:
-        said = understand(self._phase, reply)
-        events += self._rubbish(f"a reply that makes no sense here: {said.code} {said.text}")
+        events += self._rubbish(f"a reply that makes no sense here: {reply.code} {understand(self._phase, reply).text}")
 
     def _rubbish(self, why: str) -> list[Event]:
         return self._fail(broken(self._phase, why, "protocol"), why)
@@ -269,31 +276,24 @@ class Conversation:
         """Nothing more will be heard that could be understood."""
         if self.step is _CLOSED:
             return []
-        events: list[Event] = []
-        group = self.pipelining and self.step is _COMMANDS and reply.code != CLOSING
-        stumbled = Stumble.NO if not group else Stumble.FOLLOWING if self._followed else Stumble.GROUP
-        if self._mail is not None:
-            events += self._mail.tell(Outcome.IN_DOUBT if self.step is _ENDED else Outcome.DEFERRED, reply, answered=False)
-        return events + self._close(why, reset=reset or self.step in _OUT, stumbled=stumbled)
+        mail, outcome = self._mail, Outcome.IN_DOUBT if self.step is _ENDED else _DEFERRED
+        stumbled = Stumble.NO if mail is None else mail.stumble(self.step, reply, pipelining=self.pipelining)
+        told = [] if mail is None else mail.tell(outcome, reply, answered=False)
+        return [*told, *self._close(why, reset=reset or self.step in _OUT, stumbled=stumbled)]
 
     def _close(self, why: str, *, reset: bool = False, stumbled: Stumble = Stumble.NO, ours: bool = False) -> list[Event]:
-        events: list[Event] = []
-        if self._following is not None:
-            events += self._following.tell(Outcome.DEFERRED, broken(Phase.MAIL, why), answered=False)
+        unsent = [] if self._following is None else self._following.tell(_DEFERRED, broken(Phase.MAIL, why), answered=False)
         self._rest()
         self.step, self._following = _CLOSED, None
-        return [*events, Close(why, reset, stumbled, ours)]
+        return [*unsent, Close(why, reset, stumbled, ours)]
 
     def _reset(self, mail: UnderWay, events: list[Event]) -> None:
-        """After a transaction that DATA did not end. None was begun where MAIL was refused."""
-        if mail.mail_refused:
+        """After a transaction that nothing has ended. None was begun where MAIL was refused, unless chunks came after (RFC 3030 2)."""
+        if mail.mail_refused and (mail.chunks is None or not mail.chunks.begun):
             self._rest()
         else:
             events.append(Send(b"RSET\r\n"))
-            self._commands = []
             self.step = _RESETTING
 
     def _rest(self) -> None:
-        self.step = _IDLE
-        self._mail = self._leaving = None
-        self._commands, self._followed = [], False
+        self.step, self._mail, self._leaving = _IDLE, None, None

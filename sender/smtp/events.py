@@ -47,8 +47,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """A long message may leave, before it is Ready: `more` has the chunks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """354 is here and at least one recipient was accepted: `finish` or `withdraw` is awaited."""
+    """At least one recipient was accepted, and 354 is here, or all chunks are there: `finish` or `withdraw` is awaited."""
 
 
 class Done(NamedTuple):
@@ -66,13 +71,17 @@ class Idle:
 
 
 class Stumble(IntEnum):
-    """What a connection broke over, so that it need not be tried again with this server: some offer PIPELINING and can't do it."""
+    """What a connection broke over, so that it need not be tried again with this server: some offer what they can't do."""
 
     NO = 0
     GROUP = 1
     """It owed replies to a group of commands."""
     FOLLOWING = 2
-    """It never answered the group that had followed a body."""
+    """It never answered the group that had followed a body, or took it for a part of the mail before."""
+    CHUNK = 3
+    """It owed replies to chunks."""
+    NO_BDAT = 4
+    """It said that it does not know BDAT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,8 @@ class Close:
     """The server did nothing for which it should be spared: it was we who had to end it."""
 
 
-Event = Send | Ready | Done | Idle | Close
+Event = Send | Flow | Ready | Done | Idle | Close
 
+FLOW = Flow()
 READY = Ready()
 IDLE = Idle()

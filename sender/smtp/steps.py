@@ -10,37 +10,50 @@ class Step(IntEnum):
 
     IDLE = 0
     COMMANDS = 1
-    READY = 2
-    BODY = 3
-    ENDED = 4
-    RESETTING = 5
-    EMPTIED = 6
-    QUITTING = 7
-    CLOSED = 8
+    CHUNKS = 2
+    READY = 3
+    BODY = 4
+    ENDED = 5
+    RESETTING = 6
+    EMPTIED = 7
+    QUITTING = 8
+    CLOSED = 9
 
 
 class Waiting(IntEnum):
-    """Which of the shell's deadlines runs."""
+    """Which of the shell's deadlines runs; `Route.*_timeout` say how long they are."""
 
     NOTHING = 0
     COMMAND = 1
-    """The server owes a reply to a command."""
-    BODY = 2
-    """The body is being written, or the server owes the reply to the final dot."""
+    """The server owes a reply to MAIL, RCPT, RSET or QUIT."""
+    DATA = 2
+    """It owes the reply to DATA, or to a short message's chunk."""
+    BLOCK = 3
+    """A long message is being written."""
+    BODY = 4
+    """It owes the reply to the final dot, or to the last chunk."""
 
 
 WAITING = {
     Step.IDLE: Waiting.NOTHING,
     Step.COMMANDS: Waiting.COMMAND,
+    Step.CHUNKS: Waiting.BLOCK,
     Step.READY: Waiting.NOTHING,
-    Step.BODY: Waiting.BODY,
+    Step.BODY: Waiting.BLOCK,
     Step.ENDED: Waiting.BODY,
     Step.RESETTING: Waiting.COMMAND,
     Step.EMPTIED: Waiting.COMMAND,
     Step.QUITTING: Waiting.COMMAND,
     Step.CLOSED: Waiting.NOTHING,
 }
-"""The deadline of each step."""
+"""The deadline of each step; in COMMANDS it is DATA's when all before it is answered."""
 
-AWAITED = {Step.BODY: "the body", Step.ENDED: "the body", Step.RESETTING: "RSET", Step.EMPTIED: "a lone dot", Step.QUITTING: "QUIT"}
+AWAITED = {
+    Step.CHUNKS: "a part of the body",
+    Step.BODY: "the body",
+    Step.ENDED: "the body",
+    Step.RESETTING: "RSET",
+    Step.EMPTIED: "a lone dot",
+    Step.QUITTING: "QUIT",
+}
 """What is awaited, in words, where the phase alone does not say it."""

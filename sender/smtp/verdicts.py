@@ -160,6 +160,11 @@ def outcome_of(phase: Phase, reply: Reply) -> Outcome:
     return _OUTCOMES[reply.code // 100]
 
 
+def is_unknown(code: int) -> bool:
+    """The server does not understand a command, or not there (RFC 5321 4.2.4). To one that it offered that says nothing of the mail."""
+    return _SYNTAX_FIRST <= code <= _SYNTAX_LAST
+
+
 def broken(phase: Phase, text: str, bounce_class: str = "connect") -> Reply:
     """What stands for a reply where the server gave none that can be used: code 0, and what happened in words."""
     return Reply(phase, 0, "", plain(text.encode()), bounce_class)
@@ -186,6 +191,6 @@ def _by_code(phase: Phase, code: int, security: bool) -> str:
     found = _BY_CODE.get(code, "") if phase is not Phase.RCPT else _BY_CODE_AT_RCPT.get(code) or _BY_CODE.get(code, "")
     if security and found in ("", "other"):
         return "policy"
-    if not found and _SYNTAX_FIRST <= code <= _SYNTAX_LAST:
+    if not found and is_unknown(code):
         return "protocol"
     return found or _BY_CODE_ELSEWHERE.get(code, "other")

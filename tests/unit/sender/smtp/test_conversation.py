@@ -276,7 +276,7 @@ def test_a_long_body_leaves_piece_by_piece(mail, outcomes):
     talk.receive(OK + OK + GO)
     pieces = [talk.finish()]
     while talk.step is Step.BODY:
-        assert talk.waiting is Waiting.BODY
+        assert talk.waiting is Waiting.BLOCK
         pieces.append(talk.more())
     assert talk.more() == b""
     assert len(pieces) > 2
