@@ -125,6 +125,9 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         idle_timeout_ms=int(route.idle_timeout.total_seconds() * 1000),
         max_mails_per_connection=route.max_mails_per_connection,
         pipelining=route.pipelining,
+        chunking=route.chunking,
+        data_timeout_ms=int(route.data_timeout.total_seconds() * 1000),
+        block_timeout_ms=int(route.block_timeout.total_seconds() * 1000),
     )
     for relay in route.relays:
         message.relays.add(host=relay.host, port=relay.port)

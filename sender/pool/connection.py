@@ -7,14 +7,16 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Protocol, cast
 
+from mailgate.route import Route
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
 from sender.pool.plan import Slot
 from sender.pool.slots import Slots
 from sender.smtp.conversation import Conversation
-from sender.smtp.events import IDLE, READY, Close, Done, Event, Send
+from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send
 from sender.smtp.steps import Step, Waiting
 
 BURST_OCTETS = 4 * 1024 * 1024
@@ -23,6 +25,12 @@ LINGER = 5.0
 """Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
 FOLLOW_WITHIN = 0.25
 """Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
+LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
+    Waiting.COMMAND: lambda route: route.command_timeout,
+    Waiting.DATA: lambda route: route.data_timeout,
+    Waiting.BLOCK: lambda route: route.block_timeout,
+    Waiting.BODY: lambda route: route.body_timeout,
+}
 _COMMANDS = Step.COMMANDS
 _RESET = struct.pack("ii", 1, 0)
 
@@ -31,7 +39,7 @@ class Owner(Protocol):
     """What a connection tells: the pool. Synchronous; nothing but `on_closing` is called from within `start`, `commit` or `withdraw`."""
 
     def on_ready(self, handoff: Handoff) -> None:
-        """354 is here."""
+        """354 is here, or all chunks are taken."""
         ...
 
     def on_done(self, connection: Connection, done: Done) -> None:
@@ -72,11 +80,9 @@ class Connection(asyncio.Protocol):
         "took",
     )
 
-    def __init__(
-        self, remote: Dialled, conversation: Conversation, owner: Owner, slots: Slots, slot: Slot, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, remote: Dialled, owner: Owner, slots: Slots, slot: Slot, clock: Callable[[], float]) -> None:
         self.remote = remote
-        self.conversation = conversation
+        self.conversation = Conversation(remote.capabilities)
         self.slots = slots
         self.slot = slot
         self.closing = False
@@ -93,6 +99,7 @@ class Connection(asyncio.Protocol):
         """The last commit left the body to whatever follows it, or to `release`."""
         self.took = float("inf")
         """Seconds from the last commit to its reply."""
+        self.relearn(self.since)
 
     def __repr__(self) -> str:
         return f"<Connection {self.remote.address} {self.conversation.step.name}{' closing' if self.closing else ''}>"
@@ -150,6 +157,8 @@ class Connection(asyncio.Protocol):
 
     def withdraw(self, handoff: Handoff) -> None:
         """Gives the mail up: nothing more is told of it. After `commit` it is too late, and nothing happens."""
+        if self.conversation.ready is handoff:
+            self.since = self._clock()
         self._act(self.conversation.withdraw(handoff))
 
     def quit(self) -> None:
@@ -165,15 +174,20 @@ class Connection(asyncio.Protocol):
         self._act(self.conversation.lost(why))
         self._tear()
 
-    def sweep(self, now: float, command_timeout: float, body_timeout: float) -> None:
+    def relearn(self, now: float) -> None:
+        """How the next mail may go: the route may have changed, or what is known of the relay."""
+        self.conversation.allow(pipelining=self.slots.pipelining(self.slot, now), chunking=self.slots.chunking(self.slot, now))
+
+    def sweep(self, now: float) -> None:
         """Acts on the deadline that has passed, if one has. To be called about once a second."""
         if self.closing:
             if now - self.since > LINGER:
                 self._tear()
             return
+        self.relearn(now)
         waiting = self.conversation.waiting
         if waiting is not Waiting.NOTHING:
-            allowed = command_timeout if waiting is Waiting.COMMAND else body_timeout
+            allowed = LIMITS[waiting](self.slots.route) / timedelta(seconds=1)
             if now - self.since > allowed:
                 self._act(self.conversation.timed_out(allowed))
 
@@ -225,6 +239,8 @@ class Connection(asyncio.Protocol):
                 self._done(event)
             elif isinstance(event, Send):
                 self._transport.write(event.data)
+            elif event is FLOW:
+                self._pump()
             elif isinstance(event, Close):
                 self._end(event)
 

@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from types import TracebackType
 from typing import Self, cast
 
@@ -18,9 +17,9 @@ from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
 from sender.pool.plan import Counts, Dial, Slot
 from sender.pool.relays import Trouble
+from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
-from sender.smtp.conversation import Conversation
-from sender.smtp.events import Close, Done
+from sender.smtp.events import Close, Done, Stumble
 
 SWEEP = 1.0
 """Seconds between two looks at deadlines, idle times and resting relays."""
@@ -52,6 +51,7 @@ class Pool:
         self._clock = clock
         self._jitter = jitter
         self._dialer = Dialer(helo)
+        self._shortcomings = Shortcomings()
         self._routes: dict[str, Slots] = {}
         self._retired: list[Slots] = []
         self._connections: dict[Slot, Connection] = {}
@@ -98,7 +98,7 @@ class Pool:
                 self._retired.append(slots)
                 self._follow(slots)
         for name, route in given.items():
-            self._follow(self._routes.setdefault(name, Slots(route)))
+            self._follow(self._routes.setdefault(name, Slots(route, self._shortcomings)))
 
     def capacity(self, route: str) -> int:
         """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
@@ -152,7 +152,7 @@ class Pool:
         if connection is None or not connection.commit(handoff):
             return False
         if connection.holds:
-            connection.slots.ended(connection.slot)
+            connection.slots.ended(connection.slot, connection.since)
             self._held.add(connection)
         return True
 
@@ -218,7 +218,10 @@ class Pool:
     def on_closing(self, connection: Connection, close: Close) -> None:
         """It takes no more mail."""
         connection.slots.closing(connection.slot, connection.since)
-        connection.slots.stumbled(connection.slot, close.stumbled)
+        if close.stumbled is not Stumble.NO:
+            connection.slots.stumbled(connection.slot, close.stumbled, connection.since)
+            for each in self._connections.values():
+                each.relearn(connection.since)
 
     def on_closed(self, connection: Connection) -> None:
         """The socket is gone: what its slot is for now, the plan says."""
@@ -240,8 +243,7 @@ class Pool:
 
     def _sweep(self, now: float) -> None:
         for connection in list(self._connections.values()):
-            route = connection.slots.route
-            connection.sweep(now, route.command_timeout / timedelta(seconds=1), route.body_timeout / timedelta(seconds=1))
+            connection.sweep(now)
         for slots in list(self._all()):
             self._follow(slots)
         self._retired = [slots for slots in self._retired if not slots.empty]
@@ -263,9 +265,7 @@ class Pool:
         route, slot = slots.route, dial.slot
 
         def adopt(remote: Dialled) -> Connection:
-            conversation = Conversation(remote.capabilities, pipelining=slots.pipelining(slot))
-            self._connections[slot] = connection = Connection(remote, conversation, self, slots, slot, self._clock)
-            return connection
+            return self._connections.setdefault(slot, Connection(remote, self, slots, slot, self._clock))
 
         try:
             await self._dialer.dial(route, dial.relay, self._secrets.get(route.secret), adopt)

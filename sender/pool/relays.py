@@ -1,4 +1,4 @@
-"""How well the relays of a route do: which of them rest after failures, and which can't take groups of commands. Pure."""
+"""How well the relays of a route do: which of them rest after failures. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ REST_FIRST = 1.0
 """Seconds after the first failure; doubled with each that follows."""
 REST_LONGEST = 60.0
 """Seconds. Throughput towards dead hosts is bounded by the time spent on dialling them, so the rest must outlast `connect_timeout`."""
-STUMBLES = 3
-"""After so many connections lost over their first group of commands, a relay gets commands one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,6 @@ class _Relay:
     failures: int = 0
     failed_at: float = float("-inf")
     rests_until: float = float("-inf")
-    stumbles: int = 0
-    ignored: int = 0
 
 
 class Relays:
@@ -50,29 +46,11 @@ class Relays:
         relay.failed_at = now
         relay.rests_until = now + rest * (0.75 + jitter / 2)
 
-    def proved(self, place: int, dialled_at: float, mails: int) -> None:
-        """A connection dialled at `dialled_at` is of use, and so many mails were answered on it."""
+    def proved(self, place: int, dialled_at: float) -> None:
+        """A connection dialled at `dialled_at` is of use."""
         relay = self._relays[place]
-        if mails and relay.stumbles < STUMBLES:
-            relay.stumbles = 0
         if dialled_at > relay.failed_at:
             relay.failures = 0
-
-    def stumbled(self, place: int) -> None:
-        """A connection broke over its first group of commands."""
-        self._relays[place].stumbles += 1
-
-    def ignored(self, place: int) -> None:
-        """A connection broke before it answered the group that had followed a body."""
-        self._relays[place].ignored += 1
-
-    def following(self, place: int) -> bool:
-        """A mail may follow another's body; once it is not so it stays so: it costs a round trip, no more."""
-        return self._relays[place].ignored < STUMBLES
-
-    def pipelining(self, place: int) -> bool:
-        """Groups of commands may be tried; once it is not so it stays so, until the route is configured anew."""
-        return self._relays[place].stumbles < STUMBLES
 
     def resting(self, place: int, now: float) -> bool:
         """It failed a short while ago and is not to be dialled."""

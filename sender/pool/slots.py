@@ -18,6 +18,7 @@ from mailgate.route import Route
 from mailgate.verdict import Reply
 from sender.pool.plan import Counts, Dial, Plan, Slot, State
 from sender.pool.relays import Relays, Trouble
+from sender.pool.shortcomings import Shortcomings, Skill
 from sender.smtp.events import Stumble
 
 DIALS_AT_ONCE = 8
@@ -35,8 +36,9 @@ _USABLE = (State.IDLE, State.RESERVED, State.BUSY, State.RESETTING)
 class Slots:
     """See the module. Times are seconds of one monotonic clock; `jitter` is from [0, 1)."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, shortcomings: Shortcomings | None = None) -> None:
         self.route = route
+        self.shortcomings = shortcomings or Shortcomings()
         self.relays = Relays(len(route.relays))
         self.retired = False
         self.trouble: Trouble | None = None
@@ -84,9 +86,9 @@ class Slots:
             slot.followed = False
             self._ended[slot] = None
 
-    def ended(self, slot: Slot) -> None:
+    def ended(self, slot: Slot, now: float) -> None:
         """The body of its mail is out, and another mail may follow it."""
-        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and self.relays.following(slot.relay):
+        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and not self._lacks(slot, Skill.FOLLOWING, now):
             self._ended[slot] = None
 
     def done(self, slot: Slot, *, answered: bool) -> None:
@@ -159,16 +161,21 @@ class Slots:
         elif by_server and not slot.mails and now - slot.dialled_at < RESTED:
             self.relays.failed(slot.relay, slot.dialled_at, now, jitter)
 
-    def stumbled(self, slot: Slot, stumble: Stumble) -> None:
-        """What its connection broke over. A group counts against its relay only if no mail was ever answered on that connection."""
-        if stumble is Stumble.FOLLOWING:
-            self.relays.ignored(slot.relay)
-        elif stumble is Stumble.GROUP and not slot.mails:
-            self.relays.stumbled(slot.relay)
+    def stumbled(self, slot: Slot, stumble: Stumble, now: float) -> None:
+        """What its connection broke over. Groups and chunks count against its relay only if no mail was ever answered on it."""
+        if not slot.mails or stumble in (Stumble.FOLLOWING, Stumble.NO_BDAT):
+            self.shortcomings.stumbled(self.route.relays[slot.relay], stumble, now)
 
-    def pipelining(self, slot: Slot) -> bool:
-        """Groups of commands are allowed, and its relay has not shown that it can't take them."""
-        return self.route.pipelining and self.relays.pipelining(slot.relay)
+    def pipelining(self, slot: Slot, now: float) -> bool:
+        """Groups of commands are allowed, and its relay has not shown of late that it can't take them."""
+        return self.route.pipelining and not self._lacks(slot, Skill.PIPELINING, now)
+
+    def chunking(self, slot: Slot, now: float) -> bool:
+        """BDAT is allowed, and its relay has not shown of late that it can't take it."""
+        return self.route.chunking and not self._lacks(slot, Skill.CHUNKING, now)
+
+    def _lacks(self, slot: Slot, skill: Skill, now: float) -> bool:
+        return self.shortcomings.lacks(self.route.relays[slot.relay], skill, now)
 
     def serves(self, route: Route) -> bool:
         """Its connections serve this route too: the same relays, spoken to in the same way."""
@@ -240,7 +247,10 @@ class Slots:
         """Relays are well again when a connection of theirs carried a mail or held for RESTED."""
         for slot in self._slots:
             if slot.state in _USABLE and (slot.mails or now - slot.dialled_at >= RESTED):
-                self.relays.proved(slot.relay, slot.dialled_at, slot.mails)
+                self.relays.proved(slot.relay, slot.dialled_at)
+                for skill in (Skill.CHUNKING, Skill.PIPELINING) if slot.mails else ():
+                    if not self._lacks(slot, skill, now):
+                        self.shortcomings.proved(self.route.relays[slot.relay], skill)
 
     def _overdue(self, now: float) -> tuple[Slot, ...]:
         if self.retired:

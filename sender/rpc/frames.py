@@ -11,7 +11,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
-from mailgate.route import Relay, Route, TlsMode
+from mailgate.route import LINE_TIMEOUT, Relay, Route, TlsMode
 from mailgate.rpc.jobs import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
@@ -160,4 +160,7 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         idle_timeout=timedelta(milliseconds=message.idle_timeout_ms),
         max_mails_per_connection=message.max_mails_per_connection,
         pipelining=message.pipelining,
+        chunking=message.chunking,
+        data_timeout=timedelta(milliseconds=message.data_timeout_ms) if message.data_timeout_ms else LINE_TIMEOUT,
+        block_timeout=timedelta(milliseconds=message.block_timeout_ms) if message.block_timeout_ms else LINE_TIMEOUT,
     )

@@ -100,7 +100,9 @@ def test_a_route_survives_the_link():
     """Each field that a node needs; `domains` and `policy` are the gateway's own."""
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
     relays = (Relay("mx1", 2525), Relay("mx2", 465))
-    route = Route("r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False)
+    route = Route(
+        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, False, *seconds[:2]
+    )
     out = Outgoing()
     out.route(route)
     (message,) = out.next_frame().routes

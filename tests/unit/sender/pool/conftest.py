@@ -53,6 +53,8 @@ class Peer:
         self.port = 0
         self.sessions: list[Session] = []
         self.mails: list[bytes] = []
+        self.taken: dict[Session, bytes] = {}
+        """By BDAT, and not yet a mail."""
         self.context: ssl.SSLContext | None = None
         self.implicit = False
         self.read_pause = 0.0
@@ -105,16 +107,30 @@ class Peer:
     async def _obey(self, session: Session, line: bytes) -> bool:
         session.commands.append(line.rstrip(b"\r\n"))
         name = line[:4].upper().strip().decode()
-        if not await self._say(session, name):
+        if name != "BDAT" and not await self._say(session, name):
             return False
         if name == "STAR" and self.context:
             await session.writer.start_tls(self.context)
+        if name == "RSET":
+            self.taken.pop(session, None)
         if name == "QUIT":
             session.ended = "quit"
             return False
+        if name == "BDAT":
+            return await self._chunk(session, line)
         if name == "DATA" and self.last.startswith(b"354"):
             self.mails.append(await self._body(session))
             return await self._say(session, ".")
+        return True
+
+    async def _chunk(self, session: Session, line: bytes) -> bool:
+        """BDAT and its octets; `LAST` is another command to `answers`."""
+        last = line.endswith(b"LAST\r\n")
+        self.taken[session] = self.taken.get(session, b"") + await session.reader.readexactly(int(line.split()[1]))
+        if not await self._say(session, "LAST" if last else "BDAT"):
+            return False
+        if last:
+            self.mails.append(self.taken.pop(session))
         return True
 
     async def _body(self, session: Session) -> bytes:

@@ -276,7 +276,7 @@ async def test_closed_while_idle(peer, running, route, handoff, until, swift):
 @pytest.mark.parametrize("answer", [CLOSE, SILENCE, b"rubbish\r\n", b"421 4.3.2 bye\r\n"], ids=["closes", "silent", "rubbish", "421"])
 async def test_bad_answers(peer, running, route, handoff, until, swift, step, expected, phase, answer):
     """Before the final dot the mail is deferred; after it in doubt, unless the server says 421; a good connection takes over."""
-    limits = {"command_timeout": timedelta(milliseconds=50), "body_timeout": timedelta(milliseconds=50)}
+    limits = {f"{name}_timeout": timedelta(milliseconds=50) for name in ("command", "data", "block", "body")}
     async with peer(**{step: [answer]}) as server, running(route(server.relay, connections=1, **limits)) as listener:
         listener.send(mail := handoff())
         await until(lambda: mail in listener.outcomes)

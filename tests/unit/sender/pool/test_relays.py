@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sender.pool.relays import REST_LONGEST, STUMBLES, Relays
+from sender.pool.relays import REST_LONGEST, Relays
 
 
 def test_rests_grow_and_are_bounded():
@@ -34,9 +34,9 @@ def test_well_again_only_by_a_connection_dialled_since():
     """A connection older than the failure proves nothing."""
     relays = Relays(1)
     relays.failed(0, 10.0, 10.0, 0.5)
-    relays.proved(0, 5.0, 1)
+    relays.proved(0, 5.0)
     assert relays.suspect(0)
-    relays.proved(0, 11.5, 0)
+    relays.proved(0, 11.5)
     assert not relays.suspect(0)
     assert relays.well(11.5)
 
@@ -49,17 +49,3 @@ def test_one_relay_that_is_well_is_enough():
     relays.failed(1, 0.0, 0.0, 0.5)
     assert not relays.well(0.0)
     assert not relays.well(100.0), "rested, but not yet proved"
-
-
-def test_stumbles_in_a_row_end_pipelining():
-    """A mail between them that went through says that it was not PIPELINING; once it has ended it stays so."""
-    relays = Relays(1)
-    for _ in range(STUMBLES - 1):
-        relays.stumbled(0)
-    relays.proved(0, 1.0, 1)
-    for _ in range(STUMBLES):
-        assert relays.pipelining(0)
-        relays.stumbled(0)
-    assert not relays.pipelining(0)
-    relays.proved(0, 2.0, 1)
-    assert not relays.pipelining(0)

@@ -78,7 +78,7 @@ def ended(slots: Slots) -> Slot:
     """A slot whose mail's body is out."""
     slot = slots.take()
     slots.began(slot)
-    slots.ended(slot)
+    slots.ended(slot, 0.0)
     return slot
 
 
@@ -127,12 +127,12 @@ def test_the_last_mail_of_a_connection_is_not_followed():
     slot = slots.take()
     assert slot.state is State.BUSY
     slots.done(slot, answered=True)
-    slots.ended(slot)
+    slots.ended(slot, 0.0)
     assert slots.take() is None
     slots = Slots(route(1))
     (slot,) = warmed(slots)
     for _ in range(3):
-        slots.stumbled(slot, Stumble.FOLLOWING)
+        slots.stumbled(slot, Stumble.FOLLOWING, 0.0)
     ended(slots)
     assert slots.take() is None
     slots = Slots(route(1))
@@ -347,7 +347,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def body_is_out(self):
         if self.held[-1] not in self.followed:
-            self.slots.ended(self.held[-1])
+            self.slots.ended(self.held[-1], self.now)
 
     @precondition(lambda self: self.held)
     @rule(answered=st.booleans())

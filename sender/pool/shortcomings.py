@@ -1,0 +1,68 @@
+"""What servers offer and can't do, found out by connections that broke over it, and remembered for an hour. Pure: time is given.
+
+A host, with its port, is spoken to in simpler words then: without chunks, command by command, no mail behind a body. After the hour one
+more connection may try; if that breaks too, the next hour begins.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from mailgate.route import Relay
+from sender.smtp.events import Stumble
+
+REMEMBERED = 3600.0
+"""Seconds. Servers are mended and replaced; each new try may cost a mail its retry delay, and so an hour lies between two."""
+MOST = 10_000
+"""Of what is remembered; the oldest goes first. About 2 MB."""
+
+
+class Skill(IntEnum):
+    """What a server may lack."""
+
+    CHUNKING = 0
+    PIPELINING = 1
+    FOLLOWING = 2
+    """To take a mail's commands behind the body of another. Without it a round trip is lost, no more."""
+
+
+CHANCES = {Skill.CHUNKING: 2, Skill.PIPELINING: 3, Skill.FOLLOWING: 3}
+"""Connections in a row that may break before it is given up: each defers a mail, and any may have broken for another reason."""
+_BY_STUMBLE = {
+    Stumble.CHUNK: Skill.CHUNKING,
+    Stumble.NO_BDAT: Skill.CHUNKING,
+    Stumble.GROUP: Skill.PIPELINING,
+    Stumble.FOLLOWING: Skill.FOLLOWING,
+}
+
+
+class Shortcomings:
+    """See the module. One for all routes of a node."""
+
+    def __init__(self) -> None:
+        self._stumbles: dict[tuple[Relay, Skill], tuple[int, float]] = {}
+        """How many in a row, and when the last was."""
+
+    def __repr__(self) -> str:
+        return f"<Shortcomings {len(self._stumbles)}>"
+
+    def stumbled(self, relay: Relay, stumble: Stumble, now: float) -> None:
+        """A connection broke over it. A server that says itself that it does not know BDAT has no second chance."""
+        if (skill := _BY_STUMBLE.get(stumble)) is None:
+            return
+        before = self._stumbles.pop((relay, skill), (0, now))[0]
+        if len(self._stumbles) >= MOST:
+            del self._stumbles[next(iter(self._stumbles))]
+        self._stumbles[relay, skill] = (CHANCES[skill] if stumble is Stumble.NO_BDAT else before + 1, now)
+
+    def proved(self, relay: Relay, skill: Skill) -> None:
+        """A mail was answered that way: what broke before was for other reasons."""
+        if self._stumbles:
+            self._stumbles.pop((relay, skill), None)
+
+    def lacks(self, relay: Relay, skill: Skill, now: float) -> bool:
+        """It is not to be tried now. Cheap where nothing has broken."""
+        if not self._stumbles:
+            return False
+        count, at = self._stumbles.get((relay, skill), (0, now))
+        return count >= CHANCES[skill] and now - at < REMEMBERED
