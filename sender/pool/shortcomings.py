@@ -42,6 +42,8 @@ class Shortcomings:
     def __init__(self) -> None:
         self._stumbles: dict[tuple[Relay, Skill], tuple[int, float]] = {}
         """How many in a row, and when the last was."""
+        self.any = False
+        """Anything at all was ever remembered. It is asked for every mail, and so it is no more than this."""
 
     def __repr__(self) -> str:
         return f"<Shortcomings {len(self._stumbles)}>"
@@ -50,6 +52,7 @@ class Shortcomings:
         """A connection broke over it. A server that says itself that it does not know BDAT has no second chance."""
         if (skill := _BY_STUMBLE.get(stumble)) is None:
             return
+        self.any = True
         before = self._stumbles.pop((relay, skill), (0, now))[0]
         if len(self._stumbles) >= MOST:
             del self._stumbles[next(iter(self._stumbles))]
@@ -61,8 +64,6 @@ class Shortcomings:
             self._stumbles.pop((relay, skill), None)
 
     def lacks(self, relay: Relay, skill: Skill, now: float) -> bool:
-        """It is not to be tried now. Cheap where nothing has broken."""
-        if not self._stumbles:
-            return False
+        """It is not to be tried now."""
         count, at = self._stumbles.get((relay, skill), (0, now))
         return count >= CHANCES[skill] and now - at < REMEMBERED

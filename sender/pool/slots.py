@@ -28,6 +28,7 @@ RESTED = 5.0
 
 
 _IDLE, _RESERVED, _BUSY, _RESETTING = State.IDLE, State.RESERVED, State.BUSY, State.RESETTING
+_FOLLOWING = Skill.FOLLOWING
 """For the hot path: a member of an enum costs 60 ns each time it is looked up by its class."""
 _OPEN = (State.IDLE, State.RESERVED, State.BUSY, State.RESETTING, State.CLOSING)
 _USABLE = (State.IDLE, State.RESERVED, State.BUSY, State.RESETTING)
@@ -88,7 +89,7 @@ class Slots:
 
     def ended(self, slot: Slot, now: float) -> None:
         """The body of its mail is out, and another mail may follow it."""
-        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and not self._lacks(slot, Skill.FOLLOWING, now):
+        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and not self._lacks(slot, _FOLLOWING, now):
             self._ended[slot] = None
 
     def done(self, slot: Slot, *, answered: bool) -> None:
@@ -175,7 +176,7 @@ class Slots:
         return self.route.chunking and not self._lacks(slot, Skill.CHUNKING, now)
 
     def _lacks(self, slot: Slot, skill: Skill, now: float) -> bool:
-        return self.shortcomings.lacks(self.route.relays[slot.relay], skill, now)
+        return self.shortcomings.any and self.shortcomings.lacks(self.route.relays[slot.relay], skill, now)
 
     def serves(self, route: Route) -> bool:
         """Its connections serve this route too: the same relays, spoken to in the same way."""

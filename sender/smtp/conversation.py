@@ -169,11 +169,8 @@ class Conversation:
                 self._body_answered(mail, reply, events)
             elif step is not _CLOSED:
                 self._other_answered(reply, events)
-        if self.step is not _READY and self.step is not _IDLE:
-            return events
-        if self._parser.amid:
-            return events + self._rubbish("the server spoke out of turn")
-        events.append(READY if self.step is _READY else IDLE)
+        if self.step is _READY or self.step is _IDLE:
+            events += self._rubbish("the server spoke out of turn") if self._parser.amid else (READY if self.step is _READY else IDLE,)
         return events
 
     def lost(self, why: str) -> list[Event]:
@@ -201,6 +198,8 @@ class Conversation:
         then = mail.answer(reply)
         if then is _READY_NEXT:
             self.step = _READY
+        elif then is _WAIT:
+            pass
         elif then is Next.SEND:
             events.append(Send(mail.next_command()))
         elif then is Next.FLOW:
@@ -210,7 +209,7 @@ class Conversation:
             self._nonsense(reply, events)
         elif then is Next.NO_BDAT:
             self._no_bdat(mail, reply, events)
-        elif then is not _WAIT:
+        else:
             self._over(mail, then, events)
 
     def _over(self, mail: UnderWay, then: Next, events: list[Event]) -> None:

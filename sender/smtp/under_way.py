@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
@@ -54,7 +55,7 @@ class UnderWay:
         """Nothing is to be told any more: it was told, or it was withdrawn."""
         self.followed = False
         """It followed another, and no reply to it has come yet."""
-        self.commands: list[bytes] = []
+        self.commands: Sequence[bytes] = ()
         """Step by step only: all of them; empty once the last was sent."""
         self.count = len(transaction.recipients)
         self.answered = 0
@@ -78,7 +79,7 @@ class UnderWay:
     @property
     def hopeless(self) -> bool:
         """The end of the message must not be sent."""
-        return self.told or self.mail_refused is not None or self.nobody
+        return self.told or self.mail_refused is not None or (self.refused is not None and self.nobody)
 
     def answer(self, reply: ServerReply) -> Next:
         """A reply, but not 421, to the first command that has none; before READY."""
@@ -99,7 +100,7 @@ class UnderWay:
         """What SEND asks for."""
         command = self.commands[self.answered]
         if self.answered > self.count:
-            self.commands = []
+            self.commands = ()
         return command
 
     def _step(self) -> Next:
@@ -110,7 +111,9 @@ class UnderWay:
 
     def _data(self, reply: ServerReply) -> Next:
         if reply.code == _GO_ON:
-            return Next.EMPTY if self.nobody else Next.CLOSE if self.hopeless else _READY
+            if not self.hopeless:
+                return _READY
+            return Next.EMPTY if self.nobody else Next.CLOSE
         if reply.code // 100 in (_OK, _MORE):
             return _NONSENSE
         self.data_refused = reply
