@@ -23,7 +23,7 @@ class TlsMode(IntEnum):
 
 
 LINE_TIMEOUT = timedelta(seconds=60)
-"""Of what a server does without thinking long: its default, shorter than RFC 5321 allows, since a silent server holds up a slot."""
+"""Of what a server does without thinking long: its default, shorter than RFC 5321 asks for, since a silent server holds up a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Route:
     connect_timeout: timedelta = field(default=timedelta(seconds=10))
     """TCP, greeting, TLS and AUTH together. RFC 5321 4.5.3.2.1 allows 5 min for the greeting; a dead host must not hold up a slot."""
     command_timeout: timedelta = field(default=LINE_TIMEOUT)
-    """The reply to MAIL, to each RCPT, to RSET and QUIT. RFC 5321 4.5.3.2.2 and .3: at most 5 min."""
+    """The reply to MAIL, to each RCPT, to RSET and QUIT. RFC 5321 4.5.3.2.2 and .3 would wait 5 min."""
     body_timeout: timedelta = field(default=timedelta(minutes=10))
     """The reply to the final dot. RFC 5321 4.5.3.2.6: 10 min, since giving up sooner doubles mail."""
     idle_timeout: timedelta = field(default=timedelta(seconds=60))
@@ -72,9 +72,9 @@ class Route:
     """BDAT instead of DATA (RFC 3030), where the server offers it: what is withdrawn at the last moment then costs no connection. Who
     breaks it goes without for an hour by itself."""
     data_timeout: timedelta = field(default=LINE_TIMEOUT)
-    """The reply to DATA, or to the chunk of a short message. RFC 5321 4.5.3.2.4: at most 2 min."""
+    """The reply to DATA, or to the chunk of a short message. RFC 5321 4.5.3.2.4 would wait 2 min."""
     block_timeout: timedelta = field(default=LINE_TIMEOUT)
-    """A long message makes no headway. RFC 5321 4.5.3.2.5: at most 3 min."""
+    """A long message makes no headway. RFC 5321 4.5.3.2.5 would wait 3 min."""
 
 
 _MINUTES_10 = timedelta(minutes=10)
@@ -82,10 +82,10 @@ _MINUTES_10 = timedelta(minutes=10)
 BOUNDS: Mapping[str, tuple[Any, Any]] = {
     "connections": (1, 1000),
     "connect_timeout": (timedelta(milliseconds=100), _MINUTES_10),
-    "command_timeout": (timedelta(milliseconds=100), timedelta(minutes=5)),
-    "data_timeout": (timedelta(milliseconds=100), timedelta(minutes=2)),
-    "block_timeout": (timedelta(milliseconds=100), timedelta(minutes=3)),
-    "body_timeout": (timedelta(seconds=1), _MINUTES_10),
+    "command_timeout": (timedelta(milliseconds=100), _MINUTES_10),
+    "data_timeout": (timedelta(milliseconds=100), _MINUTES_10),
+    "block_timeout": (timedelta(milliseconds=100), _MINUTES_10),
+    "body_timeout": (timedelta(seconds=1), timedelta(hours=1)),
     "idle_timeout": (timedelta(seconds=1), timedelta(hours=1)),
     "max_mails_per_connection": (1, 1_000_000),
 }

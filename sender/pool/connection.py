@@ -177,6 +177,8 @@ class Connection(asyncio.Protocol):
     def relearn(self, now: float) -> None:
         """How the next mail may go: the route may have changed, or what is known of the relay."""
         self.conversation.allow(pipelining=self.slots.pipelining(self.slot, now), chunking=self.slots.chunking(self.slot, now))
+        if not self.conversation.pipelining:
+            self.slots.alone(self.slot)
 
     def sweep(self, now: float) -> None:
         """Acts on the deadline that has passed, if one has. To be called about once a second."""

@@ -218,8 +218,7 @@ class Pool:
     def on_closing(self, connection: Connection, close: Close) -> None:
         """It takes no more mail."""
         connection.slots.closing(connection.slot, connection.since)
-        if close.stumbled is not Stumble.NO:
-            connection.slots.stumbled(connection.slot, close.stumbled, connection.since)
+        if close.stumbled is not Stumble.NO and connection.slots.stumbled(connection.slot, close.stumbled, connection.since):
             for each in self._connections.values():
                 each.relearn(connection.since)
 

@@ -48,20 +48,27 @@ class Shortcomings:
     def __repr__(self) -> str:
         return f"<Shortcomings {len(self._stumbles)}>"
 
-    def stumbled(self, relay: Relay, stumble: Stumble, now: float) -> None:
-        """A connection broke over it. A server that says itself that it does not know BDAT has no second chance."""
+    def stumbled(self, relay: Relay, stumble: Stumble, now: float) -> bool:
+        """A connection broke over it. A server that says itself that it does not know BDAT has no second chance.
+
+        True: with this it `lacks` something, and did not before.
+        """
         if (skill := _BY_STUMBLE.get(stumble)) is None:
-            return
-        self.any = True
+            return False
+        known, self.any = self.lacks(relay, skill, now), True
         before = self._stumbles.pop((relay, skill), (0, now))[0]
         if len(self._stumbles) >= MOST:
             del self._stumbles[next(iter(self._stumbles))]
         self._stumbles[relay, skill] = (CHANCES[skill] if stumble is Stumble.NO_BDAT else before + 1, now)
+        return not known and self.lacks(relay, skill, now)
 
-    def proved(self, relay: Relay, skill: Skill) -> None:
-        """A mail was answered that way: what broke before was for other reasons."""
-        if self._stumbles:
-            self._stumbles.pop((relay, skill), None)
+    def proved(self, relay: Relay, skill: Skill, dialled_at: float) -> None:
+        """A mail was answered on a connection dialled then, on which it was allowed: what broke before was for other reasons.
+
+        Once it was given up only a connection dialled after the hour proves anything: an older one has done without.
+        """
+        if (found := self._stumbles.get((relay, skill))) is not None and (found[0] < CHANCES[skill] or dialled_at >= found[1] + REMEMBERED):
+            del self._stumbles[relay, skill]
 
     def lacks(self, relay: Relay, skill: Skill, now: float) -> bool:
         """It is not to be tried now."""

@@ -92,6 +92,10 @@ class Slots:
         if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and not self._lacks(slot, _FOLLOWING, now):
             self._ended[slot] = None
 
+    def alone(self, slot: Slot) -> None:
+        """No mail may follow the body of its mail any more."""
+        self._ended.pop(slot, None)
+
     def done(self, slot: Slot, *, answered: bool) -> None:
         """Its mail is judged, by the server's answers or by its silence; one may have followed, or there may be something to tidy up."""
         slot.state = _BUSY if slot.followed else _RESETTING
@@ -162,10 +166,13 @@ class Slots:
         elif by_server and not slot.mails and now - slot.dialled_at < RESTED:
             self.relays.failed(slot.relay, slot.dialled_at, now, jitter)
 
-    def stumbled(self, slot: Slot, stumble: Stumble, now: float) -> None:
-        """What its connection broke over. Groups and chunks count against its relay only if no mail was ever answered on it."""
-        if not slot.mails or stumble in (Stumble.FOLLOWING, Stumble.NO_BDAT):
-            self.shortcomings.stumbled(self.route.relays[slot.relay], stumble, now)
+    def stumbled(self, slot: Slot, stumble: Stumble, now: float) -> bool:
+        """What its connection broke over. Groups and chunks count against its relay only if no mail was ever answered on it.
+
+        True: `pipelining` or `chunking` of its relay say no from now on.
+        """
+        counts = not slot.mails or stumble in (Stumble.FOLLOWING, Stumble.NO_BDAT)
+        return counts and self.shortcomings.stumbled(self.route.relays[slot.relay], stumble, now)
 
     def pipelining(self, slot: Slot, now: float) -> bool:
         """Groups of commands are allowed, and its relay has not shown of late that it can't take them."""
@@ -249,9 +256,13 @@ class Slots:
         for slot in self._slots:
             if slot.state in _USABLE and (slot.mails or now - slot.dialled_at >= RESTED):
                 self.relays.proved(slot.relay, slot.dialled_at)
-                for skill in (Skill.CHUNKING, Skill.PIPELINING) if slot.mails else ():
-                    if not self._lacks(slot, skill, now):
-                        self.shortcomings.proved(self.route.relays[slot.relay], skill)
+                if slot.mails and self.shortcomings.any:
+                    self._prove_skills(slot)
+
+    def _prove_skills(self, slot: Slot) -> None:
+        for skill, allowed in ((Skill.CHUNKING, self.route.chunking), (Skill.PIPELINING, self.route.pipelining)):
+            if allowed:
+                self.shortcomings.proved(self.route.relays[slot.relay], skill, slot.dialled_at)
 
     def _overdue(self, now: float) -> tuple[Slot, ...]:
         if self.retired:

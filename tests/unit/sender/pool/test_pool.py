@@ -138,6 +138,21 @@ async def test_not_behind_a_slow_server(peer, running, route, handoff, until, mo
         assert not listener.start(handoff())
 
 
+async def test_not_where_groups_were_just_forbidden(peer, running, route, handoff, until, swift):
+    """The route says no to them while a body is out that a mail could have followed: the next mail waits its turn."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        listener.send(first := handoff())
+        await until(lambda: first in listener.outcomes)
+        server.answers["."] = SILENCE
+        listener.send(second := handoff())
+        await until(lambda: len(server.mails) == 2)
+        listener.pool.configure([route(server.relay, connections=1, pipelining=False)])
+        looks = iter(range(20))
+        await until(lambda: next(looks, None) is None)  # as many sweeps, or nearly
+        assert not listener.start(handoff())
+        assert second not in listener.outcomes
+
+
 async def test_a_body_that_nothing_follows_leaves_at_once(peer, running, route, handoff, until):
     """It is held for a turn of the loop, no more."""
     async with peer() as server, running(route(server.relay, connections=1)) as listener:

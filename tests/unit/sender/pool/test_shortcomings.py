@@ -15,11 +15,13 @@ def test_in_a_row():
         known = Shortcomings()
         for _ in range(CHANCES[skill] - 1):
             known.stumbled(MX, stumble, 0.0)
-        known.proved(MX, skill)
+        known.proved(MX, skill, 0.0)
         for _ in range(CHANCES[skill]):
             assert not known.lacks(MX, skill, 0.0)
-            known.stumbled(MX, stumble, 0.0)
+            news = known.stumbled(MX, stumble, 0.0)
         assert known.lacks(MX, skill, 0.0)
+        assert news
+        assert not known.stumbled(MX, stumble, 1.0), "known already"
         assert not known.lacks(OTHER, skill, 0.0)
         assert [each for each in Skill if known.lacks(MX, each, 0.0)] == [skill]
 
@@ -39,8 +41,20 @@ def test_an_hour_later_one_connection_tries():
     assert not known.lacks(MX, Skill.CHUNKING, REMEMBERED)
     known.stumbled(MX, Stumble.CHUNK, REMEMBERED)
     assert known.lacks(MX, Skill.CHUNKING, REMEMBERED + 1)
-    known.proved(MX, Skill.CHUNKING)
+    known.proved(MX, Skill.CHUNKING, REMEMBERED)
+    assert known.lacks(MX, Skill.CHUNKING, REMEMBERED + 1), "that connection was dialled within the hour, and has never tried"
+    known.proved(MX, Skill.CHUNKING, 2 * REMEMBERED)
     assert not known.lacks(MX, Skill.CHUNKING, REMEMBERED + 1)
+
+
+def test_an_hour_later_old_connections_prove_nothing():
+    """They were dialled before the hour was over, and have handed mail over without it: the next failure begins the next hour."""
+    known = Shortcomings()
+    known.stumbled(MX, Stumble.NO_BDAT, 0.0)
+    known.proved(MX, Skill.CHUNKING, REMEMBERED - 1)
+    assert not known.lacks(MX, Skill.CHUNKING, REMEMBERED)
+    assert known.stumbled(MX, Stumble.CHUNK, REMEMBERED)
+    assert known.lacks(MX, Skill.CHUNKING, REMEMBERED + 1)
 
 
 def test_what_is_remembered_is_bounded():

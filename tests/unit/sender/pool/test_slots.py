@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
 from sender.pool.plan import Slot, State
+from sender.pool.shortcomings import CHANCES, Shortcomings, Skill
 from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slots
 from sender.smtp.events import Stumble
 
@@ -139,6 +140,27 @@ def test_the_last_mail_of_a_connection_is_not_followed():
     warmed(slots)
     slots.closing(ended(slots), 0.0)
     assert slots.take() is None
+
+
+def test_a_mail_proves_what_its_route_allows():
+    """A route without chunks, to a relay that breaks them, does not wipe out what another has found."""
+    known = Shortcomings()
+    without, other = Slots(route(1, chunking=False), known), Slots(route(1), known)
+    for slots in (without, other):
+        warmed(slots)
+    carry(without)
+    for _ in range(CHANCES[Skill.CHUNKING]):
+        other.stumbled(Slot(), Stumble.CHUNK, 0.0)
+        without.plan(0.0)
+    assert not other.chunking(Slot(), 0.0)
+    known = Shortcomings()
+    other = Slots(route(1), known)
+    warmed(other)
+    carry(other)
+    for _ in range(CHANCES[Skill.CHUNKING]):
+        other.stumbled(Slot(), Stumble.CHUNK, 0.0)
+        other.plan(0.0)
+    assert other.chunking(Slot(), 0.0)
 
 
 def test_not_begun():
