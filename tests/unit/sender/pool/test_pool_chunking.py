@@ -89,6 +89,28 @@ async def test_a_server_that_breaks_it(peer, running, route, handoff, until, swi
         assert outcome(listener, again) is DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("answer", "becomes", "stays"),
+    [
+        (b"452 4.3.1 no space\r\n", DEFERRED, True),
+        (b"554 5.7.1 no\r\n", Outcome.BOUNCED, True),
+        (b"421 4.3.2 bye\r\n", DEFERRED, False),
+    ],
+)
+async def test_a_server_that_refuses_a_chunk(peer, running, route, handoff, until, swift, answer, becomes, stays):
+    """That is a verdict, or a good-bye, and no reason to give BDAT up: the next mails go that way, over one connection where it stays."""
+    answers = [*(CHANCES[Skill.CHUNKING] + 1) * [answer], b"250 2.0.0 Ok\r\n"]
+    async with peer(EHLO=EHLO, BDAT=answers[:]) as server, running(route(server.relay, connections=1)) as listener:
+        mails = [handoff() for _ in answers]
+        for mail in mails:
+            listener.send(mail)
+            await until(lambda mail=mail: mail in listener.outcomes)
+        assert [outcome(listener, mail) for mail in mails] == [becomes] * (len(mails) - 1) + [DELIVERED]
+        assert server.mails == [mails[-1].message]
+        assert (len(server.sessions) == 1) == stays
+        assert not any(b"DATA" in session.commands for session in server.sessions)
+
+
 async def test_connections_dialled_before_learn_it_too(peer, running, route, handoff, until):
     """One mail is lost to it, not one for each warm connection."""
     async with peer(EHLO=EHLO, BDAT=b"500 what?\r\n") as server, running(route(server.relay, connections=4)) as listener:
