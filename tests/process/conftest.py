@@ -10,7 +10,14 @@ import pytest
 from benchmarks.peers.fleet import Fleet
 from tests.process.scripted import Scripted, behave
 
-SHORT = {"connections": 2, "connect_timeout": "700ms", "command_timeout": "1s", "body_timeout": "2s"}
+SHORT = {
+    "connections": 2,
+    "connect_timeout": "700ms",
+    "command_timeout": "1s",
+    "data_timeout": "1s",
+    "block_timeout": "1s",
+    "body_timeout": "2s",
+}
 DISPATCH = {"dispatch": {"retry_first": "1s", "retry_jitter": 0.0}}
 
 
