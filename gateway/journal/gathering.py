@@ -1,8 +1,9 @@
 """What goes into one commit: all that is there, and for a moment what may yet come.
 
 A commit costs the thread and the loop some 400 µs between them whatever it carries (fsync, and the GIL that each statement must win back),
-so under load commits are paced: when the last one had several callers, the next waits PACE after it for each of them, and nobody who waits
-alone is ever held up. Work that nobody waits for, such as a verdict's record, does not start a commit by itself until PATIENCE is over.
+so under load commits are paced: when the last one had several callers, the next waits PACE after it for each job that they brought, and
+nobody who waits alone is ever held up. Work that nobody waits for, such as a verdict's record, does not start a commit by itself until
+PATIENCE is over.
 
 To wake the thread costs both sides some 20 µs, again for the GIL: it sleeps through what cannot end its wait.
 """
@@ -18,7 +19,7 @@ from threading import Event
 from typing import Generic, Protocol, TypeVar
 
 PACE, LONGEST = 0.001, 0.010
-"""Seconds between commits, for each caller that waited for the last, at most. PostgreSQL knows the same as commit_delay."""
+"""Seconds between commits, for each job that callers of the last one waited for, at most. PostgreSQL knows the same as commit_delay."""
 PATIENCE = 0.008
 """Seconds that work nobody waits for waits for company."""
 CROWD = 2
@@ -111,8 +112,8 @@ class Gathering(Generic[W]):
 
     def committed(self, group: Sequence[W]) -> None:
         """The group is on disk: when may the next follow?"""
-        callers = sum(work.urgent for work in group)
-        self._not_before = self._clock() + min(LONGEST, PACE * callers) if callers >= CROWD else 0.0
+        urgent = [max(1, len(work.jobs)) for work in group if work.urgent]
+        self._not_before = self._clock() + min(LONGEST, PACE * sum(urgent)) if len(urgent) >= CROWD else 0.0
 
     def _take(self, group: _Group[W]) -> bool:
         """Move what is there; False: nothing more may join, for it is the end or the next work would be too much."""

@@ -82,6 +82,16 @@ def test_a_crowd_is_paced(thread):
     assert one.group() == []
 
 
+def test_the_pace_is_that_of_jobs():
+    """Of two streams that brought four and one, five milliseconds: not over after four, and over after six."""
+    looks = iter((100.0, 100.004, 100.006))
+    one: Gathering[Piece] = Gathering(1000, 1000, lambda: next(looks))
+    one.committed([Piece((b"a", b"b", b"c", b"d")), Piece()])
+    one.put(Piece())
+    assert one.group() == [Piece()]
+    assert next(looks, None) is None
+
+
 def test_a_group_is_bounded():
     """By rows and by octets; a larger one goes by itself, and nothing changes its place."""
     one = gathering(rows=4, octets=100)
