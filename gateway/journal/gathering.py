@@ -59,9 +59,9 @@ class _Group(Generic[W]):
     octets: int = 0
     urgent: int = 0
 
-    def add(self, work: W) -> None:
+    def add(self, work: W, rows: int, octets: int) -> None:
         self.works.append(work)
-        self.rows, self.octets, self.urgent = self.rows + len(work.jobs), self.octets + work.octets, self.urgent + work.urgent
+        self.rows, self.octets, self.urgent = self.rows + rows, self.octets + octets, self.urgent + work.urgent
 
 
 class Gathering(Generic[W]):
@@ -121,11 +121,12 @@ class Gathering(Generic[W]):
             work = self._queue[0]
             if work is None:
                 return False
-            if group.works and (group.rows + len(work.jobs) > self._rows or group.octets + work.octets > self._octets):
+            rows, octets = len(work.jobs), work.octets
+            if group.works and (group.rows + rows > self._rows or group.octets + octets > self._octets):
                 return False
-            group.add(work)
+            group.add(work, rows, octets)
             self._queue.popleft()
-            self._taken += len(work.jobs)
+            self._taken += rows
         return True
 
     def _sleep(self, seconds: float | None, rows: int, *, urgent: bool = False) -> None:
