@@ -90,7 +90,7 @@ class Gateway:
             random.random,
             early=backends.early,
             recovering=backends.recovering,
-            calls=lambda: sum(self._admission.tally.mails.values()),
+            calls=lambda: self._admission.tally.so_far,
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(

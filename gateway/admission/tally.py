@@ -16,6 +16,8 @@ class Tally:
     """Counts since the start."""
 
     def __init__(self) -> None:
+        self.groups = 0
+        """Calls that were accepted, and groups of a stream's mails."""
         self.mails = dict.fromkeys(Lane, 0)
         self.recipients = dict.fromkeys(Lane, 0)
         self.refused: Counter[str] = Counter()
@@ -25,12 +27,18 @@ class Tally:
 
     def accepted(self, accepted: Sequence[Accepted], seconds: float) -> None:
         """These became durable, so long after they came."""
+        self.groups += 1
         for lane in Lane:
             recipients = [len(each.mail.emails) for each in accepted if each.mail.lane is lane]
             if recipients:
                 self.mails[lane] += len(recipients)
                 self.recipients[lane] += sum(recipients)
                 self._seconds[lane].observe(seconds, len(recipients))
+
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """Groups and mails."""
+        return self.groups, sum(self.mails.values())
 
     def stats(self) -> Iterable[Sample | HistogramSample]:
         """For telemetry."""

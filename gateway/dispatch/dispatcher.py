@@ -60,7 +60,7 @@ class Dispatcher:
         *,
         early: bool,
         recovering: bool,
-        calls: Callable[[], int],
+        calls: Callable[[], tuple[int, int]],
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)

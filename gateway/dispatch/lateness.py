@@ -16,9 +16,9 @@ LOOK = 10
 
 
 class Lateness:
-    """`run` until cancelled. `calls` counts what was accepted since the start; `wake` has the feeder look again."""
+    """`run` until cancelled. `calls` counts those accepted since the start, and their mails; `wake` has the feeder look again."""
 
-    def __init__(self, clock: Clock, calls: Callable[[], int], wake: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, calls: Callable[[], tuple[int, int]], wake: Callable[[], None]) -> None:
         self._clock, self._calls, self._wake = clock, calls, wake
         self._yielding = Yielding()
 
@@ -36,7 +36,8 @@ class Lateness:
 
     async def run(self) -> None:
         """See the class."""
-        known, calls = self._calls(), 0
+        calls = 0
+        known_calls, known_mails = self._calls()
         while True:
             start = self._clock.monotonic()
             beats = LOOK if calls or self._yielding.rate is not None else 1
@@ -44,6 +45,7 @@ class Lateness:
                 await asyncio.sleep(LOOK * BEAT / beats)
                 if self._yielding.rate is not None:
                     self._wake()
-            seconds, calls = self._clock.monotonic() - start, self._calls() - known
-            known += calls
-            self._yielding.look(seconds, max(0.0, seconds - LOOK * BEAT) / beats, calls)
+            seconds, (all_calls, all_mails) = self._clock.monotonic() - start, self._calls()
+            calls, mails = all_calls - known_calls, all_mails - known_mails
+            known_calls, known_mails = all_calls, all_mails
+            self._yielding.look(seconds, max(0.0, seconds - LOOK * BEAT) / beats, calls, mails)

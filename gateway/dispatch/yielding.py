@@ -13,14 +13,16 @@ OLD_MS = 1000
 SHARE, LATEST = 0.3, 0.02
 """Seconds that a timer may come late in the mean: SHARE divided by the calls a second, which leaves each call three such turns; at most
 LATEST. 200 calls a second bear 1.5 ms."""
-BEGIN, SLOWEST, STEP = 2000.0, 1000.0, 100.0
-"""Jobs a second: where a backlog begins, what it always gets, and what is added at each look at a loop that is in time."""
+BEGIN, SLOWEST, STEP = 1000.0, 1000.0, 100.0
+"""Jobs a second: where a backlog begins, what it always gets, and what is added at each look at a loop that is in time. It begins low:
+nodes that begin dial, which takes processors too."""
 MORE = 1.25
-"""A backlog gets at least so much more than comes in: yielding must not be what makes it grow."""
+"""A backlog gets at least so much more than comes in: yielding must not be what makes it grow. Mails count here, and calls above: a batch
+keeps the loop from others no longer than a mail does, but brings a hundred."""
 FORGET = 0.8
-"""Of what is known of the rate of calls, at each look; a second later a tenth of it is left."""
-FEW = 1.0
-"""Calls a second that old mail does not yield to."""
+"""Of what is known of the rates of calls and mails, at each look; a second later a tenth of it is left."""
+SILENCE = 5
+"""Looks without a call after which old mail yields no more."""
 
 
 class Yielding:
@@ -29,22 +31,27 @@ class Yielding:
     def __init__(self) -> None:
         self.rate: float | None = None
         """Jobs a second; None: as many as can."""
-        self._calls = 0.0
+        self._calls = self._mails = 0.0
+        self._silent = SILENCE
         self._fed = 0
         self._tokens = 0.0
         self._at = 0.0
 
-    def look(self, seconds: float, late: float, calls: int) -> None:
-        """`late`: how late timers came in the mean, over the last `seconds`; `calls` came in them."""
+    def look(self, seconds: float, late: float, calls: int, mails: int) -> None:
+        """`late`: how late timers came in the mean, over the last `seconds`; `calls`, with so many `mails`, came in them."""
         fed, self._fed = self._fed / seconds, 0
         self._calls = FORGET * self._calls + (1 - FORGET) * calls / seconds
-        if self._calls < FEW:
+        self._mails = FORGET * self._mails + (1 - FORGET) * mails / seconds
+        self._silent = 0 if calls else self._silent + 1
+        slowest = max(SLOWEST, MORE * self._mails)
+        if self._silent >= SILENCE:
             self.rate = None
-        elif self.rate is None:
+        elif self.rate is None or not fed:
             self.rate = BEGIN
+        elif self.rate < slowest:
+            self.rate = min(self.rate + STEP, slowest)
         elif late > min(LATEST, SHARE / self._calls):
-            slowest = max(SLOWEST, MORE * self._calls)
-            self.rate = max(slowest, min(self.rate, max(fed, slowest)) * 0.8)
+            self.rate = max(slowest, min(self.rate, fed) * 0.8)
         elif fed > self.rate / 2:
             self.rate += STEP
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.dispatch.yielding import BEGIN, FEW, LATEST, OLD_MS, SHARE, SLOWEST, Yielding
+from gateway.dispatch.yielding import BEGIN, OLD_MS, SHARE, SILENCE, SLOWEST, Yielding
 
 LOOK = 0.1
 OLD, YOUNG = OLD_MS, OLD_MS - 1
@@ -11,8 +11,8 @@ OLD, YOUNG = OLD_MS, OLD_MS - 1
 class World:
     """A loop that is late by so many seconds for each thousand old jobs a second, and never has too few of them."""
 
-    def __init__(self, late: float, calls: float) -> None:
-        self.yielding, self.late, self.calls = Yielding(), late, calls
+    def __init__(self, late: float, calls: float, batch: int = 1) -> None:
+        self.yielding, self.late, self.calls, self.batch = Yielding(), late, calls, batch
         self.now = 50.0
         self.rates: list[float] = []
 
@@ -27,7 +27,8 @@ class World:
                     self.yielding.fed(OLD)
                     fed += 1
             self.rates.append(fed / LOOK)
-            self.yielding.look(LOOK, self.late * self.rates[-1] / 1000, round(self.calls * LOOK))
+            calls = round(self.calls * LOOK)
+            self.yielding.look(LOOK, self.late * self.rates[-1] / 1000, calls, calls * self.batch)
 
 
 def test_without_calls_nothing_is_held_back():
@@ -48,7 +49,7 @@ def test_with_calls_it_settles_where_they_can_bear_it():
 
 
 def test_few_calls_bear_more():
-    """Old mail goes faster the fewer they are; with almost none it has the loop for itself."""
+    """Old mail goes faster the fewer they are."""
     means = []
     for calls in (400, 100, 20):
         world = World(late=0.001, calls=calls)
@@ -56,9 +57,6 @@ def test_few_calls_bear_more():
         means.append(sum(world.rates[300:]) / len(world.rates[300:]))
     assert means == sorted(means)
     assert means[0] < 0.5 * means[2]
-    world = World(late=LATEST, calls=0)
-    world.yielding.look(10.0, 1.0, round(FEW * 10) - 1)
-    assert world.yielding.rate is None
 
 
 def test_it_begins_low():
@@ -81,7 +79,7 @@ def test_it_never_stands_still():
 def test_what_streams_through_is_never_held_back():
     """Nor does it count against the old."""
     yielding = Yielding()
-    yielding.look(LOOK, 1.0, 100)
+    yielding.look(LOOK, 1.0, 100, 100)
     for _ in range(5000):
         assert yielding.allows(50.0, YOUNG)
         yielding.fed(YOUNG)
@@ -96,13 +94,27 @@ def test_a_rate_that_is_not_used_up_does_not_grow():
     assert world.yielding.rate <= BEGIN
 
 
+def test_a_batch_is_a_call():
+    """40 calls a second that bring 100 mails each bear as much as 40 mails do, and the backlog goes faster than they come."""
+    single, batches = World(late=0.001, calls=40), World(late=0.001, calls=40, batch=100)
+    for world in (single, batches):
+        world.walk(60, most=20_000)
+    assert min(batches.rates[300:]) >= min(single.rates[300:])
+    assert min(batches.rates[50:]) > 4000
+
+
 def test_it_ends_with_the_calls():
-    """A second or two after the last."""
+    """Half a second after the last, and begins anew with the next."""
     world = World(late=0.01, calls=200)
     world.walk(10)
     world.calls = 0
-    world.walk(4)
+    world.walk(LOOK * (SILENCE - 1))
+    assert world.yielding.rate is not None
+    world.walk(LOOK)
     assert world.yielding.rate is None
+    world.calls = 200
+    world.walk(LOOK)
+    assert world.yielding.rate == BEGIN
 
 
 def test_it_is_not_what_makes_a_backlog_grow():

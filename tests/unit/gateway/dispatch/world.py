@@ -276,7 +276,7 @@ class World:
         self.ledger = GroupLedger(latency)
         self.registry = MemoryRegistry()
         self.options = DispatchOptions(**options)
-        self.early, self.calls = early, 0
+        self.early, self.calls = early, (0, 0)
         self.nodes: dict[str, Node] = {}
         self.facts: list[Fact] = []
         self.members: dict[str, Member] = {}
