@@ -1,18 +1,20 @@
 """When a stream's writer writes next: at once when nothing was said of late, and otherwise what comes together goes together.
 
 A frame costs both sides some 100 µs whatever it carries, so frames are what a stream of single mails must be thrifty with. READY and COMMIT
-hold a connection to a server: ENOUGH of them go at once, fewer wait at most PACE behind the frame before. What holds nothing up waits up to
-GATHER, and what only tidies up goes along with the next frame, which is a beat away at most.
+hold a connection to a server: ENOUGH of them go at once, fewer wait at most PACE behind the frame before, or CROWDED behind one that had
+many. What holds nothing up waits up to GATHER, and what only tidies up goes along with the next frame, which is a beat away at most.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-PACE = 0.005
-"""Seconds between frames that carry little."""
-ENOUGH = 8
-"""Urgent words that make a frame worth its cost: 12 µs each."""
+PACE, CROWDED = 0.005, 0.008
+"""Seconds after a frame of few urgent words, and after one of CROWD: who is alone is not held up longer for the sake of the others."""
+CROWD = 4
+"""Urgent words of a frame that make the next wait longer."""
+ENOUGH = 16
+"""Urgent words that make a frame worth its cost: 6 µs each."""
 GATHER = 0.005
 """Seconds that an offer or a verdict waits for company."""
 
@@ -27,6 +29,7 @@ class Pace:
         self._urgent = 0
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._pace = PACE
 
     def now(self, words: int = 1) -> None:
         """There is so much that is urgent to write."""
@@ -43,13 +46,14 @@ class Pace:
     async def turn(self) -> None:
         """Wait until it is time to write."""
         await self._wake.wait()
-        early = self._last + PACE - self._loop.time()
+        early = self._last + self._pace - self._loop.time()
         if early > 0 and not self._full.is_set():
             paced = self._loop.call_later(early, self._full.set)
             await self._full.wait()
             paced.cancel()
         self._wake.clear()
         self._full.clear()
+        self._pace = CROWDED if self._urgent >= CROWD else PACE
         self._urgent = 0
         if self._timer is not None:
             self._timer.cancel()
