@@ -11,6 +11,7 @@ import grpc
 from mailgate import __version__
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
+from mailgate.rpc.address import is_loopback, split_address
 from mailgate.rpc.channel import bearer, open_channel
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry import names
@@ -52,6 +53,7 @@ class Registration:
     async def run(self) -> None:
         """Register, again and again."""
         wait, place, told = FIRST, 0, ""
+        self._warn_in_clear()
         while not self._leaving.is_set():
             gateway = self._gateways[place % len(self._gateways)]
             reason = await self._with(gateway)
@@ -70,6 +72,14 @@ class Registration:
             except TimeoutError:
                 wait = min(LONGEST, wait * 2)
         self._left.set()
+
+    def _warn_in_clear(self) -> None:
+        """Of a token that others could read on its way, and join the fleet with."""
+        if not self._token or self._tls is not None:
+            return
+        for gateway in self._gateways:
+            if not is_loopback(split_address(gateway, "sender.gateways")[0]):
+                log.warning("token_in_clear", gateway=gateway, consequence="who reads it can join the fleet: set sender.gateway_tls")
 
     async def leave(self) -> None:
         """Deregister; done when the gateway knows, or has had its time."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
+import structlog.testing
 
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import NodeRecord
@@ -19,6 +20,7 @@ from mailgate.api.node.v1 import node_registry_service_pb2_grpc
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.server import Door
 from mailgate.rpc.statuses import statuses
+from mailgate.rpc.tls import TlsOptions
 from sender.rpc.registration import Registration, Self
 
 BOOT, OTHER = b"b" * 16, b"o" * 16
@@ -182,3 +184,23 @@ async def test_a_node_that_does_not_say_who_it_is_is_let_go(gateway: Gateway, mo
         silent = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register(timeout=30)
         async with asyncio.timeout(5):
             assert await silent.code() is not grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    ("gateways", "token", "tls", "said"),
+    [
+        (("127.0.0.1:1", "[::1]:1"), "t", None, []),
+        (("127.0.0.1:1", "192.0.2.1:1"), "t", None, ["192.0.2.1:1"]),
+        (("192.0.2.1:1",), "t", TlsOptions(), []),
+        (("192.0.2.1:1",), "", None, []),
+    ],
+)
+async def test_a_token_that_travels_in_clear_is_told(gateways: tuple[str, ...], token: str, tls: TlsOptions | None, said: list[str]):
+    """Only beyond this machine."""
+    registration = Registration(Self("n", BOOT, "127.0.0.1:1"), gateways, token, tls, lambda: 0.5)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(registration.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [entry["gateway"] for entry in logs if entry["event"] == "token_in_clear"] == said
