@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from gateway.admission.addresses import has_controls
 from mailgate.cli.exits import Usage
 from mailgate.cli.results import Result, Results
 from mailgate.cli.sheet import NAMED, BadRow, Row, Sheet
@@ -86,7 +87,7 @@ class Mailing:
                 given = ", ".join(self.sheet.names[:NAMED])
                 return BadRow(row.line, f"the {fault.field} needs {', '.join(fault.missing)}; the columns are {given}")
             return BadRow(row.line, f"the {fault.field} cannot be rendered: {fault.text}")
-        if not subject.isprintable():
+        if has_controls(subject):
             return BadRow(row.line, "its subject would hold a line break or another control character")
         return None
 
