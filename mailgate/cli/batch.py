@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +14,12 @@ from typing import Annotated
 import typer
 
 from mailgate.cli import connect, exits, flags, output, target
+from mailgate.cli.exits import Usage
 from mailgate.cli.mailing import Mailing, bad_results, send
 from mailgate.cli.progress import bar
 from mailgate.cli.results import Results, open_results
 from mailgate.cli.sheet import BadRow, Row, open_sheet
+from mailgate.cli.standing import STDIN, comes_once, standing
 from mailgate.cli.wanted import Flags, shared_of
 from mailgate.errors import Unanswered, Unavailable
 from mailgate.mail import Parts
@@ -37,8 +40,13 @@ Examples:
 
   mailgate batch people.csv --from news@example.com --subject 'Hi {{ name }}' --text-file news.txt --html-file news.html
 
+  psql -c 'COPY … TO STDOUT CSV HEADER' | mailgate batch - --results news.results.csv --subject 'Hi {{ name }}' --text-file news.txt
+
 The second writes people.results.csv, a line for each recipient. Interrupted, by whatever, give the same command again: it goes on where it
 was, and nobody gets the mail twice.
+
+What comes from a pipe (`-`, /dev/stdin, `<(…)`, a FIFO) is read to its end, and copied to a temporary file, before anything is sent. It has
+no name to go on by, so --results is needed; the same command again sends to those who are in what comes and not yet in that file.
 
 Exit codes: 0 all rows were accepted; 1 some were bad or refused; 2 usage, settings or key; 3 no gateway answers, try again;
 130 interrupted, go on with the same command."""
@@ -47,7 +55,7 @@ Exit codes: 0 all rows were accepted; 1 some were bad or refused; 2 usage, setti
 @target.reaches_gateway
 def batch(
     where: target.Where,
-    csv: Annotated[Path, typer.Argument(metavar="CSV", help="The recipients.", show_default=False)],
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="The recipients; - is stdin.", show_default=False)],
     from_: flags.From = "",
     reply_to: flags.ReplyTo = [],  # noqa: B006
     subject: flags.Subject = "",
@@ -73,7 +81,10 @@ def batch(
         str, typer.Option("--delimiter", metavar="CHAR", help="Between fields.", show_default="comma, semicolon or tab, as the head has it")
     ] = "",
     results: Annotated[
-        str, typer.Option("--results", metavar="FILE", help="What became of each.", show_default="CSV with .results before .csv")
+        str,
+        typer.Option(
+            "--results", metavar="FILE", help="What became of each.", show_default="CSV with .results before .csv; none for a pipe"
+        ),
     ] = "",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Send to the sound rows though some are bad.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first three mails and every bad row; send nothing.")] = False,
@@ -98,20 +109,27 @@ def batch(
         tag=tuple(tag),
         meta=tuple(meta),
     )
+    if comes_once(csv) and not (results or dry_run):
+        raise Usage(f"{csv}: what comes from a pipe has no name to go on by after an interruption: give --results FILE")
+    if csv == STDIN and "-" in (text_file, html_file, *attach):
+        raise Usage("stdin is the CSV already: give text, HTML and attachments as files")
     shared = shared_of(typed)
-    mailing = Mailing.of(shared, open_sheet(csv, encoding=encoding, delimiter=delimiter, email=email_column, name=name_column))
-    try:
-        good, bad = _look(mailing, json)
-    except KeyboardInterrupt:
-        output.line("interrupted while the rows were checked: this run sent nothing", sys.stderr)
-        raise typer.Exit(exits.INTERRUPTED) from None
-    if dry_run:
-        raise typer.Exit(_tell_dry(mailing, good, bad, json))
-    if (bad and not (skip_bad and good)) or mailing.sheet.broken is not None:
-        raise typer.Exit(_tell_bad(csv, good, bad, json))
-    path = Path(results) if results else csv.with_name(f"{csv.stem}.results.csv")
-    with open_results(path, mailing.fingerprint, os.urandom(8)) as kept:
-        raise typer.Exit(_send(where.find(), mailing, kept, good, bad, json))
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(standing(csv))
+            sheet = open_sheet(file, encoding=encoding, delimiter=delimiter, email=email_column, name=name_column, shown=str(csv))
+            mailing = Mailing.of(shared, sheet)
+            good, bad = _look(mailing, json)
+        except KeyboardInterrupt:
+            output.line("interrupted while the rows were checked: this run sent nothing", sys.stderr)
+            raise typer.Exit(exits.INTERRUPTED) from None
+        if dry_run:
+            raise typer.Exit(_tell_dry(mailing, good, bad, json))
+        if (bad and not (skip_bad and good)) or sheet.broken is not None:
+            raise typer.Exit(_tell_bad(csv, good, bad, json))
+        path = Path(results) if results else csv.with_name(f"{csv.stem}.results.csv")
+        with open_results(path, mailing.fingerprint, os.urandom(8)) as kept:
+            raise typer.Exit(_send(where.find(), mailing, kept, good, bad, json))
 
 
 def _look(mailing: Mailing, json: bool) -> tuple[int, list[BadRow]]:

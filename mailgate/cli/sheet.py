@@ -46,6 +46,8 @@ class Sheet:
     """`rows` may be walked again and again; the file is read each time. `names` are the columns as templates name them."""
 
     path: Path
+    shown: str
+    """How its user calls the file."""
     encoding: str
     delimiter: str
     columns: list[str]
@@ -69,7 +71,7 @@ class Sheet:
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """A record and the line that it begins in, without the head. Broken quoting ends the walk: what follows cannot be told apart."""
         self.broken = None
-        with _opened(self.path, self.encoding) as file:
+        with _opened(self.path, self.shown, self.encoding) as file:
             reader = csv.reader(file, delimiter=self.delimiter, strict=True)
             line = 1
             while True:
@@ -103,8 +105,10 @@ class Sheet:
         return Row(line, mailbox.email, name, dict(zip(self.names, fields, strict=True)))
 
 
-def open_sheet(path: Path, *, encoding: str, delimiter: str, email: str, name: str) -> Sheet:
+def open_sheet(path: Path, *, encoding: str, delimiter: str, email: str, name: str, shown: str = "") -> Sheet:
     """The file's head, read. `delimiter` empty: the one of `,`, `;` and tab that the head has most of. `email`, `name`: columns.
+
+    `shown`: how mistakes call the file, where that is not its path.
 
     Raises:
         Usage: the file cannot be read, or its head is wrong.
@@ -113,49 +117,50 @@ def open_sheet(path: Path, *, encoding: str, delimiter: str, email: str, name: s
         codecs.lookup(encoding)
     except LookupError:
         raise Usage(f"--encoding {encoding}: there is no such encoding: write utf-8, latin-1, cp1252 or utf-16") from None
-    line, head = _head(path, encoding)
+    shown = shown or str(path)
+    line, head = _head(path, shown, encoding)
     delimiter = delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
     if len(delimiter) != 1:
         raise Usage(f"--delimiter {delimiter!r}: it is one character")
     try:
         columns = [column.strip() for column in next(csv.reader([head], delimiter=delimiter, strict=True))]
     except csv.Error as error:
-        raise Usage(f"{path}, line {line}: the head cannot be read ({error}): it names the columns, in one line") from None
-    _check_head(path, line, columns)
-    email_at = _find(path, columns, email, "--email-column")
-    name_at = _find(path, columns, name, "--name-column") if name else None
-    return Sheet(path, encoding, delimiter, columns, _names(path, columns), email_at, name_at, line + 1)
+        raise Usage(f"{shown}, line {line}: the head cannot be read ({error}): it names the columns, in one line") from None
+    _check_head(shown, line, columns)
+    email_at = _find(shown, columns, email, "--email-column")
+    name_at = _find(shown, columns, name, "--name-column") if name else None
+    return Sheet(path, shown, encoding, delimiter, columns, _names(shown, columns), email_at, name_at, line + 1)
 
 
-def _head(path: Path, encoding: str) -> tuple[int, str]:
-    with _opened(path, encoding) as file:
+def _head(path: Path, shown: str, encoding: str) -> tuple[int, str]:
+    with _opened(path, shown, encoding) as file:
         for number, line in enumerate(file, 1):
             if _ESCAPED.search(line):
-                raise Usage(f"{path}, line {number}: it is not {encoding}: save the file as UTF-8, or give --encoding latin-1 or cp1252")
+                raise Usage(f"{shown}, line {number}: it is not {encoding}: save the file as UTF-8, or give --encoding latin-1 or cp1252")
             if line.strip():
                 return number, line.rstrip("\r\n")
-    raise Usage(f"{path}: it is empty: the first line names the columns, one of them `email`")
+    raise Usage(f"{shown}: it is empty: the first line names the columns, one of them `email`")
 
 
 @contextmanager
-def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
+def _opened(path: Path, shown: str, encoding: str) -> Iterator[TextIO]:
     try:
         with path.open("rb") as raw:
             begins = raw.read(4)
         bom = next((name for mark, name in _BOMS.items() if begins.startswith(mark)), None)
         if bom is not None and not encoding.lower().replace("_", "-").startswith("utf-16"):
-            raise Usage(f"{path}: it is UTF-16: give --encoding utf-16, or save it as UTF-8")
+            raise Usage(f"{shown}: it is UTF-16: give --encoding utf-16, or save it as UTF-8")
         known = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
         with path.open(encoding=known, errors="surrogateescape", newline="") as file:
             yield file
     except OSError as error:
-        raise Usage(f"{path}: it can't be read ({error.strerror}): check the path and its permissions") from None
+        raise Usage(f"{shown}: it can't be read ({error.strerror}): check the path and its permissions") from None
     except UnicodeError as error:
-        raise Usage(f"{path}: it is not {encoding} ({error}): give its --encoding") from None
+        raise Usage(f"{shown}: it is not {encoding} ({error}): give its --encoding") from None
 
 
-def _check_head(path: Path, line: int, columns: list[str]) -> None:
-    where = f"{path}, line {line}"
+def _check_head(shown: str, line: int, columns: list[str]) -> None:
+    where = f"{shown}, line {line}"
     if len(columns) > MAX_COLUMNS:
         raise Usage(f"{where}: {len(columns):,} columns, at most {MAX_COLUMNS:,} are taken: keep those that the mail needs")
     for number, column in enumerate(columns, 1):
@@ -165,21 +170,21 @@ def _check_head(path: Path, line: int, columns: list[str]) -> None:
         raise Usage(f"{where}: the column {twice[0]!r} is there twice: give each a name of its own")
 
 
-def _find(path: Path, columns: list[str], wanted: str, option: str) -> int:
+def _find(shown: str, columns: list[str], wanted: str, option: str) -> int:
     found = [number for number, column in enumerate(columns) if column.casefold() == wanted.casefold()]
     if not found:
-        shown = ", ".join(columns[:NAMED]) + ("…" if len(columns) > NAMED else "")
-        raise Usage(f"{path}: there is no column {wanted!r}: there are {shown}; name the one to use with {option}")
+        there = ", ".join(columns[:NAMED]) + ("…" if len(columns) > NAMED else "")
+        raise Usage(f"{shown}: there is no column {wanted!r}: there are {there}; name the one to use with {option}")
     return found[0]
 
 
-def _names(path: Path, columns: list[str]) -> list[str]:
+def _names(shown: str, columns: list[str]) -> list[str]:
     """What templates call the columns: `First name` is First_name."""
     names: list[str] = []
     for column in columns:
         name = column if nameable(column) else re.sub(r"\W+", "_", column).strip("_") or "_"
         name = name if nameable(name) else f"_{name}"
         if name in names:
-            raise Usage(f"{path}: the columns {columns[names.index(name)]!r} and {column!r} are both {name} in templates: rename one")
+            raise Usage(f"{shown}: the columns {columns[names.index(name)]!r} and {column!r} are both {name} in templates: rename one")
         names.append(name)
     return names

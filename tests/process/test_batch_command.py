@@ -129,6 +129,28 @@ def test_interrupted_and_given_again(stage: Stage, number: signal.Signals) -> No
     assert len({line["email"] for line in stage.results()}) == 6000
 
 
+def test_rows_from_a_pipe(stage: Stage) -> None:
+    """Through a FIFO as large as no pipe is, and killed: the same rows in another pipe, and what was sent is not sent again."""
+    stage.rows(6000)
+    rows = (stage.folder / "people.csv").read_bytes()
+    fifo = stage.folder / "people.fifo"
+    os.mkfifo(fifo)
+    results = stage.folder / "people.results.csv"
+    given = [each if each != "people.csv" else "people.fifo" for each in stage.command("--results", results.name)]
+    running = subprocess.Popen(given, cwd=stage.folder, env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    fifo.write_bytes(rows)
+    wait_until(lambda: results.exists() and results.stat().st_size > 10_000, "no results are written", 30)
+    running.kill()
+    running.communicate(timeout=30)
+    assert len(stage.results()) < 6000, "the signal came too late"
+    given = [each if each != "people.csv" else "-" for each in stage.command("--results", results.name, "--json")]
+    done = subprocess.run(given, cwd=stage.folder, env=stage.env, input=rows, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["accepted"] + told["before"] == 6000
+    stage.drained(6000)
+
+
 def test_the_gateway_killed_under_it(stage: Stage) -> None:
     """Started again in time, the command ends well; else it says how to go on. Nothing is sent twice either way."""
     stage.rows(6000)
