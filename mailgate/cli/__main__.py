@@ -94,12 +94,12 @@ def _run(arguments: list[str]) -> int:
     except OSError:
         raise
     except Exception as error:
-        return _usage(error)
+        return _usage(error, json="--json" in arguments)
     return code if isinstance(code, int) else OK
 
 
-def _usage(error: Exception) -> int:
-    """The parser's own complaint, as one line; anything else is a defect and keeps its traceback."""
+def _usage(error: Exception, *, json: bool) -> int:
+    """The parser's own complaint, as one line or one object; anything else is a defect and keeps its traceback."""
     told = getattr(error, "format_message", None)
     if told is None:
         raise error
@@ -109,7 +109,11 @@ def _usage(error: Exception) -> int:
         output.line(text or (context.get_help() if context else ""), sys.stderr)
         return USAGE
     where = context.command_path if context else "mailgate"
-    output.line(f"{where}: {text} ({where} --help explains)", sys.stderr)
+    told_with_help = f"{text} ({where} --help explains)"
+    if json:
+        output.json_line(exits.json_of(exits.Usage(told_with_help)))
+    else:
+        output.line(f"{where}: {told_with_help}", sys.stderr)
     return USAGE
 
 

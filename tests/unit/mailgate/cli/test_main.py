@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_errors_as_json_name_each_field() -> None:
     mistake = errors.Mistake("k", "v", "c")
     assert exits.json_of(errors.SettingsInvalid([mistake]))["error"]["mistakes"] == [{"key": "k", "value": "v", "cure": "c"}]
     assert exits.text_of(errors.Invalid(violations)) == "2 mistakes:\n  a: b\n  c: d"
+
+
+@pytest.mark.parametrize("wrong", [["sned"], ["get"], ["send", "--lane", "fast"]])
+def test_what_the_parser_refuses_is_json_too(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that asked for JSON reads one object, whoever found the mistake."""
+    with pytest.raises(SystemExit) as ended:
+        main([*wrong, "--json"])
+    told = capsys.readouterr()
+    assert (ended.value.code, told.err) == (exits.USAGE, "")
+    error = json.loads(told.out)["error"]
+    assert error["reason"] == "USAGE"
+    assert "--help explains" in error["message"]
 
 
 def test_it_says_its_release(capsys: pytest.CaptureFixture[str]) -> None:
