@@ -56,21 +56,27 @@ def check(file: File = "", json: target.Json = False) -> None:
 
 @config.command("show")
 def show(file: File = "", json: target.Json = False) -> None:
-    """Show the settings as both processes see them, defaults included, secrets hidden; without any, the defaults and a route for example.
+    """Show the settings as both processes see them, defaults included, secrets hidden.
+
+    Without any: the defaults and, but in JSON, a route for example.
 
     Example: mailgate config show --config mailgate.toml
     """
+    example = False
     try:
         gateway, sender = _read(file, os.environ)
     except SettingsInvalid as error:
-        if file or json or [mistake.key for mistake in error.mistakes] != ["routes"]:
+        if file or [mistake.key for mistake in error.mistakes] != ["routes"]:
             raise
-        output.line("# No route is set: [routes.default] is an example.")
+        example = True
         gateway, sender = _read(file, {**os.environ, **EXAMPLE_ROUTE})
     shown: Any = {**_plain(gateway), **_plain(sender)}
     if json:
-        output.json_line(shown)
+        # It has no comments, in which the example could be called one.
+        output.json_line({**shown, "routes": {}} if example else shown)
     else:
+        if example:
+            output.line("# No route is set: [routes.default] is an example.")
         output.line(dumps(shown).rstrip("\n"))
 
 
@@ -97,6 +103,8 @@ def key(
         return
     output.line(f"key, shown only here: {made}")
     output.line("for the settings:")
+    if Scope.SEND.value in wanted:
+        output.line(f'# [tenants.{tenant}] may send only from its domains: give it some, as in domains = ["shop.example"]; "*" is any')
     output.line(dumps({"tenants": {tenant: {"keys": [{"hash": hash_of(made), "scopes": list(wanted)}]}}}).rstrip("\n"))
 
 

@@ -375,6 +375,10 @@ def test_the_defaults_are_shown_before_there_is_a_file(tmp_path: Path) -> None:
     file.write_text(run("config", "show").stdout)
     assert file.read_text().startswith("# No route is set: [routes.default] is an example.")
     assert run("config", "check", "--config", str(file)).returncode == 0
+    shown = run("config", "show", "--json")
+    assert shown.returncode == 0
+    assert json.loads(shown.stdout)["routes"] == {}
+    assert json.loads(shown.stdout)["gateway"]["listen"] == "127.0.0.1:8625"
 
 
 def test_a_new_key_comes_with_its_settings() -> None:
@@ -382,4 +386,7 @@ def test_a_new_key_comes_with_its_settings() -> None:
     made = json.loads(run("config", "key", "--tenant", "shop", "--json").stdout)
     assert made["hash"].startswith("sha256:")
     assert made["key"] not in json.dumps(made["hash"])
-    assert "[[tenants.shop.keys]]" in run("config", "key", "--tenant", "shop").stdout
+    shown = run("config", "key", "--tenant", "shop").stdout
+    assert "[[tenants.shop.keys]]" in shown
+    assert "[tenants.shop] may send only from its domains" in shown
+    assert "domains" not in run("config", "key", "--tenant", "shop", "--scopes", "read").stdout
