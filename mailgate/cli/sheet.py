@@ -121,7 +121,7 @@ def open_sheet(path: Path, *, encoding: str, delimiter: str, email: str, name: s
     line, head = _head(path, shown, encoding)
     delimiter = delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
     if len(delimiter) != 1:
-        raise Usage(f"--delimiter {delimiter!r}: it is one character")
+        raise Usage(f"--delimiter {delimiter!r}: give one character, such as ';'")
     try:
         columns = [column.strip() for column in next(csv.reader([head], delimiter=delimiter, strict=True))]
     except csv.Error as error:
@@ -174,7 +174,8 @@ def _find(shown: str, columns: list[str], wanted: str, option: str) -> int:
     found = [number for number, column in enumerate(columns) if column.casefold() == wanted.casefold()]
     if not found:
         there = ", ".join(columns[:NAMED]) + ("…" if len(columns) > NAMED else "")
-        raise Usage(f"{shown}: there is no column {wanted!r}: there are {there}; name the one to use with {option}")
+        alone = "; is there another --delimiter in this file?" if len(columns) == 1 else ""
+        raise Usage(f"{shown}: there is no column {wanted!r}: there are {there}; name the one to use with {option}{alone}")
     return found[0]
 
 

@@ -93,7 +93,8 @@ def _check(options: TlsOptions, ca: str, ca_key: str, section: str, mistakes: li
             try:
                 context.load_verify_locations(ca)
             except ssl.SSLError as error:
-                mistakes.append(Mistake(ca_key, repr(ca), f"this is not a PEM file of certificates ({error})"))
+                cure = f"this is not a PEM file of certificates ({error}): give one with BEGIN CERTIFICATE in it"
+                mistakes.append(Mistake(ca_key, repr(ca), cure))
     if mistakes:
         raise SettingsInvalid(mistakes)
 

@@ -114,6 +114,7 @@ def test_broken_quoting_ends_the_walk(tmp_path, text):
         ("", {}, "it is empty"),
         ("\n\n", {}, "it is empty"),
         ("mail,name\n", {}, "there is no column 'email': there are mail, name; name the one to use with --email-column"),
+        ("email|name\n", {}, "name the one to use with --email-column; is there another --delimiter in this file?"),
         ("email,name\n", {"name": "nom"}, "there is no column 'nom'"),
         ("email,,name\n", {}, "column 2 has no name"),
         ("email,name,name\n", {}, "the column 'name' is there twice"),
@@ -123,7 +124,7 @@ def test_broken_quoting_ends_the_walk(tmp_path, text):
         (TEXT.encode("utf-16"), {}, "it is UTF-16: give --encoding utf-16"),
         ("email,na\u00efve\n".encode("latin-1"), {}, "line 1: it is not utf-8"),
         (TEXT, {"encoding": "klingon"}, "there is no such encoding"),
-        (TEXT, {"delimiter": "ab"}, "it is one character"),
+        (TEXT, {"delimiter": "ab"}, "give one character"),
     ],
 )
 def test_a_wrong_head(tmp_path, data, options, says):
