@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from mailgate.classes import explain
 from mailgate.errors import MailgateError
 
 
@@ -163,6 +164,11 @@ class AttemptRecord(NamedTuple):
     text: str = ""
     bounce_class: str = ""
     tls: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """What `bounce_class` means, in one sentence for people; empty when delivered."""
+        return explain(self.bounce_class)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,15 @@ class Outcome(IntEnum):
 
 
 class Reply(NamedTuple):
-    """A server's reply, or what stands for one (code 0). `text` at most 512 octets; `bounce_class` empty when delivered."""
+    """A server's reply, or what stands for one (code 0). `text` at most 512 octets; `bounce_class` of classes.py, empty when delivered."""
 
     phase: Phase
     code: int = 0
     enhanced_code: str = ""
     text: str = ""
     bounce_class: str = ""
+    retry_after: int = 0
+    """Seconds after which the server wants to be asked again; 0: it did not say."""
 
 
 class RecipientVerdict(NamedTuple):

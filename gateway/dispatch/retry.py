@@ -6,7 +6,7 @@ more, or none (RFC 5321 4.2.5 has the client try again per transaction, so what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -30,6 +30,10 @@ SILENT = Reply(Phase.UNKNOWN, text="the node gave no outcome for this recipient"
 UNKNOWN_END = Reply(Phase.BODY, text=LOST, bounce_class="node_lost")
 UNREADABLE_END = Reply(Phase.BODY, text="the node's verdict is one that this gateway cannot read: run releases that go together")
 
+GREYLISTED = "greylisted"
+GREYLISTED_TRIES = 5
+"""Attempts after which a greylisting server's word no longer makes a wait shorter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -43,6 +47,15 @@ class Backoff:
         """The wait after this attempt (1 for the first); `random` uniform in [0, 1)."""
         base = min(self.longest, self.first << min(attempt - 1, 30))
         return int(base * (1 + self.jitter * (2 * random - 1)))
+
+    def after_hint(self, attempt: int, hints: Collection[int], random: float, *, greylisted: bool) -> int:
+        """The wait where servers said when to come back (`hints`, not empty): never sooner than the last of them, nor than `wait`.
+
+        Who only greylists is asked again when it said, though that be sooner than `wait`: it says no until then, and yes after it. Not for
+        ever, since a server may say so each time.
+        """
+        hint = int(max(hints) * (1 + self.jitter * random))
+        return hint if greylisted and attempt <= GREYLISTED_TRIES else max(hint, self.wait(attempt, random))
 
 
 class Ruling(NamedTuple):
@@ -73,14 +86,26 @@ def conclude(job: Job, tried: Tried, node_id: str, now_ms: int, backoff: Backoff
     """The node tried: a ruling for each remaining recipient.
 
     - delivered or bounced: final;
-    - deferred, or not mentioned: again after the backoff, or EXPIRED when that is past the ttl and the time can be trusted (`may_expire`);
+    - deferred, or not mentioned: again after the backoff, or later where the server asks for that, or EXPIRED when the backoff is past the
+      ttl and the time can be trusted (`may_expire`);
     - in doubt under RESEND: the same as deferred (a server that always closes after the dot must not get a copy a second);
     - in doubt under HOLD: the job is parked with it. What is deferred in the same job waits until the doubt is resolved, or expires.
     """
     if len(tried.recipients) == 1 and (only := tried.recipients[0]).outcome is Outcome.DELIVERED and only.indexes == job.recipients:
         delivered = Change(only.indexes, RecipientState.DELIVERED, attempt_record(job, only.reply, node_id, now_ms, tried))
         return Ruling(job, Conclusion(job.fence, now_ms, (delivered,)))  # what nearly every mail comes to
-    return _conclude_each(job, tried, node_id, now_ms, now_ms + backoff.wait(job.attempt, random), may_expire)
+    return _conclude_each(job, tried, node_id, now_ms, _due(job, tried, now_ms, backoff, random), may_expire)
+
+
+def _due(job: Job, tried: Tried, now_ms: int, backoff: Backoff, random: float) -> int:
+    """When what is deferred is tried again. A server that asks for more than the ttl has left is asked sooner: else it would never be."""
+    due_ms = now_ms + backoff.wait(job.attempt, random)
+    deferred = [verdict.reply for verdict in tried.recipients if verdict.outcome is Outcome.DEFERRED]
+    if not (hints := [reply.retry_after * 1000 for reply in deferred if reply.retry_after]):
+        return due_ms
+    greylisted = all(reply.bounce_class == GREYLISTED and reply.retry_after for reply in deferred)
+    hinted_ms = now_ms + backoff.after_hint(job.attempt, hints, random, greylisted=greylisted)
+    return hinted_ms if hinted_ms < job.expire_ms else due_ms
 
 
 def _conclude_each(job: Job, tried: Tried, node_id: str, now_ms: int, due_ms: int, may_expire: bool) -> Ruling:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from mailgate.classes import explain
 from mailgate.cli.output import printable, styled
 from mailgate.ids import event_id, format_id
 from mailgate.mail import AttemptRecord, Event, Receipt, Recipient
@@ -100,6 +101,7 @@ def attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
         enhanced_code=attempt.enhanced_code,
         text=attempt.text,
         bounce_class=attempt.bounce_class,
+        explanation=explain(attempt.bounce_class),
         tls=attempt.tls,
     )
 

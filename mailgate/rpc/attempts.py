@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailgate.api.mail.v1 import mail_pb2
+from mailgate.classes import explain
 from mailgate.mail import AttemptRecord
 from mailgate.rpc.times import duration, milliseconds, timestamp
 
@@ -22,6 +23,7 @@ def attempt_to_proto(record: AttemptRecord) -> mail_pb2.Attempt:
         text=record.text,
         bounce_class=record.bounce_class,
         tls=record.tls,
+        explanation=explain(record.bounce_class),
     )
     if record.start_ms:
         message.start_time.CopyFrom(timestamp(record.start_ms))

@@ -246,6 +246,8 @@ def _put_outcome(message: node_pb2.RecipientVerdict, verdict: RecipientVerdict) 
     target = message.reply
     target.phase, target.code = reply.phase.value, reply.code  # type: ignore[assignment]
     target.enhanced_code, target.text, target.bounce_class = reply.enhanced_code, reply.text, reply.bounce_class
+    if reply.retry_after:
+        target.retry_after_s = reply.retry_after
 
 
 def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
@@ -253,7 +255,14 @@ def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
     return RecipientVerdict(
         tuple(message.indexes),
         _OUTCOMES[message.outcome],
-        Reply(_PHASES[reply.phase], reply.code if reply.code <= MAX_CODE else 0, reply.enhanced_code, reply.text, reply.bounce_class),
+        Reply(
+            _PHASES[reply.phase],
+            reply.code if reply.code <= MAX_CODE else 0,
+            reply.enhanced_code,
+            reply.text,
+            reply.bounce_class,
+            reply.retry_after_s,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from socket import gaierror
 from typing import cast
 
 import aiosmtplib
@@ -199,4 +200,4 @@ def _understood(phase: Phase, error: Exception) -> Reply:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return broken(phase, error.message, "protocol")
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return broken(phase, words or type(cause).__name__, by_phase.get(phase, "connect"))
+    return broken(phase, words or type(cause).__name__, by_phase.get(phase, "dns" if isinstance(cause, gaierror) else "connect"))

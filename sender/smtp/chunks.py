@@ -9,9 +9,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 from sender.smtp import body
+from sender.smtp.classes import is_unknown
 from sender.smtp.events import Transaction
 from sender.smtp.replies import ServerReply
-from sender.smtp.verdicts import is_unknown
 
 LAST = b"BDAT 0 LAST\r\n"
 """Lets the mail go."""

@@ -22,12 +22,13 @@ from __future__ import annotations
 from mailgate.verdict import Outcome, Phase, Reply
 from sender.smtp import body, chunks
 from sender.smtp.capabilities import Capabilities
+from sender.smtp.classes import CLOSING, is_unknown
 from sender.smtp.commands import DATA, commands_of, one_by_one
 from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
 from sender.smtp.replies import ReplyParser, Rubbish, ServerReply
 from sender.smtp.steps import AWAITED, WAITING, Step, Waiting
 from sender.smtp.under_way import Next, UnderWay
-from sender.smtp.verdicts import CLOSING, broken, is_unknown, outcome_of, understand
+from sender.smtp.verdicts import broken, outcome_of, understand
 
 _OK, _MORE = 2, 3
 

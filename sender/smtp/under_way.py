@@ -7,10 +7,11 @@ from enum import IntEnum
 
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.chunks import Chunks, Said
+from sender.smtp.classes import CLOSING
 from sender.smtp.events import Done, Stumble, Transaction
 from sender.smtp.replies import ServerReply
 from sender.smtp.steps import Step
-from sender.smtp.verdicts import CLOSING, outcome_of, shared, understand
+from sender.smtp.verdicts import outcome_of, shared, understand
 
 _GO_ON, _OUT_OF_SEQUENCE = 354, 503
 _OK, _MORE = 2, 3

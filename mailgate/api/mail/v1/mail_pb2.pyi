@@ -180,7 +180,7 @@ class Mail(_message.Message):
     def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., variables: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("number", "start_time", "duration", "node_id", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls")
+    __slots__ = ("number", "start_time", "duration", "node_id", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls", "explanation")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +194,7 @@ class Attempt(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     BOUNCE_CLASS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     number: int
     start_time: _timestamp_pb2.Timestamp
     duration: _duration_pb2.Duration
@@ -207,7 +208,8 @@ class Attempt(_message.Message):
     text: str
     bounce_class: str
     tls: str
-    def __init__(self, number: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node_id: _Optional[str] = ..., site: _Optional[str] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ..., tls: _Optional[str] = ...) -> None: ...
+    explanation: str
+    def __init__(self, number: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node_id: _Optional[str] = ..., site: _Optional[str] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ..., tls: _Optional[str] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class Recipient(_message.Message):
     __slots__ = ("index", "email", "state", "attempts", "last_attempt", "update_time", "next_attempt_time", "wait_reason")

@@ -217,18 +217,20 @@ class Ready(_message.Message):
     def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("phase", "code", "enhanced_code", "text", "bounce_class")
+    __slots__ = ("phase", "code", "enhanced_code", "text", "bounce_class", "retry_after_s")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     ENHANCED_CODE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     BOUNCE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
     phase: _mail_pb2.Phase
     code: int
     enhanced_code: str
     text: str
     bounce_class: str
-    def __init__(self, phase: _Optional[_Union[_mail_pb2.Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ...) -> None: ...
+    retry_after_s: int
+    def __init__(self, phase: _Optional[_Union[_mail_pb2.Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class RecipientVerdict(_message.Message):
     __slots__ = ("indexes", "outcome", "reply")

@@ -178,3 +178,44 @@ def test_backoff(attempt: int, random: float):
     """Doubles from the first to the longest, with jitter of a fifth each way."""
     base = min(1_800_000, 60_000 * 2 ** min(attempt - 1, 30))
     assert 0.8 * base - 1 <= BACKOFF.wait(attempt, random) <= 1.2 * base
+
+
+def deferred(job: Job, *replies: Reply, attempt: int = 1, random: float = 0.0) -> int:
+    """Milliseconds until it is tried again."""
+    tried = Tried(tuple(RecipientVerdict((index,), Outcome.DEFERRED, reply) for index, reply in enumerate(replies)))
+    job = replace(job, attempt=attempt)
+    ruling = conclude(job, tried, "node", job.accept_ms, BACKOFF, random)
+    assert ruling.conclusion.due_ms is not None
+    return ruling.conclusion.due_ms - job.accept_ms
+
+
+def later(seconds: int, bounce_class: str = "rate_limited") -> Reply:
+    """A server's no for now."""
+    return Reply(Phase.RCPT, 450, "4.7.1", "", bounce_class, seconds)
+
+
+def test_a_server_is_not_asked_sooner_than_it_wants():
+    """Its word is stretched, never shortened; where the backoff is longer, that counts; several recipients wait for the last."""
+    assert deferred(make_job(), later(600)) == 600_000
+    assert deferred(make_job(), later(600), random=0.5) == 660_000
+    assert deferred(make_job(), later(20)) == 48_000
+    assert deferred(make_job(), later(600), attempt=6) == 1_440_000
+    assert deferred(make_job(recipients=3), later(0), later(600), later(300)) == 600_000
+
+
+def test_greylisting_ends_when_it_says():
+    """That may be sooner than the backoff, but not for ever, and not where another recipient is deferred for another reason."""
+    grey = later(20, "greylisted")
+    assert deferred(make_job(), grey) == 20_000
+    assert deferred(make_job(), grey, attempt=5) == 20_000
+    assert deferred(make_job(), grey, attempt=6) == 1_440_000
+    assert deferred(make_job(recipients=2), grey, later(0, "greylisted")) == 48_000
+    assert deferred(make_job(recipients=2), grey, later(0)) == 48_000
+
+
+def test_a_wish_beyond_the_ttl_is_not_followed():
+    """The mail is tried at its own pace until its ttl is over, rather than given up unasked."""
+    job = make_job()
+    left = (job.expire_ms - job.accept_ms) // 1000
+    assert deferred(job, later(left + 1)) == 48_000
+    assert deferred(job, later(left - 1)) == (left - 1) * 1000

@@ -22,6 +22,8 @@ def test_an_enhanced_code_that_the_words_repeat_is_said_once() -> None:
     )
     line = recipient_line(Recipient(0, "a@example.com", RecipientState.BOUNCED, 1, last_attempt=tried))
     assert line == "BOUNCED   a@example.com  550 5.1.1 unknown  (unknown_user, node n1, < 1 ms)"
+    shown = recipient_json(Recipient(0, "a@example.com", RecipientState.BOUNCED, 1, last_attempt=tried))
+    assert shown["last_attempt"]["explanation"] == "The address does not exist, or its mailbox is closed."
 
 
 def test_one_that_waits_says_why_and_until_when() -> None:
@@ -45,6 +47,7 @@ def test_json_has_the_names_of_the_contract_and_leaves_out_what_is_not_set() -> 
     assert shown["update_time"] == "1970-01-01T00:00:01.500Z"
     assert shown["last_attempt"]["phase"] == "BODY"
     assert "next_attempt_time" not in shown
+    assert "explanation" not in shown["last_attempt"]
     assert stamp(0) == ""
 
 

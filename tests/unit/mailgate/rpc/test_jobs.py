@@ -118,7 +118,7 @@ def test_a_job_without_content_or_author_is_refused():
         decode_body(encode_envelope(ENVELOPE) + encode_content(Content(Address(""))))
 
 
-REPLY = Reply(Phase.RCPT, 550, "5.1.1", "no such user", "unknown_user")
+REPLY = Reply(Phase.RCPT, 450, "4.2.0", "greylisted for 300 seconds", "greylisted", 300)
 
 
 @pytest.mark.parametrize(

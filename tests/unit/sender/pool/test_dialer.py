@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from mailgate.route import TlsMode
+from mailgate.route import Relay, TlsMode
 from mailgate.verdict import Outcome, Phase
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 
@@ -232,3 +232,9 @@ async def test_a_whole_mail_under_starttls(peer, running, route, handoff, until,
         assert listener.outcomes[mail].tls == "TLSv1.3"
         assert server.mails == [message]
         await listener.pool.close()
+
+
+async def test_a_name_that_resolves_to_nothing(route):
+    """RFC 6761 6.4: `.invalid` never does."""
+    found = await failure(route(Relay("mx.invalid", 25)))
+    assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.CONNECT, 0, "dns")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailgate.classes import CLASSES
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.replies import ServerReply
-from sender.smtp.verdicts import CLASSES, TEXT_OCTETS, broken, outcome_of, plain, shared, understand
+from sender.smtp.verdicts import TEXT_OCTETS, broken, outcome_of, plain, shared, understand
 
 TABLE = [
     # what real servers say, where, what it means
@@ -22,7 +23,7 @@ TABLE = [
     (Phase.RCPT, 552, b"Too many recipients", Outcome.DEFERRED, "rate_limited"),
     (Phase.RCPT, 450, b"4.7.1 <x@y>: Recipient address rejected: Greylisted, see http://postgrey", Outcome.DEFERRED, "greylisted"),
     (Phase.RCPT, 451, b"4.7.1 Greylisting in action", Outcome.DEFERRED, "greylisted"),
-    (Phase.RCPT, 554, b"5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", Outcome.BOUNCED, "spam"),
+    (Phase.RCPT, 554, b"5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org", Outcome.BOUNCED, "blocked"),
     (Phase.RCPT, 554, b"5.7.1 <x@y>: Relay access denied", Outcome.BOUNCED, "policy"),
     (Phase.MAIL, 421, b"4.7.28 Our system has detected an unusual rate of unsolicited mail", Outcome.DEFERRED, "rate_limited"),
     (Phase.MAIL, 450, b"4.7.1 Error: too much mail from 192.0.2.1", Outcome.DEFERRED, "rate_limited"),
@@ -62,6 +63,33 @@ def test_any_reply_can_be_told(phase: Phase, code: int, text: bytes) -> None:
     assert len(reply.text.encode()) <= TEXT_OCTETS
     assert not set(reply.text) & {chr(c) for c in (*range(32), 127)}
     assert reply.bounce_class in CLASSES or (reply.bounce_class == "" and code < 300)
+
+
+WORDS = (
+    "address",
+    "user",
+    "mailbox",
+    "spf",
+    "sender",
+    "host",
+    "domain",
+    "not",
+    "found",
+    "blocked",
+    "[1.2.3.4]",
+    "<a@b>",
+    "::",
+    "fail",
+    "5 s",
+)
+
+
+@given(st.sampled_from(Phase), st.integers(400, 599), st.lists(st.sampled_from(WORDS), max_size=120))
+def test_the_words_of_servers_in_any_order(phase: Phase, code: int, words: list[str]) -> None:
+    """Whatever begins to match and does not end: a class that exists."""
+    reply = understand(phase, ServerReply(code, " ".join(words).encode()))
+    assert reply.bounce_class in CLASSES
+    assert reply.retry_after == 0 or 10 <= reply.retry_after <= 4 * 3600
 
 
 def test_the_enhanced_code_stands_apart() -> None:
