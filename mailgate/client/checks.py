@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from mailgate.client.mistyped import mistyped
 from mailgate.digest import parse_digest
 from mailgate.errors import Invalid, Violation
 from mailgate.mail import Address, BatchEntry, Header, Mail, Parts, Raw
@@ -29,15 +30,21 @@ _FIELD = re.compile(r"[!-9;-~]{1,76}")
 
 
 def check_mail(mail: Mail, key: str = "") -> None:
-    """Raises Invalid with everything that is wrong with it."""
-    found = [*_content(mail, "mail"), *_recipients(mail, "mail"), *_key(key, "idempotency_key")]
+    """Raises Invalid with everything that is wrong with it, and TypeError as encoding does."""
+    try:
+        found = [*_content(mail, "mail"), *_recipients(mail, "mail"), *_key(key, "idempotency_key")]
+    except (AttributeError, TypeError) as error:
+        raise mistyped(mail, "mail", error) from None
     if found:
         raise Invalid(found)
 
 
 def check_shared(shared: Mail, entries: Sequence[BatchEntry], key: str = "") -> None:
     """Of a batch as a whole."""
-    found = [*_content(shared, "shared"), *_key(key, "idempotency_key")]
+    try:
+        found = [*_content(shared, "shared"), *_key(key, "idempotency_key")]
+    except (AttributeError, TypeError) as error:
+        raise mistyped(shared, "shared", error) from None
     found += [Violation(f"shared.{role}", "the entries have the recipients") for role in ("to", "cc", "bcc") if getattr(shared, role)]
     if not 0 < len(entries) <= MAX_ENTRIES:
         found.append(Violation("entries", f"{len(entries)} entries: a batch has 1 to {MAX_ENTRIES:,}"))
@@ -48,8 +55,11 @@ def check_shared(shared: Mail, entries: Sequence[BatchEntry], key: str = "") -> 
 def entry_fault(entry: BatchEntry, index: int) -> Invalid | None:
     """What is wrong with an entry."""
     field = f"entries[{index}]"
-    found = [*_recipients(entry, field), *_headers(entry.headers, field), *_variables(entry.variables, field)]
-    found += [*_metadata(entry.metadata, field), *_key(entry.idempotency_key, f"{field}.idempotency_key")]
+    try:
+        found = [*_recipients(entry, field), *_headers(entry.headers, field), *_variables(entry.variables, field)]
+        found += [*_metadata(entry.metadata, field), *_key(entry.idempotency_key, f"{field}.idempotency_key")]
+    except (AttributeError, TypeError) as error:
+        raise mistyped(entry, field, error) from None
     return Invalid(found) if found else None
 
 
