@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -12,22 +13,30 @@ from minijinja import Environment, TemplateError
 
 from mailgate.mail import Parts
 from mailgate.template.language import FUNCTIONS
-from mailgate.template.syntax import Unfit, check
+from mailgate.template.syntax import MAX_TOKENS, check
+from mailgate.template.tags import Unfit
 from mailgate.template.variables import prefix
+from mailgate.template.watch import TEST, watched
 
 FUEL = 25_000
 """Instructions of a part, to which 64 octets written or looked through count as one. So a part is at most some 1.6 MB longer than its
-template, and an endless loop ends after a millisecond; without fuel it would hold the interpreter for ever."""
+template, and an endless loop ends after some milliseconds; without fuel it would hold the interpreter for ever."""
+
+FUEL_WATCHED = 60_000
+"""The same where a template looks at the clock, which takes three instructions each time: 1,000 lines, compared and sorted, take 50,000."""
 
 FUEL_OCTETS = 64
 """Octets of a part's own text for which it has one instruction more."""
 
 MAX_TEMPLATE = 1024 * 1024
-"""Octets of subject, text and html together, when they are templates: compiling takes some 130 ms and 60 MB at worst."""
+"""Octets of subject, text and html together, when they are templates."""
 
-SLOW = 0.1
-"""Seconds of a part's rendering, where 25,000 instructions take some 5 ms. Comparing lists costs fuel for one instruction, however many
-members they have: 300 mails that do it all the time would keep a node from everybody for a minute."""
+SLOW = 0.03
+"""Seconds of a processor after which a mail's rendering ends, at the next look at the clock: 25,000 instructions take some 5 ms. What fuel
+does not measure takes 30 ms between two looks at worst."""
+
+TIMES = 2
+"""Templates that were SLOW so often are not rendered any more while they are compiled: 300 mails of them would hold a node for 10 s."""
 
 _METHODS = frozenset(["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"])
 """The engine looks names up in a dict of Python's, and takes its methods for members that are not there."""
@@ -40,6 +49,29 @@ _WORDS_OF = {
     "OutOfFuel": "it does or writes too much: make loops shorter, or have the caller prepare the text",
     "UndefinedError": "a value is needed here that is not given",
 }
+_TOO_SLOW = "it takes too long: compare, sort and search less in loops, or have the caller prepare the text"
+
+
+class _Slow(Exception):
+    """The same inside the engine."""
+
+
+class _Clock(threading.local):
+    """Of the rendering that this thread is in. Who waits for the processor is not slow: only its own time counts."""
+
+    until = used = 0.0
+
+    def start(self) -> None:
+        self.until, self.used = time.perf_counter() + SLOW, time.thread_time()
+
+    def timely(self, _: object) -> bool:
+        """The test that templates have. Must be cheap: 0.3 µs."""
+        if time.perf_counter() > self.until and time.thread_time() - self.used > SLOW:
+            raise _Slow
+        return True
+
+
+_CLOCK = _Clock()
 
 
 class Unrenderable(ValueError):
@@ -54,18 +86,25 @@ class Unrenderable(ValueError):
         super().__init__(f"{field}, line {line}: {text}" if line else f"{field}: {text}")
 
 
+class TooSlow(Unrenderable):
+    """Its time was up."""
+
+
 class _Part:
     """One of the three."""
 
-    def __init__(self, field: str, source: str) -> None:
+    def __init__(self, field: str, source: str, words: int) -> None:
+        """`words`: that its tags may have."""
         self.field, self._source = field, source
         self._name = f"{field}.{'html' if field == 'html' else 'txt'}"
         self._engine: Environment | None = None
         self.needs: frozenset[str] = frozenset()
-        self._suspected = self._slow = False
         self._methods: tuple[str, ...] = ()
         try:
-            if check(source):
+            tags = check(source, words)
+            self.words = sum([1 + len(tag.tokens) for tag in tags])
+            if tags:
+                self._watched = watched(source, tags)
                 self._compile()
         except Unfit as reason:
             raise Unrenderable(field, reason.line, str(reason)) from None
@@ -75,53 +114,54 @@ class _Part:
             raise _defect(field, error) from None
 
     def _compile(self) -> None:
-        fuel = FUEL + len(self._source.encode()) // FUEL_OCTETS
+        most = FUEL if self._watched is self._source else FUEL_WATCHED
+        fuel = most + len(self._source.encode()) // FUEL_OCTETS
         engine = Environment(undefined_behavior="strict", fuel=fuel, keep_trailing_newline=True, debug=False)
         for name in engine.globals:
             if name not in FUNCTIONS:
                 engine.remove_global(name)
-        engine.add_template(self._name, self._source)
+        engine.add_test(TEST, _CLOCK.timely)
+        engine.add_template(self._name, self._watched)
         self._engine = engine
         named = engine.undeclared_variables_in_str(self._source, nested=True)
         self.needs = frozenset([*named, *_set_from_themselves(self._source)]) - FUNCTIONS
         self._methods = tuple([name for name in sorted(_METHODS) if name in self._source])
 
     @property
-    def constant(self) -> bool:
-        """It needs no rendering."""
-        return self._engine is None
+    def looks(self) -> bool:
+        """At the clock."""
+        return self._engine is not None and self._watched is not self._source
 
-    def render(self, variables: Mapping[str, Any]) -> str:
+    def render(self, variables: Mapping[str, Any], timed: bool) -> str:
+        """`timed`: the clock was started."""
         engine = self._engine
         if engine is None:
             return self._source
-        if self._slow:
-            raise Unrenderable(self.field, 0, _WORDS_OF["OutOfFuel"])
-        began, used = time.perf_counter(), time.thread_time() if self._suspected else 0.0
         try:
+            if timed:
+                _CLOCK.timely(self)
             return self._render(engine, variables)
-        finally:
-            if time.perf_counter() - began > SLOW or self._suspected:
-                self._note_slow(used)
-
-    def _note_slow(self, used: float) -> None:
-        """It took long, or was suspected to. Who waits for the processor is not slow, so the next time that is left out."""
-        self._slow = self._suspected and time.thread_time() - used > SLOW
-        self._suspected = not self._suspected
-
-    def _render(self, engine: Environment, variables: Mapping[str, Any]) -> str:
-        absent = [name for name in self._methods if name not in variables]
-        holders = {name: value for name, value in variables.items() if type(value) in (dict, list)}
-        try:
-            if not absent and not holders:
-                return engine.render_template(self._name, **variables)
-            used = {name: value for name, value in holders.items() if name in self._source}
-            scalars = {name: value for name, value in variables.items() if name not in holders}
-            return engine.render_str(prefix(used, absent) + self._source, self._name, **scalars)
+        except _Slow:
+            raise TooSlow(self.field, 0, _TOO_SLOW) from None
         except TemplateError as error:
             raise self._explain(error, variables) from None
         except BaseException as error:
             raise _defect(self.field, error) from None
+
+    def _render(self, engine: Environment, variables: Mapping[str, Any]) -> str:
+        absent = [name for name in self._methods if name not in variables]
+        holders = {name: value for name, value in variables.items() if type(value) in (dict, list)}
+        if not absent and not holders:
+            return engine.render_template(self._name, **variables)
+        used = {name: value for name, value in holders.items() if name in self._source}
+        scalars = {name: value for name, value in variables.items() if name not in holders}
+        before = prefix(used, absent)
+        try:
+            return engine.render_str(f"{before}{{% include '{self._name}' %}}", self._name, **scalars)
+        except TemplateError as error:
+            if error.kind != "BadInclude":
+                raise
+        return engine.render_str(before + self._watched, self._name, **scalars)  # as one, for what is wrong in it and where
 
     def _explain(self, error: TemplateError, variables: Mapping[str, Any]) -> Unrenderable:
         missing = tuple(missing_of(self.needs, variables)) if error.kind == "UndefinedError" else ()
@@ -149,7 +189,13 @@ class Templates:
         sources = (parts.subject, parts.text, parts.html)
         if (size := sum([len(source.encode(errors="replace")) for source in sources])) > MAX_TEMPLATE:
             raise Unrenderable("text" if len(parts.text) > len(parts.html) else "html", 0, _too_large(size))
-        self._parts = [_Part(field, source) for field, source in zip(_FIELDS, sources, strict=True)]
+        self._parts: list[_Part] = []
+        words = MAX_TOKENS
+        for field, source in zip(_FIELDS, sources, strict=True):
+            self._parts.append(_Part(field, source, words))
+            words -= self._parts[-1].words
+        self._timed = any([part.looks for part in self._parts])
+        self._slow = 0
         self.needs = frozenset().union(*[part.needs for part in self._parts])
         self.subject_words = frozenset(_WORD.findall(parts.subject))
         """Among them all that the subject names."""
@@ -161,12 +207,21 @@ class Templates:
         return missing_of(self.needs, variables)
 
     def render(self, variables: Mapping[str, Any]) -> Parts:
-        """The parts for one mail. Takes microseconds, or some 10 ms when a template is made to; one that is SLOW twice is refused then.
+        """The parts for one mail. Takes microseconds, or 60 ms at worst when a template is made to.
 
         Raises:
             Unrenderable: a variable is missing, a value is not of the kind that is asked of it, or it does too much.
+            TooSlow: it was SLOW, or has been before, TIMES times.
         """
-        subject, text, html = [part.render(variables) for part in self._parts]
+        if self._slow >= TIMES:
+            raise TooSlow(self._parts[-1].field, 0, _TOO_SLOW)
+        if self._timed:
+            _CLOCK.start()
+        try:
+            subject, text, html = [part.render(variables, self._timed) for part in self._parts]
+        except TooSlow:
+            self._slow += 1
+            raise
         return Parts(subject, text, html)
 
 

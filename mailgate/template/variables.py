@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 """Objects and arrays inside each other; the engine's compiler takes 150."""
 
 MAX_MEMBERS = 5000
-"""Values in all objects and arrays together: comparing two arrays costs fuel for one, and a millisecond for 50,000."""
+"""Values in all objects and arrays together: writing and compiling them takes some 2 ms a part, comparing two of them a tenth of one."""
 
 WIDEST = 127
 """Bits of an integer, beside its sign: what the engine keeps exactly."""
@@ -60,19 +60,20 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def literal(value: object) -> str:
-    """A value as the engine's language writes it."""
+    """A value as the engine's language writes it: as JSON, but for null. JSON is written ten times as fast."""
+    written = json.dumps(value, ensure_ascii=False)
+    return _with_none(value) if "null" in written else written
+
+
+def _with_none(value: object) -> str:
     match value:
-        case str():
-            return json.dumps(value, ensure_ascii=False)
         case None:
             return "none"
-        case bool():
-            return "true" if value else "false"
         case list():
-            return f"[{', '.join([literal(each) for each in value])}]"
+            return f"[{', '.join([_with_none(each) for each in value])}]"
         case dict():
-            return f"{{{', '.join([f'{json.dumps(key, ensure_ascii=False)}: {literal(each)}' for key, each in value.items()])}}}"
-    return repr(value)
+            return f"{{{', '.join([f'{json.dumps(key, ensure_ascii=False)}: {_with_none(each)}' for key, each in value.items()])}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def prefix(variables: Mapping[str, Any], absent: Iterable[str]) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mailgate.template.syntax import MAX_ELIFS, MAX_TAG, MAX_TAGS, Unfit, check
+from mailgate.template.syntax import MAX_ELIFS, MAX_TAG_TOKENS, MAX_TOKENS, check
+from mailgate.template.tags import MAX_TAG, Unfit
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,8 @@ from mailgate.template.syntax import MAX_ELIFS, MAX_TAG, MAX_TAGS, Unfit, check
         "{{ a|tojson }}{{ a|trim }}{{ a|trim() }}{{ a.strip() }}{{ a|tojson() }}",
         "{{ a|select }}{{ a|select('odd') }}{{ a|selectattr('b') }}{{ a|selectattr('b', 'eq', c) }}{{ a|reject('in', b)|list }}",
         "{{ (a|selectattr('b'))|list }}{{ a|select() }}",
+        "{{ a.replace(',', b) }}{{ a|replace('x', b ~ 'y') }}{{ a.split() }}{{ a|split(', ', 1) }}{{ a|split }}",
+        "{{ a|sum }}{{ a|sum() }}{{ a|sum(attribute='b.c') }}{{ a|sum('b') }}{{ a|sort(attribute='b', reverse=true) }}{{ attribute == 1 }}",
     ],
 )
 def test_what_mails_need_is_taken(source):
@@ -97,7 +100,25 @@ def test_text_without_tags_is_told_apart():
         ("{{ " + "-" * MAX_TAG + "1 }}", 1, "characters"),
         ("{{ " + "a ~ " * MAX_TAG + "a }}", 1, "characters"),
         ("{% if a %}" + "{% elif a %}" * (MAX_ELIFS + 1) + "{% endif %}", 1, "elif"),
-        ("{{a}}" * (MAX_TAGS + 1), 1, "tags"),
+        ("{{a}}" * (MAX_TOKENS // 2 + 1), 1, "words"),
+        ("{##}" * (MAX_TOKENS + 1), 1, "words"),
+        ("{{ " + "a~" * (MAX_TAG_TOKENS // 2) + "a }}", 1, "words"),
+        ("{{ a.replace(b, '') }}", 1, "looks for"),
+        ("{{ a|replace(b, '') }}", 1, "looks for"),
+        ("{{ a|replace('x' ~ b, '') }}", 1, "looks for"),
+        ("{{ a|replace('x'.y, '') }}", 1, "looks for"),
+        ("{{ a.split(b) }}", 1, "looks for"),
+        ("{{ a|split(b) }}", 1, "looks for"),
+        ("{{ a|split(sep=b) }}", 1, "looks for"),
+        ("{{ a|sum(attribute=b) }}", 1, "attribute"),
+        ("{{ a|sum(b) }}", 1, "looks at"),
+        ("{{ a|sum(start=[]) }}", 1, "alone"),
+        ("{{ a|sum('b', []) }}", 1, "alone"),
+        ("{{ a|sum(attribute='b', start=[]) }}", 1, "alone"),
+        ("{{ a|sort(reverse=true, attribute=b) }}", 1, "attribute"),
+        ("{{ a|unique(attribute='" + "b" * 100 + "') }}", 1, "attribute"),
+        ("{{ a|selectattr(attribute) }}", 1, "looks at"),
+        ("{{ a|rejectattr(b) }}", 1, "looks at"),
     ],
 )
 def test_what_is_not_taken_is_named(source, line, word):
