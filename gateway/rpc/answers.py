@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from google.rpc.status_pb2 import Status
+
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
 from mailgate.errors import Invalid
 from mailgate.mail import BatchReceipt, Receipt
 from mailgate.rpc.batches import fill_batch
 from mailgate.rpc.mails import fill_receipt
-from mailgate.rpc.status import to_status
 from mailgate.rpc.times import duration_ms
 
 
-def fill_stream_receipt(message: pb.StreamReceipt, sequence: int, told: Receipt | BatchReceipt | BaseException) -> None:
+def fill_stream_receipt(message: pb.StreamReceipt, sequence: int, told: Receipt | BatchReceipt | Status) -> None:
     """Write the answer to a message of a stream where it belongs."""
     message.sequence = sequence
     if isinstance(told, Receipt):
@@ -19,7 +20,7 @@ def fill_stream_receipt(message: pb.StreamReceipt, sequence: int, told: Receipt 
     elif isinstance(told, BatchReceipt):
         fill_batch(message.batch, told)
     else:
-        message.error.CopyFrom(to_status(told, "StreamMail"))
+        message.error.CopyFrom(told)
 
 
 def wait_seconds(request: pb.SendMailRequest) -> float:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from google.rpc.status_pb2 import Status
+
 from gateway.admission.admit import Admission, as_accepted
 from gateway.admission.desk import DraftedBatch, DraftedMail
 from gateway.admission.idempotency import outcome
@@ -24,6 +26,7 @@ from mailgate.mail import BatchReceipt, Receipt
 from mailgate.rpc.large import OpenBatch, OpenSend, open_stream
 from mailgate.rpc.lazy import large
 from mailgate.rpc.mails import entry_from_proto, mail_from_proto
+from mailgate.rpc.status import to_status
 from mailgate.rpc.streams import next_request
 
 if TYPE_CHECKING:
@@ -71,12 +74,12 @@ class Message(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes out, and what may come in for it."""
+    """What goes out, and what may come in for it. No exception waits here: by its traceback it would keep the whole message."""
 
     sequence: int
-    told: Told
-    mails: int = 1
-    octets: int = 0
+    told: Receipt | BatchReceipt | Status
+    mails: int
+    octets: int
 
 
 class MailStream:
@@ -151,11 +154,11 @@ class MailStream:
             if isinstance(error, MailgateError):
                 self._admission.tally.refused[error.reason] += 1
             self._mails += 1
-            self._answer(Answer(sequence, error))
+            self._answer(sequence, error)
             return
         if isinstance(drafted, Receipt):
             self._mails += 1
-            self._answer(Answer(sequence, drafted))
+            self._answer(sequence, drafted)
             return
         message = Message.of(sequence, drafted)
         self._mails += message.mails
@@ -218,7 +221,7 @@ class MailStream:
             for message in group:
                 message.drafted.hold.end()
         for message, told in zip(group, answers, strict=True):
-            self._answer(Answer(message.sequence, told, message.mails, message.octets))
+            self._answer(message.sequence, told, message.mails, message.octets)
 
     async def _keep(self, group: Sequence[Message]) -> list[Told]:
         """Each one's answer. A full disk is waited for: the client is read no further meanwhile."""
@@ -239,8 +242,9 @@ class MailStream:
 
     # ------------------------------------------------------------------ writing
 
-    def _answer(self, answer: Answer) -> None:
-        self._answers.append(answer)
+    def _answer(self, sequence: int, told: Told, mails: int = 1, octets: int = 0) -> None:
+        what = to_status(told, "StreamMail") if isinstance(told, Exception) else told
+        self._answers.append(Answer(sequence, what, mails, octets))
         self._answered.set()
 
     async def _write(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ from gateway.rpc import mail_stream
 from mailgate import errors
 from mailgate.api.mail.v1 import mail_pb2
 from mailgate.api.mail.v1.mail_service_pb2 import StreamMailRequest, StreamMailResponse
+from mailgate.mail import Mail
 from mailgate.rpc.channel import bearer
 from mailgate.rpc.status import from_rpc_error, from_status
 from tests.unit.gateway.rpc.test_mail_service import batch, entry, send, waiting_jobs
@@ -172,6 +174,24 @@ async def test_a_client_that_reads_no_receipts_is_read_no_further(gateway):
     await asyncio.gather(pouring, return_exceptions=True)
     await until(lambda: not gateway.servicer._streams)
     assert gateway.admission.in_flight.octets == 0
+
+
+async def test_an_answer_that_waits_keeps_no_mail(gateway, monkeypatch):
+    """An exception would, by its traceback: 850 refused mails of 2 MB that a client read no answers to took 4 GB."""
+    gate, write = asyncio.Event(), mail_stream.MailStream._write_frame
+
+    async def write_late(stream):
+        await gate.wait()
+        await write(stream)
+
+    monkeypatch.setattr(mail_stream.MailStream, "_write_frame", write_late)
+    client = Client(gateway)
+    await client.write(*[message(number, "kept by nobody") for number in range(50)])
+    await until(lambda: gateway.servicer._streams and next(iter(gateway.servicer._streams))._mails == 50)
+    kept = [each for each in gc.get_objects() if isinstance(each, Mail) and "kept by nobody" in str(each.to)]
+    gate.set()
+    assert [type(from_status(each.error)) for each in await client.rest()] == [errors.Invalid] * 50
+    assert len(kept) <= 1
 
 
 async def test_large_mails_are_bounded_by_their_octets(gateway, monkeypatch):
