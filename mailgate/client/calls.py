@@ -109,9 +109,10 @@ class Calls:
                 rest(gateway, tries, error)
 
 
-def rest(gateway: Gateway, tries: int, error: Unavailable) -> None:
-    """It has asked not to be called for a while."""
-    until = asyncio.get_running_loop().time() + pause(tries, random.random(), error.retry_after)  # noqa: S311
+def rest(gateway: Gateway, tries: int, error: Unavailable | Unanswered) -> None:
+    """It has asked not to be called for a while, or broke."""
+    asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+    until = asyncio.get_running_loop().time() + pause(tries, random.random(), asked)  # noqa: S311
     gateway.rests_until = max(gateway.rests_until, until)
 
 

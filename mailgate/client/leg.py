@@ -178,7 +178,8 @@ class Leg:
             if entry is None:
                 continue
             result = _result(receipt)
-            if isinstance(result, Unavailable):
+            if isinstance(result, Unavailable | Unanswered):
+                entry.doubtful |= isinstance(result, Unanswered)
                 self._refused(entry, result)
             else:
                 self._progress = True
@@ -187,8 +188,8 @@ class Leg:
             self._draining = True
             self._flow.ring()
 
-    def _refused(self, entry: Entry, error: Unavailable) -> None:
-        """For now. Another gateway may have it, unless this one may have it already."""
+    def _refused(self, entry: Entry, error: Unavailable | Unanswered) -> None:
+        """For now. Another gateway may have it, unless this one may have it already: then it alone is asked again."""
         now = asyncio.get_running_loop().time()
         entry.refused_at = entry.refused_at or now
         entry.tries += 1

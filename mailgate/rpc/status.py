@@ -78,10 +78,11 @@ def to_status(error: BaseException, method: str = "") -> Status:
     """What a caller may see of an error.
 
     One that is not of our tree is logged with its traceback and an incident id, and becomes INTERNAL with that id alone. Broken storage
-    becomes UNAVAILABLE without its text: another gateway, or this one started anew, can take the call.
+    becomes UNAVAILABLE without its text, and without our word that nothing was stored: a commit whose fsync failed may be there when the
+    gateway is started anew, so it must not be offered to another one.
     """
     if isinstance(error, errors.StorageBroken):
-        error = errors.Unavailable("the gateway's storage failed and it stops: try again, it or another gateway will take the call")
+        return Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message="the gateway's storage failed and it stops")
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
     if code is None or not isinstance(error, MailgateError):
         return _incident(error, method)

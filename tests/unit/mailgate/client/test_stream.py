@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mailgate.client import Batch, BatchEntry, BatchReceipt, MailClient, Outcome, Receipt
-from mailgate.errors import Invalid, TooLarge, Unanswered, Unauthenticated, Unavailable
+from mailgate.errors import Invalid, StorageBroken, TooLarge, Unanswered, Unauthenticated, Unavailable
 from mailgate.mail import Address, Attachment, Mail
 from mailgate.rpc.channel import MAX_MESSAGE_BYTES
 from tests.unit.mailgate.client.conftest import mail, until
@@ -64,6 +64,15 @@ async def test_a_broken_call_sends_again_what_has_no_receipt(client: MailClient,
     assert [outcome.number for outcome in outcomes] == list(range(100))
     assert all(isinstance(outcome.result, Receipt) for outcome in outcomes)
     assert stored(pair) == [f"{number:03}" for number in range(100)]
+
+
+async def test_what_broken_storage_may_have_stays_with_its_gateway(client: MailClient, pair: Pair) -> None:
+    """A commit that failed may be there when the gateway is back: no other one is given the mail."""
+    for each in pair:
+        each.faults.extend([StorageBroken("fsync failed")] * 5)
+    outcomes = await collect(client.stream(mail(f"{number:03}") for number in range(20)))
+    assert all(isinstance(outcome.result, Receipt) for outcome in outcomes)
+    assert stored(pair) == [f"{number:03}" for number in range(20)]
 
 
 async def test_a_gateway_that_stops_for_good_leaves_doubts_as_outcomes(client: MailClient, pair: Pair) -> None:

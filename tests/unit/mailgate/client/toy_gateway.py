@@ -12,7 +12,7 @@ import grpc
 
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2_grpc
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
-from mailgate.errors import ContentMissing, Invalid, KeyReused, MailgateError, NotFound, Unauthenticated, Unavailable
+from mailgate.errors import ContentMissing, Invalid, KeyReused, MailgateError, NotFound, StorageBroken, Unauthenticated, Unavailable
 from mailgate.ids import format_id, new_id
 from mailgate.rpc.server import Door
 from mailgate.rpc.status import to_status
@@ -29,7 +29,10 @@ Lose = object()
 
 
 class ToyGateway(mail_service_pb2_grpc.MailServiceServicer):
-    """`faults` are taken one by one: a MailgateError to raise or tell, Break, Lose, or None for a call that goes well."""
+    """`faults` are taken one by one: a MailgateError to raise or tell, Break, Lose, or None for a call that goes well.
+
+    StorageBroken is told of a mail that is stored all the same, as a commit whose fsync failed may be.
+    """
 
     def __init__(self) -> None:
         self.stored: dict[str, tuple[bytes, mail_pb2.Receipt]] = {}
@@ -85,6 +88,8 @@ class ToyGateway(mail_service_pb2_grpc.MailServiceServicer):
         """See the proto."""
         self._enter("SendMail", context)
         fault = self.faults.popleft() if self.faults else None
+        if isinstance(fault, StorageBroken):
+            self._store(request)
         if isinstance(fault, MailgateError):
             raise fault
         if fault is Lose:
@@ -129,6 +134,8 @@ class ToyGateway(mail_service_pb2_grpc.MailServiceServicer):
     def _answer(self, message, receipt, fault) -> None:
         if self.draining.is_set():
             raise Unavailable("the gateway stops", 0.01)
+        if isinstance(fault, StorageBroken):
+            self._store(message.send)
         if isinstance(fault, MailgateError):
             raise fault
         if message.WhichOneof("kind") == "send":

@@ -56,10 +56,10 @@ def test_an_operators_settings_error_never_crosses():
     assert b"/secret" not in status.SerializeToString()
 
 
-def test_broken_storage_is_passing_for_the_caller():
-    """Another gateway, or this one started anew, can take the call; the path in the text stays inside."""
+def test_broken_storage_leaves_the_caller_in_doubt():
+    """A commit whose fsync failed may be there after a start: nobody says that nothing was stored. The path in the text stays inside."""
     back = there_and_back(errors.StorageBroken("/var/lib/x: fsync failed"))
-    assert isinstance(back, errors.Unavailable)
+    assert type(back) is errors.Unanswered
     assert "/var" not in str(back)
 
 
