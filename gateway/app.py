@@ -19,6 +19,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
 from gateway.dispatch.housekeeping import Housekeeping
 from gateway.dispatch.member import Member
+from gateway.dispatch.rules import Rules
 from gateway.dispatch.stats import stats
 from gateway.events.hub import Hub
 from gateway.registry.port import NodeRecord
@@ -91,6 +92,7 @@ class Gateway:
             early=backends.early,
             recovering=backends.recovering,
             calls=lambda: self._admission.tally.so_far,
+            rules=Rules(settings.verdicts),
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(

@@ -11,6 +11,7 @@ from gateway.admission.limits import Limits
 from gateway.admission.tenants import TenantOptions, Tenants
 from gateway.balancing.policies import POLICIES
 from gateway.dispatch.options import DispatchOptions
+from gateway.dispatch.rules import MOST, VerdictRule
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
 from mailgate.config.load import from_tree, load
@@ -60,6 +61,8 @@ class GatewaySettings:
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     routes: Mapping[str, Route] = field(default_factory=dict)
     """By name; at most one is without domains and takes what no other takes."""
+    verdicts: tuple[VerdictRule, ...] = ()
+    """`[[verdicts]]`: what refusals mean, where the table of the nodes has it otherwise. The first that fits rules."""
     tenants: Mapping[str, TenantOptions] = field(default_factory=dict)
     """By name; without any nobody may send."""
 
@@ -97,6 +100,7 @@ OWN_BOUNDS: dict[str, Bound] = {
     "DispatchOptions.recovery_wait": (timedelta(0), timedelta(hours=1)),
     "DispatchOptions.losses_alone": (1, 100),
     "DispatchOptions.losses_dead": (1, 100),
+    "VerdictRule.retry_after": (timedelta(seconds=10), 7 * DAY),
     "EventOptions.max_watchers": (1, 100_000),
     "EventOptions.max_watchers_per_tenant": (1, 100_000),
     "EventOptions.max_waiting": (500, 10_000_000),
@@ -134,11 +138,21 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
             reader.note(mistake.key, mistake.value, mistake.cure)
     _check_pairs(settings, reader)
     _check_routes(settings.routes, reader)
+    _check_rules(settings, reader)
     try:
         Tenants(settings.tenants)
     except SettingsInvalid as error:
         for mistake in error.mistakes:
             reader.note(mistake.key, mistake.value, mistake.cure)
+
+
+def _check_rules(settings: GatewaySettings, reader: Reader) -> None:
+    if len(settings.verdicts) > MOST:
+        reader.note("verdicts", f"({len(settings.verdicts)} rules)", f"{MOST} are the most: each is tried on every refusal")
+    for index, rule in enumerate(settings.verdicts):
+        key = f"verdicts[{index}].route"
+        if rule.route and rule.route not in settings.routes and reader.sound(key, "routes", "verdicts"):
+            reader.note(key, show(rule.route), f"there is no such route: write one of {listed(sorted(settings.routes))}, or leave it out")
 
 
 def _check_pairs(settings: GatewaySettings, reader: Reader) -> None:

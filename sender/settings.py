@@ -18,7 +18,7 @@ from sender.delivery.routes import MAX_CONNECTIONS
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
 """MAILGATE_SECRET_<NAME> is `[secrets] name`."""
 
-GATEWAY_SECTIONS = ("gateway", "tls", "limits", "journal", "dispatch", "events", "routes", "tenants")
+GATEWAY_SECTIONS = ("gateway", "tls", "limits", "journal", "dispatch", "events", "routes", "tenants", "verdicts")
 """Sections of the same file that gateways read."""
 
 

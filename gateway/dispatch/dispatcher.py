@@ -26,6 +26,7 @@ from gateway.dispatch.reasons import Reasons
 from gateway.dispatch.recovery import Recovery
 from gateway.dispatch.retry import Backoff, bury_lost, decide_doubt, expire
 from gateway.dispatch.returns import Returns
+from gateway.dispatch.rules import NO_RULES, Rules
 from gateway.dispatch.settler import Settled, Settler
 from gateway.dispatch.unwatched import Unwatched
 from gateway.dispatch.verdicts import Verdicts
@@ -61,6 +62,7 @@ class Dispatcher:
         early: bool,
         recovering: bool,
         calls: Callable[[], tuple[int, int]],
+        rules: Rules = NO_RULES,
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
@@ -73,7 +75,7 @@ class Dispatcher:
         self.committer = Committer(ledger, clock, early, self._ready_again)
         self._returns = Returns(ledger, self._ready_again)
         backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
-        self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again)
+        self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again, rules)
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Backoff, Ruling, conclude, resend
+from gateway.dispatch.rules import Rules
 from gateway.ledger.fact import Publish
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
@@ -39,7 +40,10 @@ class Settled(NamedTuple):
 
 
 class Settler:
-    """`members` finds the node's present stream when its verdicts are durable; `give_back` takes jobs that are ready again."""
+    """`members` finds the node's present stream when its verdicts are durable; `give_back` takes jobs that are ready again.
+
+    `rules` are asked before anything is made of a verdict.
+    """
 
     def __init__(
         self,
@@ -51,10 +55,11 @@ class Settler:
         backoff: Backoff,
         random: Callable[[], float],
         give_back: Callable[[Sequence[Job]], None],
+        rules: Rules,
     ) -> None:
         self._ledger, self._queue, self._publish = ledger, queue, publish
         self._members, self._clock, self._backoff, self._random = members, clock, backoff, random
-        self._give_back = give_back
+        self._give_back, self._rules = give_back, rules
         self._batch: list[Settled] = []
         self._under_way: dict[Fence, str] = {}
         """With the node that will be told."""
@@ -95,6 +100,7 @@ class Settler:
 
     def tried(self, node_id: str, job: Job, verdict: Tried, *, tell: bool = True) -> None:
         """The node tried the job. `tell` it when that is durable."""
+        verdict = self._rules.over(job.route, verdict)
         ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random(), may_expire=self._clock.trusted)
         self.settle(Settled(ruling, node_id if tell else ""))
 

@@ -11,11 +11,13 @@ import pytest
 
 from gateway.admission.limits import Limits
 from gateway.dispatch.options import DispatchOptions
+from gateway.dispatch.rules import VerdictRule
 from gateway.journal.options import JournalOptions
 from gateway.settings import GatewayOptions, GatewaySettings, from_tables
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
 from mailgate.route import Relay, TlsMode
+from mailgate.verdict import Phase
 
 HASH = "sha256:" + "ab" * 32
 ROUTES = {"default": {"relays": ["smtp://127.0.0.1:1025"]}}
@@ -140,3 +142,46 @@ def test_every_size_can_be_written_with_its_unit() -> None:
     sizes = [f.name for options in sections for f in fields(options) if "bytes" in f.name]
     assert [name for name in sizes if not name.endswith("_bytes")] == []
     assert sound({"limits": {"max_in_flight_bytes": "512MiB"}}).limits.max_in_flight_bytes == 512 * 2**20
+
+
+class TestVerdicts:
+    """`[[verdicts]]`: each rule names something, changes something, and is bounded."""
+
+    def test_a_rule_is_read(self) -> None:
+        """With units and names as everywhere."""
+        rule = {"route": "default", "phase": "rcpt", "code": "55x", "text": "quota", "outcome": "deferred", "retry_after": "2h"}
+        (made,) = sound({"verdicts": [rule]}).verdicts
+        assert made == VerdictRule(
+            route="default", phase=Phase.RCPT, code="55x", text="quota", outcome="deferred", retry_after=timedelta(hours=2)
+        )
+
+    @pytest.mark.parametrize(
+        ("rule", "key", "cure"),
+        [
+            ({"route": "default", "outcome": "deferred"}, "verdicts[0]", "it would fit every refusal"),
+            ({"code": "550"}, "verdicts[0]", "it changes nothing"),
+            ({"code": 550, "outcome": "deferred"}, "verdicts[0].code", "in quotes"),
+            ({"code": "250", "outcome": "bounced"}, "verdicts[0].code", 'write "550"'),
+            ({"enhanced_code": "5.7", "outcome": "bounced"}, "verdicts[0].enhanced_code", 'write "5.7.1"'),
+            ({"text": "(a+)+", "outcome": "bounced"}, "verdicts[0].text", "a repeat within a repeat"),
+            ({"code": "550", "outcome": "delivered"}, "verdicts[0].outcome", "deferred or bounced"),
+            ({"code": "550", "bounce_class": "spamm"}, "verdicts[0].bounce_class", "spam"),
+            ({"code": "450", "retry_after": "1s"}, "verdicts[0].retry_after", "10s"),
+            ({"code": "550", "outcome": "bounced", "retry_after": "1h"}, "verdicts[0].retry_after", "not tried again"),
+            ({"code": "550", "phase": "helo", "outcome": "bounced"}, "verdicts[0].phase", "ehlo"),
+            ({"code": "550", "route": "defaut", "outcome": "bounced"}, "verdicts[0].route", "no such route"),
+            ({"code": "550", "class": "spam", "outcome": "bounced"}, "verdicts[0].class", "bounce_class"),
+        ],
+    )
+    def test_what_is_wrong_is_named_with_its_cure(self, rule: Mapping[str, Any], key: str, cure: str) -> None:
+        """At its place in the list."""
+        assert cure in cures({"verdicts": [rule]})[key]
+
+    def test_all_mistakes_at_once(self) -> None:
+        """Those of one rule do not hide those of the next."""
+        found = cures({"verdicts": [{"code": "9", "outcome": "bounced"}, {"text": "(", "outcome": "bounced"}]})
+        assert set(found) == {"verdicts[0].code", "verdicts[1].text"}
+
+    def test_more_rules_than_make_sense(self) -> None:
+        """Each is tried on every refusal."""
+        assert "the most" in cures({"verdicts": [{"code": "550", "outcome": "deferred"}] * 501})["verdicts"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from gateway.settings import GatewaySettings
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
 from mailgate.rpc.tls import TlsOptions
-from sender.settings import from_tables
+from sender.settings import GATEWAY_SECTIONS, from_tables
 
 
 def cures(sender: Mapping[str, Any]) -> dict[str, str]:
@@ -52,3 +54,9 @@ def test_passwords_come_from_the_file_or_from_variables() -> None:
 def test_how_gateways_are_dialled_by_tls() -> None:
     """The table's presence says so."""
     assert from_tables({"sender": {"gateway_tls": {"ca": "x"}}}, {}).sender.gateway_tls == TlsOptions(ca="x")
+
+
+def test_every_section_of_a_gateway_is_left_alone() -> None:
+    """Both read the same file: a section that one has and the other does not know would stop the other."""
+    sections = {each.name for each in fields(GatewaySettings)} - {"telemetry"}
+    assert sections <= set(GATEWAY_SECTIONS)

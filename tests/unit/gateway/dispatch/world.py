@@ -16,6 +16,7 @@ from gateway.dispatch.fleet import Fleet
 from gateway.dispatch.link import Answer, Heard, Hello, Listener, Load
 from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
+from gateway.dispatch.rules import NO_RULES
 from gateway.ledger.fact import Fact
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.port import Accepted, MailRecord
@@ -283,6 +284,7 @@ class World:
         self.queue = MemoryQueue()
         self.dispatcher: Dispatcher
         self.fleet: Fleet
+        self.rules = NO_RULES
         self.dial: Callable[[NodeRecord], Any] = lambda record: Link(self.nodes[record.node_id])
         self._crashed = False
 
@@ -317,6 +319,7 @@ class World:
             early=self.early,
             recovering=recovering,
             calls=lambda: self.calls,
+            rules=self.rules,
         )
         self.fleet = Fleet(self.registry, self.dial, self.dispatcher, self.members, lambda: 0.5, self.options.node_bytes)
         await self.dispatcher.recover()

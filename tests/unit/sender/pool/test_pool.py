@@ -305,6 +305,20 @@ async def test_bad_answers(peer, running, route, handoff, until, swift, step, ex
         await until(lambda: server.sessions[0].ended or server.sessions[0].writer.is_closing())
 
 
+async def test_a_server_that_closes_after_the_dot_sees_a_reset(peer, running, route, handoff, until):
+    """It says that it sends no more, and could still read: in doubt, and nothing of ours reaches it any more."""
+    async with peer() as server, running(route(server.relay, connections=1)) as listener:
+        server.answers["."] = SILENCE
+        await until(lambda: server.sessions)
+        listener.send(mail := handoff())
+        await until(lambda: server.mails)
+        server.sessions[0].writer.write_eof()
+        await until(lambda: mail in listener.outcomes)
+        assert outcome(listener, mail) is IN_DOUBT
+        await until(lambda: server.sessions[0].ended)
+        assert server.sessions[0].ended == "reset"
+
+
 async def test_doubt_resets_the_connection(peer, running, route, handoff, until, swift):
     """The server never answers the final dot: it sees a reset, so that no octet can follow."""
     async with peer() as server, running(route(server.relay, connections=1, body_timeout=timedelta(milliseconds=50))) as listener:
