@@ -113,7 +113,7 @@ def _attempt(attempt: AttemptRecord) -> list[str]:
         where.append(f"{attempt.duration_ms:.0f} ms" if attempt.duration_ms >= 1 else "< 1 ms")
     if attempt.bounce_class:
         where.insert(0, attempt.bounce_class)
-    return [*([said] if said else []), *([f"({', '.join(where)})"] if where else [])]
+    return list(filter(None, (said, f"({', '.join(where)})" if where else "", attempt.explanation)))
 
 
 def _reply(attempt: AttemptRecord) -> str:

@@ -21,9 +21,10 @@ def test_an_enhanced_code_that_the_words_repeat_is_said_once() -> None:
         1, code=550, enhanced_code="5.1.1", text="5.1.1 unknown", bounce_class="unknown_user", node_id="n1", duration_ms=0.4
     )
     line = recipient_line(Recipient(0, "a@example.com", RecipientState.BOUNCED, 1, last_attempt=tried))
-    assert line == "BOUNCED   a@example.com  550 5.1.1 unknown  (unknown_user, node n1, < 1 ms)"
+    why = "The address does not exist, or its mailbox is closed."
+    assert line == f"BOUNCED   a@example.com  550 5.1.1 unknown  (unknown_user, node n1, < 1 ms)  {why}"
     shown = recipient_json(Recipient(0, "a@example.com", RecipientState.BOUNCED, 1, last_attempt=tried))
-    assert shown["last_attempt"]["explanation"] == "The address does not exist, or its mailbox is closed."
+    assert shown["last_attempt"]["explanation"] == why
 
 
 def test_one_that_waits_says_why_and_until_when() -> None:
