@@ -27,3 +27,5 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
         yield Sample(names.POOL_DIALLED, counts.dialled, {"route": route})
         yield Sample(names.POOL_CLOSED, counts.closed, {"route": route})
         yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route})
+        yield Sample(names.POOL_LOGINS_REFUSED, counts.refused, {"route": route})
+        yield Sample(names.POOL_RELAYS_RESTING, counts.resting, {"route": route})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +15,13 @@ import aiosmtplib
 
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Phase, Reply
+from sender.pool.shortcomings import Shortcomings, Skill
 from sender.smtp.capabilities import Capabilities, parse_capabilities
 from sender.smtp.replies import ServerReply
 from sender.smtp.verdicts import broken, understand
+
+_NO_SUCH_WAY = frozenset({504, 534})
+"""RFC 4954 4 and 6: the mechanism is not known, or too weak for this user. The password was not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +56,44 @@ class _Refused(Exception):
 
 
 class Dialer:
-    """Dials for one process. `helo`: what we call ourselves; empty: this host's name."""
+    """Dials for one process. `helo`: what we call ourselves; empty: this host's name. `shortcomings`: of hosts whose TLS is broken."""
 
-    def __init__(self, helo: str = "") -> None:
+    def __init__(self, helo: str = "", shortcomings: Shortcomings | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._helo = helo
+        self._shortcomings = shortcomings or Shortcomings()
+        self._clock = clock
         self._contexts: dict[bool, ssl.SSLContext] = {}
 
     async def dial(self, route: Route, relay: Relay, password: str | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
         """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.
 
         `adopt` is called last, when nothing can fail any more; bytes that the server sends from then on are the protocol's. With
-        OPPORTUNISTIC, a STARTTLS that fails is followed by one more try in clear (RFC 7435 3); a password is never sent then.
+        OPPORTUNISTIC, a STARTTLS that fails is followed by one more try in clear (RFC 7435 3), and for an hour the host is spoken to in
+        clear at once; but not by a route with credentials, whose password never leaves in clear.
 
         Raises:
             DialFailed: whatever the reason.
         """
         seconds = route.connect_timeout / timedelta(seconds=1)
         limit = asyncio.timeout(seconds)
-        call = _Call(route, relay, password, self._helo, clear=route.tls is TlsMode.NONE)
+        may_be_clear = route.tls is TlsMode.OPPORTUNISTIC and not route.username
+        broken_tls = may_be_clear and self._shortcomings.lacks(relay, Skill.TLS, self._clock())
+        call = _Call(route, relay, password, self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
         try:
             context = await self._context(route)
             async with limit:
                 try:
                     self._helo = await call.run(context, adopt)
                 except Exception:
-                    if route.tls is not TlsMode.OPPORTUNISTIC or call.phase is not Phase.TLS:
+                    if not may_be_clear or call.phase is not Phase.TLS:
                         raise
                     call = _Call(route, relay, password, self._helo, clear=True)
                     self._helo = await call.run(context, adopt)
+                    self._shortcomings.no_tls(relay, self._clock())
         except Exception as error:
             late = isinstance(error, TimeoutError) and limit.expired()
+            if late and may_be_clear and call.phase is Phase.TLS:
+                self._shortcomings.no_tls(relay, self._clock())
             reply = broken(call.phase, f"no answer within {seconds:g} s") if late else _understood(call.phase, error)
             if not call.address:  # nobody was there: the address that was meant is all there is to tell
                 reply = reply._replace(text=f"{relay.host}:{relay.port}: {reply.text}")
@@ -167,7 +180,22 @@ class _Call:
             raise _Refused(f"the secret {self._route.secret!r} is not known here: put it under [secrets]", "auth")
         if self._route.tls is TlsMode.OPPORTUNISTIC and self._client.get_transport_info("sslcontext") is None:
             raise _Refused('the relay speaks no TLS, and a password is not sent in clear unless tls = "none"', "auth")
-        await self._client.login(self._route.username, self._password)
+        await self._answer(self._route.username, self._password)
+
+    async def _answer(self, username: str, password: str) -> None:
+        """One try by the first way that is offered: servers that lock accounts count each. Another where it can't be had."""
+        client = self._client
+        ways = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
+        offered = [name for name in ways if name in client.server_auth_methods]
+        for name in offered:
+            try:
+                await ways[name](username, password)
+            except aiosmtplib.SMTPAuthenticationError as error:
+                if error.code not in _NO_SUCH_WAY or name == offered[-1]:
+                    raise
+            else:
+                return
+        raise _Refused(f"the relay offers no way to log in that we know ({', '.join(client.server_auth_methods) or 'none'})", "auth")
 
     def _dialled(self) -> Dialled:
         """What aiosmtplib leaves behind: a lock and two futures that nobody waits for. Bytes that it holds back were not asked for."""

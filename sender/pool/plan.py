@@ -63,5 +63,9 @@ class Counts:
     closed: int = 0
     failed: int = 0
     mails: int = 0
+    refused: int = 0
+    """Of `failed`: credentials refused, or not to be had."""
+    resting: int = 0
+    """Relays that are not dialled now."""
     slots: dict[str, int] = field(default_factory=dict)
     """Slots by the name of their state."""

@@ -11,7 +11,9 @@ from typing import Self, cast
 
 from mailgate.route import Route
 from mailgate.verdict import Tried
+from sender.pool import notices
 from sender.pool.batch import Batch
+from sender.pool.circuits import Circuits
 from sender.pool.connection import Connection
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
@@ -50,8 +52,8 @@ class Pool:
         self._secrets = secrets
         self._clock = clock
         self._jitter = jitter
-        self._dialer = Dialer(helo)
-        self._shortcomings = Shortcomings()
+        self._shortcomings, self._circuits = Shortcomings(), Circuits()
+        self._dialer = Dialer(helo, self._shortcomings, clock=clock)
         self._routes: dict[str, Slots] = {}
         self._retired: list[Slots] = []
         self._connections: dict[Slot, Connection] = {}
@@ -98,7 +100,7 @@ class Pool:
                 self._retired.append(slots)
                 self._follow(slots)
         for name, route in given.items():
-            self._follow(self._routes.setdefault(name, Slots(route, self._shortcomings)))
+            self._follow(self._routes.setdefault(name, Slots(route, self._shortcomings, self._circuits)))
 
     def capacity(self, route: str) -> int:
         """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
@@ -115,12 +117,11 @@ class Pool:
 
     def trouble(self, route: str) -> Trouble | None:
         """Why there is no usable connection. None: there is one, or the first dial is still under way."""
-        slots = self._routes.get(route)
-        return None if slots is None or slots.warm else slots.trouble
+        return None if (slots := self._routes.get(route)) is None or slots.warm else slots.trouble
 
     def stats(self) -> dict[str, Counts]:
         """Counts by route; of routes that changed only what is new."""
-        return {name: slots.stats() for name, slots in self._routes.items()}
+        return {name: slots.stats(self._clock()) for name, slots in self._routes.items()}
 
     # ---- mails
 
@@ -148,8 +149,7 @@ class Pool:
 
     def commit(self, handoff: Handoff) -> bool:
         """Lets the end of the body go. False: the mail is no longer there, and `done` has said or will say why."""
-        connection = self._at.get(handoff)
-        if connection is None or not connection.commit(handoff):
+        if (connection := self._at.get(handoff)) is None or not connection.commit(handoff):
             return False
         if connection.holds:
             connection.slots.ended(connection.slot, connection.since)
@@ -158,8 +158,7 @@ class Pool:
 
     def withdraw(self, handoff: Handoff) -> None:
         """Gives up a mail that was not committed: nothing more is heard of it. Of a committed one `done` is still told."""
-        connection = self._at.get(handoff)
-        if connection is not None and not connection.committed(handoff):
+        if (connection := self._at.get(handoff)) is not None and not connection.committed(handoff):
             del self._at[handoff]
             connection.withdraw(handoff)
 
@@ -269,11 +268,13 @@ class Pool:
         try:
             await self._dialer.dial(route, dial.relay, self._secrets.get(route.secret), adopt)
         except DialFailed as failure:
-            slots.failed(slot, self._clock(), self._jitter(), failure.reply, failure.address)
+            if slots.failed(slot, now := self._clock(), self._jitter(), failure.reply, failure.address):
+                notices.dial_failed(slots, failure, now)
         except asyncio.CancelledError:
             slots.given_up(slot)
             raise
         else:
+            notices.dialled(slots, dial.relay)
             if slots.dialled(slot, self._clock()):
                 self._listener.idle(route.name)
             else:

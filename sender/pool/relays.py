@@ -1,15 +1,18 @@
-"""How well the relays of a route do: which of them rest after failures. Pure."""
+"""How well the relays of a route do: which of them rest after failures, and why a route has no connection. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from mailgate.verdict import Reply
+from mailgate.route import Route
+from mailgate.verdict import Phase, Reply
+from sender.pool.circuits import Circuits, Rest
 
-REST_FIRST = 1.0
-"""Seconds after the first failure; doubled with each that follows."""
-REST_LONGEST = 60.0
-"""Seconds. Throughput towards dead hosts is bounded by the time spent on dialling them, so the rest must outlast `connect_timeout`."""
+_OWN = (Phase.TLS, Phase.AUTH)
+"""Where a failure may be the route's own: its credentials, or what it demands of a certificate. The host is not to blame then."""
+_FOR_NOW = 4
+"""RFC 5321 4.2.1: the first digit of a reply that says "not now"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,45 +24,84 @@ class Trouble:
     remote_address: str
     since: float
     """Monotonic seconds."""
-
-
-@dataclass(slots=True)
-class _Relay:
-    failures: int = 0
-    failed_at: float = float("-inf")
+    failures: int = 1
+    """Of that relay, in a row; dials that were under way together are one."""
     rests_until: float = float("-inf")
+    """Monotonic seconds: the relay is not dialled before."""
+
+    def told(self, now: float) -> str:
+        """In words: what happened, and how long nobody will try."""
+        pause = self.rests_until - now
+        if pause < 1 or not self.failures:
+            return self.reply.text
+        times = "a failure" if self.failures == 1 else f"{self.failures} failures in a row"
+        return f"not dialled for {pause:.0f} s after {times}: {self.reply.text}"
 
 
 class Relays:
-    """The record of each relay, by its place in the route."""
+    """The record of each relay, by its place in the route. What it says of a host, other routes of the node hear too."""
 
-    def __init__(self, count: int) -> None:
-        self._relays = [_Relay() for _ in range(count)]
+    def __init__(self, route: Route, circuits: Circuits | None = None) -> None:
+        self._circuits = circuits or Circuits()
+        self._keys = [(relay, (relay, *spoken(route)[1:])) for relay in route.relays]
+        """Of the host itself, and of the host as this route speaks to it."""
+        self._limit = route.connect_timeout / timedelta(seconds=1)
 
-    def failed(self, place: int, began: float, now: float, jitter: float) -> None:
-        """A dial begun at `began` failed. Dials that were under way together count as one failure."""
-        relay = self._relays[place]
-        if began <= relay.failed_at:
-            return
-        rest = min(REST_FIRST * 2.0 ** min(relay.failures, 16), REST_LONGEST)
-        relay.failures += 1
-        relay.failed_at = now
-        relay.rests_until = now + rest * (0.75 + jitter / 2)
+    def failed(self, place: int, began: float, now: float, jitter: float, reply: Reply) -> bool:
+        """A dial begun at `began` failed. False: one that was under way with it told as much already."""
+        host, own = self._keys[place]
+        key = own if reply.phase in _OWN else host
+        return self._circuits.failed(key, began, now, jitter, Rest.LONG if refuses_login(reply) else Rest.SHORT)
+
+    def tried(self, place: int, now: float) -> None:
+        """It is being dialled, to see whether it is well again."""
+        for key in self._keys[place]:
+            self._circuits.tried(key, now + self._limit)
+
+    def answered(self, place: int, now: float) -> None:
+        """A dial came through."""
+        for key in self._keys[place]:
+            self._circuits.answered(key, now)
 
     def proved(self, place: int, dialled_at: float) -> None:
         """A connection dialled at `dialled_at` is of use."""
-        relay = self._relays[place]
-        if dialled_at > relay.failed_at:
-            relay.failures = 0
+        for key in self._keys[place]:
+            self._circuits.proved(key, dialled_at)
+
+    def rests_until(self, place: int) -> float:
+        """It is not to be dialled before."""
+        return max(self._circuits.rests_until(key) for key in self._keys[place])
+
+    def failures(self, place: int) -> int:
+        """In a row, since it was last seen to be well."""
+        return max(self._circuits.failures(key) for key in self._keys[place])
 
     def resting(self, place: int, now: float) -> bool:
-        """It failed a short while ago and is not to be dialled."""
-        return now < self._relays[place].rests_until
+        """It failed a short while ago, or another dial is finding out whether it still does: it is not to be dialled."""
+        return now < self.rests_until(place)
 
     def suspect(self, place: int) -> bool:
         """It failed, and has not shown yet that it is well again."""
-        return self._relays[place].failures > 0
+        return self.failures(place) > 0
+
+    def pause(self, place: int) -> tuple[int, float]:
+        """How many failures in a row, and until when it rests."""
+        return self.failures(place), self.rests_until(place)
+
+    def count_resting(self, now: float) -> int:
+        """How many rest."""
+        return sum(self.resting(place, now) for place in range(len(self._keys)))
 
     def well(self, now: float) -> bool:
         """At least one is neither resting nor suspect."""
-        return any(not relay.failures and now >= relay.rests_until for relay in self._relays)
+        return any(not self.suspect(place) and not self.resting(place, now) for place in range(len(self._keys)))
+
+
+def spoken(route: Route) -> tuple[object, ...]:
+    """Where a route's connections lead and how they are spoken to: with another of these they are of no use to it. Numbers do not count."""
+    return (route.relays, route.tls, route.verify, route.username, route.secret)
+
+
+def refuses_login(reply: Reply) -> bool:
+    """The credentials were refused, or there are none here; not a relay that can't ask its directory now (454)."""
+    return reply.phase is Phase.AUTH and reply.code // 100 != _FOR_NOW

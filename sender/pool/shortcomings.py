@@ -24,10 +24,13 @@ class Skill(IntEnum):
     PIPELINING = 1
     FOLLOWING = 2
     """To take a mail's commands behind the body of another. Without it a round trip is lost, no more."""
+    TLS = 3
+    """To come to terms after STARTTLS. Without it mail goes in clear, where the route is opportunistic and has no credentials."""
 
 
-CHANCES = {Skill.CHUNKING: 2, Skill.PIPELINING: 3, Skill.FOLLOWING: 3}
-"""Connections in a row that may break before it is given up: each defers a mail, and any may have broken for another reason."""
+CHANCES = {Skill.CHUNKING: 2, Skill.PIPELINING: 3, Skill.FOLLOWING: 3, Skill.TLS: 1}
+"""Connections in a row that may break before it is given up: each defers a mail, and any may have broken for another reason. A handshake
+that fails does so before any mail, and would cost each dial another."""
 _BY_STUMBLE = {
     Stumble.CHUNK: Skill.CHUNKING,
     Stumble.NO_BDAT: Skill.CHUNKING,
@@ -43,7 +46,7 @@ class Shortcomings:
         self._stumbles: dict[tuple[Relay, Skill], tuple[int, float]] = {}
         """How many in a row, and when the last was."""
         self.any = False
-        """Anything at all was ever remembered. It is asked for every mail, and so it is no more than this."""
+        """Any stumble at all was ever remembered. It is asked for every mail, and so it is no more than this."""
 
     def __repr__(self) -> str:
         return f"<Shortcomings {len(self._stumbles)}>"
@@ -56,11 +59,18 @@ class Shortcomings:
         if (skill := _BY_STUMBLE.get(stumble)) is None:
             return False
         known, self.any = self.lacks(relay, skill, now), True
+        self._remember(relay, skill, CHANCES[skill] if stumble is Stumble.NO_BDAT else 1, now)
+        return not known and self.lacks(relay, skill, now)
+
+    def no_tls(self, relay: Relay, now: float) -> None:
+        """STARTTLS was offered, and came to nothing."""
+        self._remember(relay, Skill.TLS, 1, now)
+
+    def _remember(self, relay: Relay, skill: Skill, count: int, now: float) -> None:
         before = self._stumbles.pop((relay, skill), (0, now))[0]
         if len(self._stumbles) >= MOST:
             del self._stumbles[next(iter(self._stumbles))]
-        self._stumbles[relay, skill] = (CHANCES[skill] if stumble is Stumble.NO_BDAT else before + 1, now)
-        return not known and self.lacks(relay, skill, now)
+        self._stumbles[relay, skill] = (before + count, now)
 
     def proved(self, relay: Relay, skill: Skill, dialled_at: float) -> None:
         """A mail was answered on a connection dialled then, on which it was allowed: what broke before was for other reasons.

@@ -12,12 +12,14 @@ left: those are kept, being dialled anew. A mail that finds no idle connection d
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from mailgate.route import Route
-from mailgate.verdict import Reply
+from mailgate.verdict import Phase, Reply
+from sender.pool.circuits import Circuits
 from sender.pool.plan import Counts, Dial, Plan, Slot, State
-from sender.pool.relays import Relays, Trouble
+from sender.pool.relays import Relays, Trouble, refuses_login, spoken
 from sender.pool.shortcomings import Shortcomings, Skill
 from sender.smtp.events import Stumble
 
@@ -30,17 +32,18 @@ RESTED = 5.0
 _IDLE, _RESERVED, _BUSY, _RESETTING = State.IDLE, State.RESERVED, State.BUSY, State.RESETTING
 _FOLLOWING = Skill.FOLLOWING
 """For the hot path: a member of an enum costs 60 ns each time it is looked up by its class."""
-_OPEN = (State.IDLE, State.RESERVED, State.BUSY, State.RESETTING, State.CLOSING)
+_HUNG_UP = Reply(Phase.EHLO)
 _USABLE = (State.IDLE, State.RESERVED, State.BUSY, State.RESETTING)
+_OPEN = (*_USABLE, State.CLOSING)
 
 
 class Slots:
     """See the module. Times are seconds of one monotonic clock; `jitter` is from [0, 1)."""
 
-    def __init__(self, route: Route, shortcomings: Shortcomings | None = None) -> None:
+    def __init__(self, route: Route, shortcomings: Shortcomings | None = None, circuits: Circuits | None = None) -> None:
         self.route = route
         self.shortcomings = shortcomings or Shortcomings()
-        self.relays = Relays(len(route.relays))
+        self.relays = Relays(route, circuits)
         self.retired = False
         self.trouble: Trouble | None = None
         """The last dial that failed; None since a dial succeeded."""
@@ -120,6 +123,7 @@ class Slots:
         self._counts.dialled += 1
         slot.dialled_at = slot.since = now
         slot.mails = 0
+        self.relays.answered(slot.relay, now)
         if self.retired:
             self.closing(slot, now)
             return False
@@ -128,13 +132,15 @@ class Slots:
         self._idle.append(slot)
         return True
 
-    def failed(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> None:
-        """The dial failed: EMPTY, and its relay rests."""
+    def failed(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> bool:
+        """The dial failed: EMPTY, and its relay rests. False: a dial that was under way with it told as much already."""
         slot.state = State.EMPTY
         since = self.trouble.since if self.trouble else now
-        self.trouble = Trouble(reply, self.route.relays[slot.relay].host, address, since)
+        news = self.relays.failed(slot.relay, slot.since, now, jitter, reply)
+        self.trouble = Trouble(reply, self.route.relays[slot.relay].host, address, since, *self.relays.pause(slot.relay))
         self._counts.failed += 1
-        self.relays.failed(slot.relay, slot.since, now, jitter)
+        self._counts.refused += refuses_login(reply)
+        return news
 
     def given_up(self, slot: Slot) -> None:
         """The dial was cancelled: EMPTY."""
@@ -164,7 +170,7 @@ class Slots:
         if by_server and slot.rested:
             self._want_fewer()
         elif by_server and not slot.mails and now - slot.dialled_at < RESTED:
-            self.relays.failed(slot.relay, slot.dialled_at, now, jitter)
+            self.relays.failed(slot.relay, slot.dialled_at, now, jitter, _HUNG_UP)
 
     def stumbled(self, slot: Slot, stumble: Stumble, now: float) -> bool:
         """What its connection broke over. Groups and chunks count against its relay only if no mail was ever answered on it.
@@ -187,14 +193,7 @@ class Slots:
 
     def serves(self, route: Route) -> bool:
         """Its connections serve this route too: the same relays, spoken to in the same way."""
-        mine = self.route
-        return (mine.relays, mine.tls, mine.verify, mine.username, mine.secret) == (
-            route.relays,
-            route.tls,
-            route.verify,
-            route.username,
-            route.secret,
-        )
+        return spoken(self.route) == spoken(route)
 
     def resize(self, route: Route) -> None:
         """The same relays and credentials under other numbers."""
@@ -238,12 +237,11 @@ class Slots:
         """Nothing is open or being dialled."""
         return all(slot.state is State.EMPTY for slot in self._slots)
 
-    def stats(self) -> Counts:
+    def stats(self, now: float = 0.0) -> Counts:
         """A copy of the counts as of now."""
         slots = {state.name: self._count((state,)) for state in State}
-        running = sum(slot.mails for slot in self._slots if slot.state in _OPEN)
-        counts = self._counts
-        return Counts(counts.dialled, counts.closed, counts.failed, counts.mails + running, slots)
+        mails = self._counts.mails + sum(slot.mails for slot in self._slots if slot.state in _OPEN)
+        return replace(self._counts, mails=mails, resting=self.relays.count_resting(now), slots=slots)
 
     def _count(self, states: Iterable[State]) -> int:
         return sum(slot.state in states for slot in self._slots)
@@ -292,7 +290,11 @@ class Slots:
             if self.relays.resting(place, now):
                 continue
             of_it = [slot for slot in self._slots if slot.relay == place]
-            dialing = sum(slot.state is State.DIALING for slot in of_it)
-            if not self.relays.suspect(place) or dialing <= sum(slot.state in _USABLE for slot in of_it):
+            if not self.relays.suspect(place):
+                return place
+            usable = sum(slot.state in _USABLE for slot in of_it)
+            if sum(slot.state is State.DIALING for slot in of_it) <= usable:
+                if not usable:
+                    self.relays.tried(place, now)
                 return place
         return None

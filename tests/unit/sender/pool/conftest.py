@@ -264,7 +264,7 @@ def running() -> Callable[..., object]:
 def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps and rests are a hundred times shorter."""
     monkeypatch.setattr("sender.pool.pool.SWEEP", 0.01)
-    monkeypatch.setattr("sender.pool.relays.REST_FIRST", 0.01)
+    monkeypatch.setattr("sender.pool.circuits.REST_FIRST", 0.01)
 
 
 @pytest.fixture(scope="session")

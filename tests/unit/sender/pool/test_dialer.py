@@ -34,7 +34,7 @@ class Heard(asyncio.Protocol):
         self.lost.set_result(exc)
 
 
-async def dial(route, password: str | None = None, helo: str = "node.example") -> tuple[Dialled, Heard]:
+async def dial(route, password: str | None = None, dialer: Dialer | None = None) -> tuple[Dialled, Heard]:
     taken: list[tuple[Dialled, Heard]] = []
 
     def adopt(dialled: Dialled) -> Heard:
@@ -43,7 +43,7 @@ async def dial(route, password: str | None = None, helo: str = "node.example") -
 
     before = asyncio.all_tasks()
     try:
-        await Dialer(helo).dial(route, route.relays[0], password, adopt)
+        await (dialer or Dialer("node.example")).dial(route, route.relays[0], password, adopt)
     finally:
         assert {task for task in asyncio.all_tasks() - before if task.get_coro().__qualname__ not in PEERS} == set(), (
             "a task was left behind"
@@ -56,9 +56,9 @@ async def hang_up(dialled: Dialled, heard: Heard) -> None:
     await heard.lost
 
 
-async def failure(route, password: str | None = None) -> DialFailed:
+async def failure(route, password: str | None = None, dialer: Dialer | None = None) -> DialFailed:
     with pytest.raises(DialFailed) as caught:
-        await dial(route, password)
+        await dial(route, password, dialer)
     return caught.value
 
 
@@ -123,6 +123,102 @@ async def test_starttls_fails(peer, route, answer):
         found = await failure(route(server.relay, tls=TlsMode.REQUIRED))
         assert (found.reply.phase, found.reply.bounce_class) == (Phase.TLS, "tls")
         assert len(server.sessions) == 3
+
+
+async def test_broken_tls_is_remembered_for_an_hour(peer, route, server_context):
+    """The next dials are in clear at once; after the hour one tries again, and takes what it gets."""
+    now = 0.0
+    dialer = Dialer("node.example", clock=lambda: now)
+    server = peer(EHLO=OFFERS_TLS, STAR=[b"454 4.7.0 not now\r\n", b"220 go\r\n", b"220 go\r\n"])
+    server.context = server_context
+    async with server:
+        mine = route(server.relay, tls=TlsMode.OPPORTUNISTIC)
+        for now, tls, sessions in ((0.0, "", 2), (3599.0, "", 3), (3601.0, "TLSv1.3", 4), (3602.0, "TLSv1.3", 5)):  # noqa: B007
+            dialled, heard = await dial(mine, dialer=dialer)
+            assert (dialled.tls, len(server.sessions)) == (tls, sessions)
+            await hang_up(dialled, heard)
+        starts = [session.commands.count(b"STARTTLS") for session in server.sessions]
+        assert starts == [1, 0, 0, 1, 1]
+
+
+async def test_what_is_remembered_binds_opportunistic_routes_alone(peer, route):
+    """REQUIRED tries, and fails, each time; so does a route with credentials, and its password stays here."""
+    dialer = Dialer("node.example")
+    async with peer(EHLO=OFFERS_TLS, STAR=b"454 4.7.0 not now\r\n") as server:
+        await hang_up(*await dial(route(server.relay, tls=TlsMode.OPPORTUNISTIC), dialer=dialer))
+        for strict in (
+            route(server.relay, tls=TlsMode.REQUIRED),
+            route(server.relay, tls=TlsMode.OPPORTUNISTIC, username="me", secret="s"),
+        ):
+            before = len(server.sessions)
+            found = await failure(strict, "pass", dialer=dialer)
+            assert found.reply.phase is Phase.TLS
+            assert [session.commands for session in server.sessions[before:]] == [[b"EHLO node.example", b"STARTTLS"]]
+
+
+async def test_a_handshake_that_never_ends(peer, route):
+    """It costs one time-out; the next dial is in clear."""
+    dialer = Dialer("node.example")
+    async with peer(EHLO=OFFERS_TLS, STAR=[SILENCE]) as server:
+        mine = route(server.relay, tls=TlsMode.OPPORTUNISTIC, connect_timeout=timedelta(milliseconds=200))
+        assert (await failure(mine, dialer=dialer)).reply.phase is Phase.TLS
+        await hang_up(*await dial(mine, dialer=dialer))
+
+
+async def test_nothing_is_remembered_where_clear_fails_too(peer, route):
+    """Then it was not TLS that is broken."""
+    dialer = Dialer("node.example")
+    async with peer(GREETING=[b"220 x\r\n", CLOSE, b"220 x\r\n", b"220 x\r\n"], EHLO=OFFERS_TLS, STAR=CLOSE) as server:
+        mine = route(server.relay, tls=TlsMode.OPPORTUNISTIC)
+        await failure(mine, dialer=dialer)
+        await hang_up(*await dial(mine, dialer=dialer))
+        assert [session.commands.count(b"STARTTLS") for session in server.sessions] == [1, 0, 1, 0]
+
+
+async def test_tls_stripped_after_starttls(peer, route):
+    """220, and then on in clear as if nothing was: where TLS is required not a word more is said."""
+    stripped = b"220 go\r\n250-peer.example\r\n250 AUTH PLAIN\r\n"
+    async with peer(EHLO=OFFERS_TLS, STAR=stripped, AUTH=b"235 thanks\r\n") as server:
+        found = await failure(route(server.relay, tls=TlsMode.REQUIRED, username="me", secret="s"), "pass")
+        assert (found.reply.phase, found.reply.bounce_class) == (Phase.TLS, "tls")
+        assert server.sessions[0].commands[:2] == [b"EHLO node.example", b"STARTTLS"]
+        assert not any(b"AUTH" in command for command in server.sessions[0].commands)
+
+
+async def test_replies_injected_before_tls(peer, route, server_context):
+    """Whatever stands behind the 220 in clear answers nothing under TLS (RFC 3207 4.2, CVE-2011-0411): what EHLO then offers counts."""
+    server = peer(EHLO=[OFFERS_TLS, PLAIN], STAR=b"220 go\r\n250-evil.example\r\n250-PIPELINING\r\n250 SIZE 1\r\n")
+    server.context = server_context
+    async with server:
+        dialled, heard = await dial(route(server.relay, tls=TlsMode.REQUIRED, verify=False))
+        assert not dialled.capabilities.pipelining
+        assert dialled.capabilities.eight_bit_mime
+        await hang_up(dialled, heard)
+
+
+@pytest.mark.parametrize(
+    ("offered", "tried"),
+    [
+        (b"AUTH LOGIN PLAIN CRAM-MD5", [b"AUTH PLAIN"]),
+        (b"AUTH CRAM-MD5 LOGIN", [b"AUTH LOGIN"]),
+        (b"AUTH GSSAPI", []),
+    ],
+)
+async def test_a_refusal_is_one_try(peer, route, offered, tried):
+    """Of a server that offers several ways; each would count towards locking the account."""
+    async with peer(EHLO=b"250-x\r\n250 " + offered + b"\r\n", AUTH=b"535 5.7.8 no\r\n") as server:
+        found = await failure(route(server.relay, username="me", secret="s"), "pass")
+        assert found.reply.phase is Phase.AUTH
+        assert [b" ".join(command.split()[:2]) for command in server.sessions[0].commands[1:]] == tried
+
+
+async def test_a_way_that_is_not_there(peer, route):
+    """504 judges no password: the next way is tried."""
+    answers = [b"504 5.5.4 no such mechanism\r\n", b"334 UGFzc3dvcmQ6\r\n"]
+    async with peer(EHLO=b"250-x\r\n250 AUTH PLAIN LOGIN\r\n", AUTH=answers) as server:
+        server.answers[base64.b64encode(b"pass")[:4].upper().decode()] = b"235 2.7.0 welcome\r\n"
+        await hang_up(*await dial(route(server.relay, username="me", secret="s"), "pass"))
+        assert server.sessions[0].commands[2:] == [b"AUTH LOGIN " + base64.b64encode(b"me"), base64.b64encode(b"pass")]
 
 
 async def test_log_in(peer, route):

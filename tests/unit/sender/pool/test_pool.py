@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -405,6 +406,38 @@ async def test_a_server_that_greets_and_hangs_up_is_not_dialled_for_ever(peer, r
         await asyncio.sleep(0.05)
         assert len(server.sessions) == 1
         assert listener.pool.capacity("r") == 0
+
+
+async def test_a_dead_host_costs_one_time_out(peer, running, route, handoff, until):
+    """Whatever waits, and over two routes: each of the eight dials that are under way together, and then none until the pause is over."""
+    async with peer(GREETING=SILENCE) as server:
+        short = {"connect_timeout": timedelta(milliseconds=100)}
+        routes = (route(server.relay, connections=4, **short), replace(route(server.relay, connections=4, **short), name="other"))
+        async with running(*routes) as listener:
+            listener.send(*(handoff() for _ in range(50)))
+            await until(lambda: listener.pool.stats()["r"].failed == listener.pool.stats()["other"].failed == 4)
+            looks = iter(range(50))
+            await until(lambda: next(looks, None) is None)
+            assert len(server.sessions) == 8
+            assert listener.pool.stats()["other"].resting == 1
+            assert "not dialled" in listener.pool.trouble("other").told(listener.pool.trouble("other").rests_until - 1)
+
+
+async def test_refused_credentials_are_not_hammered(peer, running, route, handoff, until, swift):
+    """Each of the first dials is told, then none: not by the route, nor by another with the same credentials. One with others goes on."""
+    async with peer(EHLO=b"250-x\r\n250 AUTH PLAIN\r\n", AUTH=b"535 5.7.8 no\r\n") as server:
+        mine = route(server.relay, username="me", secret="s")
+        async with running(mine, replace(route(server.relay), name="open"), secrets={"s": "wrong"}) as listener:
+            await until(lambda: listener.pool.stats()["r"].refused == 2)
+            listener.pool.configure([mine, replace(mine, name="again"), replace(route(server.relay), name="open")])
+            listener.send(open_mail := handoff(route="open"))
+            await until(lambda: open_mail in listener.outcomes)
+            looks = iter(range(50))
+            await until(lambda: next(looks, None) is None)
+            assert sum(command.startswith(b"AUTH") for session in server.sessions for command in session.commands) == 2
+            assert listener.pool.trouble("r").reply.code == 535
+            assert listener.pool.capacity("r") == listener.pool.capacity("again") == 0
+            await listener.pool.close()
 
 
 # ---- routes that change
