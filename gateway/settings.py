@@ -21,12 +21,12 @@ from mailgate.config.scalars import Bound, listed, show
 from mailgate.config.secret import NONE, Secret
 from mailgate.config.units import format_duration
 from mailgate.errors import SettingsInvalid
-from mailgate.route import Route
+from mailgate.route import AuthMode, Route, TlsMode
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 
-SENDER_SECTIONS = ("sender", "secrets")
+SENDER_SECTIONS = ("sender", "secrets", "tokens", "certificates")
 """Sections of the same file that senders read."""
 
 
@@ -174,8 +174,26 @@ def _check_login(name: str, route: Route, reader: Reader) -> None:
     if route.secret and not route.username:
         reader.note(f"routes.{name}.username", '""', "a secret without a user name: set username, or leave secret out")
     if route.username and not route.secret:
-        cure = "a user name without a password: set secret to a name under [secrets], or leave username out"
+        cure = "a user name without a password: set secret to a name under [secrets] or [tokens], or leave username out"
         reader.note(f"routes.{name}.secret", '""', cure)
+    if route.auth is not AuthMode.AUTO and not route.username and reader.sound(f"routes.{name}.username"):
+        reader.note(f"routes.{name}.username", '""', "auth without a user name: set username and secret, or leave auth out")
+    if route.auth is AuthMode.XOAUTH2 and route.tls is TlsMode.NONE:
+        cure = 'a token is as good as a password to whoever listens: write tls = "required", or use smtps://'
+        reader.note(f"routes.{name}.tls", '"none"', cure)
+
+
+def _check_tls(name: str, route: Route, reader: Reader) -> None:
+    """What is set for nothing: whoever pins a certificate believes that it is looked at."""
+    for option, value in (("server_name", route.server_name), ("certificates", route.certificates)):
+        if value and route.tls is TlsMode.NONE and reader.sound(f"routes.{name}.tls"):
+            cure = 'tls = "none" has no use for it: write tls = "required", or leave it out'
+            reader.note(f"routes.{name}.{option}", show(value), cure)
+    if route.certificates and route.tls is TlsMode.OPPORTUNISTIC and reader.sound(f"routes.{name}.tls"):
+        cure = 'opportunistic TLS believes whoever answers: write tls = "required", or leave it out'
+        reader.note(f"routes.{name}.certificates", show(route.certificates), cure)
+    if route.server_name and (any(character.isspace() for character in route.server_name) or ":" in route.server_name):
+        reader.note(f"routes.{name}.server_name", show(route.server_name), 'write a host name without a port, such as "mx.example.com"')
 
 
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
@@ -191,6 +209,7 @@ def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
         if route.policy not in POLICIES and reader.sound(f"routes.{name}.policy"):
             reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}")
         _check_login(name, route, reader)
+        _check_tls(name, route, reader)
         for domain in route.domains:
             first = taken.setdefault(domain.lower(), name)
             if first != name:

@@ -15,11 +15,22 @@ class TlsMode(IntEnum):
     NONE = 1
     """In clear."""
     OPPORTUNISTIC = 2
-    """STARTTLS where it is offered, in clear where it is not."""
+    """STARTTLS where it is offered, in clear where it is not or fails."""
     REQUIRED = 3
     """STARTTLS, or nothing."""
     IMPLICIT = 4
     """TLS from the first byte."""
+
+
+class AuthMode(IntEnum):
+    """How a relay is logged in to; numbers are those of the proto."""
+
+    AUTO = 1
+    """The first of PLAIN, LOGIN and CRAM-MD5 that is offered."""
+    PLAIN = 2
+    LOGIN = 3
+    XOAUTH2 = 4
+    """With an access token."""
 
 
 LINE_TIMEOUT = timedelta(seconds=60)
@@ -51,7 +62,8 @@ class Route:
     username: str = ""
     """AUTH; empty: none."""
     secret: str = ""
-    """The name of the password, resolved on the node: `[secrets]` in its settings or MAILGATE_SECRET_<NAME>."""
+    """The name of the password or token, resolved on the node: `[secrets]` in its settings or MAILGATE_SECRET_<NAME>, or `[tokens.NAME]`.
+    Credentials that a relay refuses are not tried again for 30 s, then ever more seldom, for a quarter of an hour at the most."""
     policy: str = "least_connections"
     """`round_robin` or `least_connections`."""
     connections: int = 20
@@ -75,6 +87,13 @@ class Route:
     """The reply to DATA, or to the chunk of a short message. RFC 5321 4.5.3.2.4 would wait 2 min."""
     block_timeout: timedelta = field(default=LINE_TIMEOUT)
     """A long message makes no headway. RFC 5321 4.5.3.2.5 would wait 3 min."""
+    auth: AuthMode = AuthMode.AUTO
+    """`auto` (PLAIN, else LOGIN, else CRAM-MD5), `plain`, `login` or `xoauth2`, whose secret is an access token."""
+    server_name: str = ""
+    """The name that is asked for in TLS (SNI) and must be in the certificate. Empty: the relay's host."""
+    certificates: str = ""
+    """The name of authorities to believe, or of a certificate to show, resolved on the node: `[certificates.NAME]` in its settings. Empty:
+    the system's authorities, and none to show."""
 
 
 _MINUTES_10 = timedelta(minutes=10)

@@ -22,6 +22,7 @@ from mailgate.telemetry.traces import Tracer
 from sender.delivery.deliver import Delivery
 from sender.delivery.stats import stats
 from sender.pool.pool import Pool
+from sender.pool.tls import check_files
 from sender.rpc.node_service import SERVICE, NodeServicer
 from sender.rpc.registration import Registration, Self
 from sender.settings import SenderSettings
@@ -44,13 +45,15 @@ async def run(settings: SenderSettings, stop: Stop) -> None:
     boot_id = os.urandom(16)
     secrets = {name: secret.reveal() for name, secret in settings.secrets.items()}
     token = options.fleet_token.reveal()
+    await asyncio.to_thread(check_files, settings.certificates)
     async with AsyncExitStack() as started:
         tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
         delivery = Delivery(decode_body, tracer, options.max_connections)
         started.push_async_callback(delivery.close)
-        pool = await started.enter_async_context(Pool(delivery, secrets, options.helo))
+        making = Pool(delivery, secrets, options.helo, tokens=settings.tokens, certificates=settings.certificates)
+        pool = await started.enter_async_context(making)
         delivery.use(pool)
         metrics.register(lambda: stats(delivery))
         metrics.register(lag.stats)

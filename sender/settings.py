@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,8 @@ from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 from sender.delivery.routes import MAX_CONNECTIONS
+from sender.pool.credentials import TokenOptions
+from sender.pool.tls import CertificateOptions
 
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
 """MAILGATE_SECRET_<NAME> is `[secrets] name`."""
@@ -57,12 +59,18 @@ class SenderSettings:
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     """Passwords of relays by the name that routes give."""
+    tokens: Mapping[str, TokenOptions] = field(default_factory=dict)
+    """Passwords and access tokens that are renewed while the node runs, by the same names."""
+    certificates: Mapping[str, CertificateOptions] = field(default_factory=dict)
+    """Authorities to believe and certificates to show, by the name that routes give."""
 
 
 RULES = Rules(
     bounds={
         "SenderOptions.drain_timeout": (timedelta(0), timedelta(hours=1)),
         "SenderOptions.max_connections": (1, 1_000_000),
+        "TokenOptions.lifetime": (timedelta(seconds=10), timedelta(days=365)),
+        "TokenOptions.timeout": (timedelta(milliseconds=100), timedelta(minutes=10)),
     }
 )
 
@@ -84,7 +92,7 @@ def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> SenderSet
 def _with_variables(settings: SenderSettings, environ: Mapping[str, str]) -> SenderSettings:
     given = {name.removeprefix(SECRET_VARIABLE).lower(): value for name, value in environ.items() if name.startswith(SECRET_VARIABLE)}
     secrets = {**settings.secrets, **{name: Secret(value) for name, value in given.items() if name and not name.startswith("_")}}
-    return SenderSettings(settings.sender, settings.telemetry, secrets)
+    return replace(settings, secrets=secrets)
 
 
 def check(settings: SenderSettings, reader: Reader) -> None:
@@ -103,3 +111,23 @@ def check(settings: SenderSettings, reader: Reader) -> None:
     host = check_address(options.listen, "sender.listen", reader, zero=True)
     guarded = bool(options.fleet_token or options.tls.client_ca)
     check_guard(reader, "sender", "sender.tls", options.listen, host=host, guarded=guarded)
+    _check_tokens(settings, reader)
+    _check_certificates(settings, reader)
+
+
+def _check_certificates(settings: SenderSettings, reader: Reader) -> None:
+    for name, pair in settings.certificates.items():
+        key = f"certificates.{name}"
+        if pair.key and not pair.certificate and reader.sound(key):
+            reader.note(f"{key}.certificate", '""', "give the path of the PEM certificate that belongs to the key")
+        if not (pair.ca or pair.certificate or pair.key) and reader.sound(key):
+            reader.note(key, "(empty)", "give ca, or certificate and key, or leave the table out")
+
+
+def _check_tokens(settings: SenderSettings, reader: Reader) -> None:
+    for name, token in settings.tokens.items():
+        key = f"tokens.{name}"
+        if bool(token.file) is bool(token.command) and reader.sound(key):
+            reader.note(key, "(as set)", 'set one of file = "/path" and command = ["program", "argument"]')
+        if name in settings.secrets and reader.sound(key, f"secrets.{name}"):
+            reader.note(key, "(as set)", f"secrets.{name} is set too: keep one of the two")

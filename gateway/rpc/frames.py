@@ -128,6 +128,9 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         chunking=route.chunking,
         data_timeout_ms=int(route.data_timeout.total_seconds() * 1000),
         block_timeout_ms=int(route.block_timeout.total_seconds() * 1000),
+        auth=route.auth.value,  # type: ignore[arg-type]
+        server_name=route.server_name,
+        certificates=route.certificates,
     )
     for relay in route.relays:
         message.relays.add(host=relay.host, port=relay.port)

@@ -13,13 +13,23 @@ from typing import cast
 
 import aiosmtplib
 
-from mailgate.route import Relay, Route, TlsMode
+from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.verdict import Phase, Reply
+from sender.pool.credentials import Credentials, NoCredential
+from sender.pool.reach import reach
+from sender.pool.relays import refuses_login
 from sender.pool.shortcomings import Shortcomings, Skill
+from sender.pool.tls import Context, Contexts, Unknown
 from sender.smtp.capabilities import Capabilities, parse_capabilities
 from sender.smtp.replies import ServerReply
 from sender.smtp.verdicts import broken, understand
 
+_WAYS = {
+    AuthMode.AUTO: ("plain", "login", "cram-md5"),
+    AuthMode.PLAIN: ("plain",),
+    AuthMode.LOGIN: ("login",),
+    AuthMode.XOAUTH2: ("xoauth2",),
+}
 _NO_SUCH_WAY = frozenset({504, 534})
 """RFC 4954 4 and 6: the mechanism is not known, or too weak for this user. The password was not judged."""
 
@@ -58,36 +68,67 @@ class _Refused(Exception):
 class Dialer:
     """Dials for one process. `helo`: what we call ourselves; empty: this host's name. `shortcomings`: of hosts whose TLS is broken."""
 
-    def __init__(self, helo: str = "", shortcomings: Shortcomings | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        helo: str = "",
+        credentials: Credentials | None = None,
+        contexts: Contexts | None = None,
+        shortcomings: Shortcomings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._helo = helo
+        self._credentials = credentials or Credentials({})
+        self._contexts = contexts or Contexts()
         self._shortcomings = shortcomings or Shortcomings()
         self._clock = clock
-        self._contexts: dict[bool, ssl.SSLContext] = {}
 
-    async def dial(self, route: Route, relay: Relay, password: str | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
+    async def dial(self, route: Route, relay: Relay, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
         """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.
 
         `adopt` is called last, when nothing can fail any more; bytes that the server sends from then on are the protocol's. With
         OPPORTUNISTIC, a STARTTLS that fails is followed by one more try in clear (RFC 7435 3), and for an hour the host is spoken to in
-        clear at once; but not by a route with credentials, whose password never leaves in clear.
+        clear at once; but not by a route with credentials, whose password never leaves in clear. A token that is refused is had anew, and
+        tried once more if it is another.
 
         Raises:
             DialFailed: whatever the reason.
         """
+        secret = await self._secret(route, relay)
+        try:
+            await self._dial(route, relay, secret, adopt)
+        except DialFailed as failure:
+            judged = failure.reply.code and refuses_login(failure.reply)
+            if not judged or not self._credentials.refused(route.secret, secret):
+                raise
+            if (another := await self._secret(route, relay)) == secret:
+                raise
+            await self._dial(route, relay, another, adopt)
+
+    async def _secret(self, route: Route, relay: Relay) -> str:
+        """Before the dial, whose time does not have to do for a command too."""
+        if not route.username:
+            return ""
+        try:
+            return await self._credentials.get(route.secret)
+        except NoCredential as error:
+            raise DialFailed(broken(Phase.AUTH, str(error), "auth"), relay) from error
+
+    async def _dial(self, route: Route, relay: Relay, secret: str, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
         seconds = route.connect_timeout / timedelta(seconds=1)
         limit = asyncio.timeout(seconds)
         may_be_clear = route.tls is TlsMode.OPPORTUNISTIC and not route.username
         broken_tls = may_be_clear and self._shortcomings.lacks(relay, Skill.TLS, self._clock())
-        call = _Call(route, relay, password, self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
+        call = _Call(route, relay, secret, self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
         try:
-            context = await self._context(route)
+            context = await self._contexts.of(route)
             async with limit:
                 try:
                     self._helo = await call.run(context, adopt)
                 except Exception:
                     if not may_be_clear or call.phase is not Phase.TLS:
                         raise
-                    call = _Call(route, relay, password, self._helo, clear=True)
+                    call = _Call(route, relay, secret, self._helo, clear=True)
                     self._helo = await call.run(context, adopt)
                     self._shortcomings.no_tls(relay, self._clock())
         except Exception as error:
@@ -99,41 +140,25 @@ class Dialer:
                 reply = reply._replace(text=f"{relay.host}:{relay.port}: {reply.text}")
             raise DialFailed(reply, relay, call.address) from error
 
-    async def _context(self, route: Route) -> ssl.SSLContext | None:
-        """One for all dials that verify, one for all that don't. To load the authorities takes tens of milliseconds, hence the thread."""
-        if route.tls is TlsMode.NONE:
-            return None
-        verify = route.verify and route.tls is not TlsMode.OPPORTUNISTIC
-        if verify not in self._contexts:
-            self._contexts[verify] = await asyncio.to_thread(ssl.create_default_context) if verify else _unverified()
-        return self._contexts[verify]
-
-
-def _unverified() -> ssl.SSLContext:
-    """Keeps listeners out, and believes whoever answers."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
 
 class _Call:
     """One dial, step by step; `phase` says how far it came."""
 
-    def __init__(self, route: Route, relay: Relay, password: str | None, helo: str, *, clear: bool) -> None:
+    def __init__(self, route: Route, relay: Relay, secret: str, helo: str, *, clear: bool) -> None:
         self._route = route
         self._relay = relay
-        self._password = password
+        self._secret = secret
         self._helo = helo
         self._clear = clear
         self.phase = Phase.CONNECT
         self.address = ""
 
-    async def run(self, context: ssl.SSLContext | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
+    async def run(self, context: Context | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
         """The whole way; returns the name that was given to the server. Whatever it raises, no socket stays open."""
+        sock = await reach(self._relay.host, self._relay.port)
         self._client = client = aiosmtplib.SMTP(
             hostname=self._relay.host,
-            port=self._relay.port,
+            sock=sock,
             local_hostname=self._helo or None,
             timeout=None,  # the whole dial has one
             use_tls=self._route.tls is TlsMode.IMPLICIT,
@@ -149,9 +174,11 @@ class _Call:
                 await self._start_tls()
             if self._route.username:
                 await self._log_in()
-            dialled = self._dialled()
+            dialled = self._dialled(context)
             dialled.transport.set_protocol(adopt(dialled))
         except BaseException:
+            if client.transport is None:
+                sock.close()
             client.close()
             raise
         return client.local_hostname or ""
@@ -176,28 +203,27 @@ class _Call:
 
     async def _log_in(self) -> None:
         self.phase = Phase.AUTH
-        if self._password is None:
-            raise _Refused(f"the secret {self._route.secret!r} is not known here: put it under [secrets]", "auth")
         if self._route.tls is TlsMode.OPPORTUNISTIC and self._client.get_transport_info("sslcontext") is None:
             raise _Refused('the relay speaks no TLS, and a password is not sent in clear unless tls = "none"', "auth")
-        await self._answer(self._route.username, self._password)
+        await self._prove(self._route.username)
 
-    async def _answer(self, username: str, password: str) -> None:
-        """One try by the first way that is offered: servers that lock accounts count each. Another where it can't be had."""
+    async def _prove(self, username: str) -> None:
+        """One try by the first way that is offered: servers that lock accounts count each. Another where that can't be had."""
         client = self._client
-        ways = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
-        offered = [name for name in ways if name in client.server_auth_methods]
+        ways = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5, "xoauth2": client.auth_xoauth2}
+        offered = [name for name in _WAYS[self._route.auth] if name in client.server_auth_methods]
         for name in offered:
             try:
-                await ways[name](username, password)
+                await ways[name](username, self._secret)
             except aiosmtplib.SMTPAuthenticationError as error:
                 if error.code not in _NO_SUCH_WAY or name == offered[-1]:
                     raise
             else:
                 return
-        raise _Refused(f"the relay offers no way to log in that we know ({', '.join(client.server_auth_methods) or 'none'})", "auth")
+        theirs, ours = ", ".join(client.server_auth_methods).upper() or "nothing", " or ".join(_WAYS[self._route.auth]).upper()
+        raise _Refused(f"the relay offers {theirs} to log in by, and not {ours}: see the route's auth", "auth")
 
-    def _dialled(self) -> Dialled:
+    def _dialled(self, context: Context | None) -> Dialled:
         """What aiosmtplib leaves behind: a lock and two futures that nobody waits for. Bytes that it holds back were not asked for."""
         client = self._client
         transport, protocol, ehlo = client.transport, client.protocol, client.last_ehlo_response
@@ -206,6 +232,8 @@ class _Call:
         if protocol._buffer:  # what came behind the last reply
             raise _Refused("the server spoke out of turn", "protocol")
         security = transport.get_extra_info("ssl_object")
+        if security is not None and context is not None:
+            context.keep(security)
         return Dialled(
             transport=cast("asyncio.Transport", transport),
             capabilities=parse_capabilities(ehlo.message if ehlo else ""),
@@ -219,6 +247,8 @@ def _understood(phase: Phase, error: Exception) -> Reply:
     """A failure as a reply: the server's own where it gave one."""
     if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
         return understand(phase, ServerReply(error.code, error.message.encode("utf-8", "replace")))
+    if isinstance(error, Unknown):
+        return broken(Phase.TLS, str(error), "tls")
     if isinstance(error, _Refused):
         return broken(phase, str(error), error.bounce_class)
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error

@@ -15,12 +15,14 @@ from sender.pool import notices
 from sender.pool.batch import Batch
 from sender.pool.circuits import Circuits
 from sender.pool.connection import Connection
+from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
 from sender.pool.plan import Counts, Dial, Slot
 from sender.pool.relays import Trouble
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
+from sender.pool.tls import CertificateOptions, Contexts
 from sender.smtp.events import Close, Done, Stumble
 
 SWEEP = 1.0
@@ -45,15 +47,16 @@ class Pool:
         secrets: Mapping[str, str],
         helo: str = "",
         *,
+        tokens: Mapping[str, TokenOptions] | None = None,
+        certificates: Mapping[str, CertificateOptions] | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._listener = listener
-        self._secrets = secrets
-        self._clock = clock
-        self._jitter = jitter
+        self._clock, self._jitter = clock, jitter
         self._shortcomings, self._circuits = Shortcomings(), Circuits()
-        self._dialer = Dialer(helo, self._shortcomings, clock=clock)
+        keys = Credentials(secrets, tokens, clock), Contexts(certificates)
+        self._dialer = Dialer(helo, *keys, self._shortcomings, clock=clock)
         self._routes: dict[str, Slots] = {}
         self._retired: list[Slots] = []
         self._connections: dict[Slot, Connection] = {}
@@ -104,8 +107,7 @@ class Pool:
 
     def capacity(self, route: str) -> int:
         """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
-        slots = self._routes.get(route)
-        return 0 if slots is None or self._draining else slots.capacity(self._clock())
+        return 0 if (slots := self._routes.get(route)) is None or self._draining else slots.capacity(self._clock())
 
     def warm(self, route: str) -> int:
         """Connections open and usable."""
@@ -127,8 +129,7 @@ class Pool:
 
     def start(self, handoff: Handoff) -> bool:
         """Puts the mail on an idle connection. False: the route has none now; `listener.idle` will say when it has."""
-        slots = self._routes.get(handoff.route)
-        if slots is None or self._draining:
+        if (slots := self._routes.get(handoff.route)) is None or self._draining:
             return False
         while (slot := slots.take()) is not None:
             connection = self._connections[slot]
@@ -138,9 +139,8 @@ class Pool:
         else:
             self._hungry.add(slots)
             return False
-        unfit = connection.start(handoff)
         self._at[handoff] = connection
-        if unfit is None:
+        if (unfit := connection.start(handoff)) is None:
             slots.began(slot)
         else:
             slots.not_begun(slot)
@@ -266,7 +266,7 @@ class Pool:
             return self._connections.setdefault(slot, Connection(remote, self, slots, slot, self._clock))
 
         try:
-            await self._dialer.dial(route, dial.relay, self._secrets.get(route.secret), adopt)
+            await self._dialer.dial(route, dial.relay, adopt)
         except DialFailed as failure:
             if slots.failed(slot, now := self._clock(), self._jitter(), failure.reply, failure.address):
                 notices.dial_failed(slots, failure, now)

@@ -99,7 +99,8 @@ class Relays:
 
 def spoken(route: Route) -> tuple[object, ...]:
     """Where a route's connections lead and how they are spoken to: with another of these they are of no use to it. Numbers do not count."""
-    return (route.relays, route.tls, route.verify, route.username, route.secret)
+    tls = (route.tls, route.verify, route.server_name, route.certificates)
+    return (route.relays, tls, route.auth, route.username, route.secret)
 
 
 def refuses_login(reply: Reply) -> bool:

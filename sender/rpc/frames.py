@@ -11,7 +11,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
-from mailgate.route import LINE_TIMEOUT, Relay, Route, TlsMode
+from mailgate.route import LINE_TIMEOUT, AuthMode, Relay, Route, TlsMode
 from mailgate.rpc.jobs import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
@@ -23,6 +23,7 @@ FRAME_VERDICTS = 1000
 """Verdicts in a frame: some 100 KiB."""
 LANES = frozenset(int(lane) for lane in Lane)
 TLS_MODES = frozenset(int(mode.value) for mode in TlsMode)
+AUTH_MODES = frozenset(int(mode.value) for mode in AuthMode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,11 @@ def fence_from_proto(message: node_pb2.Fence) -> Fence:
 
 
 def route_from_proto(message: node_pb2.RouteConfig) -> Route:
-    """A route as the gateway has it. Raises Invalid for a TLS mode of another release."""
+    """A route as the gateway has it. Raises Invalid for a TLS or AUTH mode of another release."""
     if message.tls not in TLS_MODES:
         raise Invalid.field("routes.tls", f"the route {message.name!r} has the unknown TLS mode {message.tls}")
+    if message.auth and message.auth not in AUTH_MODES:
+        raise Invalid.field("routes.auth", f"the route {message.name!r} has the unknown AUTH mode {message.auth}")
     return Route(
         name=message.name,
         relays=tuple(Relay(relay.host, relay.port) for relay in message.relays),
@@ -163,4 +166,7 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         chunking=message.chunking,
         data_timeout=timedelta(milliseconds=message.data_timeout_ms) if message.data_timeout_ms else LINE_TIMEOUT,
         block_timeout=timedelta(milliseconds=message.block_timeout_ms) if message.block_timeout_ms else LINE_TIMEOUT,
+        auth=AuthMode(message.auth or AuthMode.AUTO),
+        server_name=message.server_name,
+        certificates=message.certificates,
     )

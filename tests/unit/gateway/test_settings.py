@@ -16,7 +16,7 @@ from gateway.journal.options import JournalOptions
 from gateway.settings import GatewayOptions, GatewaySettings, from_tables
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
-from mailgate.route import Relay, TlsMode
+from mailgate.route import AuthMode, Relay, TlsMode
 from mailgate.verdict import Phase
 
 HASH = "sha256:" + "ab" * 32
@@ -185,3 +185,21 @@ class TestVerdicts:
     def test_more_rules_than_make_sense(self) -> None:
         """Each is tried on every refusal."""
         assert "the most" in cures({"verdicts": [{"code": "550", "outcome": "deferred"}] * 501})["verdicts"]
+
+
+def test_how_a_relay_is_spoken_to_makes_sense() -> None:
+    """What would be set for nothing, or believed to protect and does not, is a mistake."""
+
+    def of(**route: object) -> dict[str, str]:
+        return cures({"routes": {"a": {"relays": ["smtp://h"], **route}}})
+
+    assert "auth" in of(auth="xoauth2", tls="required")["routes.a.username"]
+    assert "xoauth2" in of(auth="xaouth2")["routes.a.auth"]
+    assert 'tls = "required"' in of(auth="xoauth2", tls="none", username="u", secret="s")["routes.a.tls"]
+    assert 'tls = "required"' in of(certificates="c")["routes.a.certificates"]
+    assert "no use" in of(certificates="c", tls="none")["routes.a.certificates"]
+    assert "no use" in of(server_name="h", tls="none")["routes.a.server_name"]
+    assert "without a port" in of(server_name="h:25")["routes.a.server_name"]
+    whole = {"auth": "xoauth2", "username": "u", "secret": "s", "server_name": "mx.h", "certificates": "c"}
+    made = sound({"routes": {"a": {"relays": ["smtps://h"], **whole}}}).routes["a"]
+    assert (made.auth, made.server_name, made.certificates) == (AuthMode.XOAUTH2, "mx.h", "c")

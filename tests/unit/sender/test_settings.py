@@ -60,3 +60,20 @@ def test_every_section_of_a_gateway_is_left_alone() -> None:
     """Both read the same file: a section that one has and the other does not know would stop the other."""
     sections = {each.name for each in fields(GatewaySettings)} - {"telemetry"}
     assert sections <= set(GATEWAY_SECTIONS)
+
+
+def test_tokens_and_certificates_are_whole() -> None:
+    """Each mistake with its key and its cure."""
+    tokens = {"both": {"file": "f", "command": ["c"]}, "none": {}, "twice": {"file": "f"}, "short": {"file": "f", "lifetime": "1s"}}
+    certificates = {"empty": {}, "half": {"key": "k"}, "good": {"ca": "c"}}
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"secrets": {"twice": "x"}, "tokens": tokens, "certificates": certificates}, {})
+    found = {mistake.key: mistake.cure for mistake in caught.value.mistakes}
+    assert set(found) == {
+        "tokens.both", "tokens.none", "tokens.twice", "tokens.short.lifetime", "certificates.empty", "certificates.half.certificate",
+    }  # fmt: skip
+    assert "command = [" in found["tokens.none"]
+    assert "secrets.twice" in found["tokens.twice"]
+    made = from_tables({"tokens": {"a": {"command": ["p", "x"], "lifetime": "5m"}}, "certificates": {"good": {"ca": "c"}}}, {})
+    assert made.tokens["a"].command == ("p", "x")
+    assert made.certificates["good"].ca == "c"

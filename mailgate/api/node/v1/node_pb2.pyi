@@ -16,6 +16,14 @@ class TlsMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TLS_MODE_REQUIRED: _ClassVar[TlsMode]
     TLS_MODE_IMPLICIT: _ClassVar[TlsMode]
 
+class AuthMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUTH_MODE_UNSPECIFIED: _ClassVar[AuthMode]
+    AUTH_MODE_AUTO: _ClassVar[AuthMode]
+    AUTH_MODE_PLAIN: _ClassVar[AuthMode]
+    AUTH_MODE_LOGIN: _ClassVar[AuthMode]
+    AUTH_MODE_XOAUTH2: _ClassVar[AuthMode]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
@@ -28,6 +36,11 @@ TLS_MODE_NONE: TlsMode
 TLS_MODE_OPPORTUNISTIC: TlsMode
 TLS_MODE_REQUIRED: TlsMode
 TLS_MODE_IMPLICIT: TlsMode
+AUTH_MODE_UNSPECIFIED: AuthMode
+AUTH_MODE_AUTO: AuthMode
+AUTH_MODE_PLAIN: AuthMode
+AUTH_MODE_LOGIN: AuthMode
+AUTH_MODE_XOAUTH2: AuthMode
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_DELIVERED: Outcome
 OUTCOME_DEFERRED: Outcome
@@ -113,7 +126,7 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +143,9 @@ class RouteConfig(_message.Message):
     CHUNKING_FIELD_NUMBER: _ClassVar[int]
     DATA_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     BLOCK_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    AUTH_FIELD_NUMBER: _ClassVar[int]
+    SERVER_NAME_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -146,7 +162,10 @@ class RouteConfig(_message.Message):
     chunking: bool
     data_timeout_ms: int
     block_timeout_ms: int
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ...) -> None: ...
+    auth: AuthMode
+    server_name: str
+    certificates: str
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ...) -> None: ...
 
 class JobOffer(_message.Message):
     __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids")

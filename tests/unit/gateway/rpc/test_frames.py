@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence, File
 from mailgate.mail import Lane
-from mailgate.route import Relay, Route, TlsMode
+from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.rpc.jobs import put_fence, verdict_to_proto
 from mailgate.verdict import Expired
 from sender.rpc.frames import Contents, route_from_proto
@@ -101,8 +101,10 @@ def test_a_route_survives_the_link():
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
     relays = (Relay("mx1", 2525), Relay("mx2", 465))
     route = Route(
-        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, False, *seconds[:2]
-    )
+        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, False, *seconds[:2],
+        AuthMode.XOAUTH2, "mx.example", "partner",
+    )  # fmt: skip
+    assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()
     out.route(route)
     (message,) = out.next_frame().routes

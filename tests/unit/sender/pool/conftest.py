@@ -110,7 +110,12 @@ class Peer:
         if name != "BDAT" and not await self._say(session, name):
             return False
         if name == "STAR" and self.context:
-            await session.writer.start_tls(self.context)
+            before = session.writer.transport
+            try:
+                await session.writer.start_tls(self.context)
+            except AttributeError:  # the client left at the end of the handshake: asyncio of 3.11 takes None for a transport
+                session.writer._transport = before
+                return False
         if name == "RSET":
             self.taken.pop(session, None)
         if name == "QUIT":

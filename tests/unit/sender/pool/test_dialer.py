@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from mailgate.route import Relay, TlsMode
+from mailgate.route import AuthMode, Relay, TlsMode
 from mailgate.verdict import Outcome, Phase
+from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 
 CLOSE, SILENCE = b"\1", b"\0"
@@ -43,7 +44,8 @@ async def dial(route, password: str | None = None, dialer: Dialer | None = None)
 
     before = asyncio.all_tasks()
     try:
-        await (dialer or Dialer("node.example")).dial(route, route.relays[0], password, adopt)
+        dialer = dialer or Dialer("node.example", Credentials({} if password is None else {route.secret: password}))
+        await dialer.dial(route, route.relays[0], adopt)
     finally:
         assert {task for task in asyncio.all_tasks() - before if task.get_coro().__qualname__ not in PEERS} == set(), (
             "a task was left behind"
@@ -143,7 +145,7 @@ async def test_broken_tls_is_remembered_for_an_hour(peer, route, server_context)
 
 async def test_what_is_remembered_binds_opportunistic_routes_alone(peer, route):
     """REQUIRED tries, and fails, each time; so does a route with credentials, and its password stays here."""
-    dialer = Dialer("node.example")
+    dialer = Dialer("node.example", Credentials({"s": "pass"}))
     async with peer(EHLO=OFFERS_TLS, STAR=b"454 4.7.0 not now\r\n") as server:
         await hang_up(*await dial(route(server.relay, tls=TlsMode.OPPORTUNISTIC), dialer=dialer))
         for strict in (
@@ -151,7 +153,7 @@ async def test_what_is_remembered_binds_opportunistic_routes_alone(peer, route):
             route(server.relay, tls=TlsMode.OPPORTUNISTIC, username="me", secret="s"),
         ):
             before = len(server.sessions)
-            found = await failure(strict, "pass", dialer=dialer)
+            found = await failure(strict, dialer=dialer)
             assert found.reply.phase is Phase.TLS
             assert [session.commands for session in server.sessions[before:]] == [[b"EHLO node.example", b"STARTTLS"]]
 
@@ -210,6 +212,62 @@ async def test_a_refusal_is_one_try(peer, route, offered, tried):
         found = await failure(route(server.relay, username="me", secret="s"), "pass")
         assert found.reply.phase is Phase.AUTH
         assert [b" ".join(command.split()[:2]) for command in server.sessions[0].commands[1:]] == tried
+
+
+def tokens(folder) -> tuple[Credentials, object]:
+    """A token in a file, and the file."""
+    file = folder / "token"
+    file.write_text("old")
+    return Credentials({}, {"s": TokenOptions(file=str(file))}), file
+
+
+def shown(server) -> list[bytes]:
+    """The tokens that the server was shown, over all connections."""
+    said = [command.split()[2] for session in server.sessions for command in session.commands if command.startswith(b"AUTH XOAUTH2")]
+    return [base64.b64decode(text) for text in said]
+
+
+XOAUTH2 = b"250-x\r\n250 AUTH PLAIN XOAUTH2\r\n"
+CHALLENGE = b"334 " + base64.b64encode(b'{"status":"401"}') + b"\r\n"
+
+
+async def test_a_token(peer, route, tmp_path):
+    """XOAUTH2 as it is written down by those who ask for it, and nothing else, though PLAIN is offered too."""
+    credentials, _ = tokens(tmp_path)
+    async with peer(EHLO=XOAUTH2, AUTH=b"235 2.7.0 welcome\r\n") as server:
+        mine = route(server.relay, username="me", secret="s", auth=AuthMode.XOAUTH2)
+        await hang_up(*await dial(mine, dialer=Dialer("node.example", credentials)))
+        assert shown(server) == [b"user=me\x01auth=Bearer old\x01\x01"]
+
+
+async def test_a_refused_token_is_had_anew_and_tried_once(peer, route, tmp_path):
+    """The challenge is answered by an empty line, 535 follows; another token is tried at once, the same one is not."""
+    credentials, file = tokens(tmp_path)
+    dialer = Dialer("node.example", credentials)
+    async with peer(EHLO=XOAUTH2, AUTH=[CHALLENGE, CHALLENGE, b"235 2.7.0 welcome\r\n"]) as server:
+        server.answers["\r\n"] = server.answers[""] = [b"220 x\r\n", b"535 5.7.8 no\r\n", b"220 x\r\n", b"535 5.7.8 no\r\n", b"220 x\r\n"]
+        mine = route(server.relay, username="me", secret="s", auth=AuthMode.XOAUTH2)
+        found = await failure(mine, dialer=dialer)
+        assert (found.reply.code, found.reply.phase) == (535, Phase.AUTH)
+        assert len(shown(server)) == 1
+
+        genuine = credentials.refused
+
+        def refused(name: str, text: str) -> bool:
+            file.write_text("new")
+            return genuine(name, text)
+
+        credentials.refused = refused
+        await hang_up(*await dial(mine, dialer=dialer))
+        assert [text.split(b"Bearer ")[1][:3] for text in shown(server)] == [b"old", b"old", b"new"]
+
+
+async def test_a_relay_without_the_way_that_is_wanted(peer, route):
+    """What it offers, what was asked for; and the password was not sent another way."""
+    async with peer(EHLO=b"250-x\r\n250 AUTH PLAIN\r\n") as server:
+        found = await failure(route(server.relay, username="me", secret="s", auth=AuthMode.LOGIN), "pass")
+        assert "offers PLAIN to log in by, and not LOGIN" in found.reply.text
+        assert server.sessions[0].commands == [b"EHLO node.example"]
 
 
 async def test_a_way_that_is_not_there(peer, route):
@@ -312,7 +370,7 @@ async def test_a_bug_in_the_new_protocol_closes_the_socket(peer, route, until):
 
     async with peer() as server:
         with pytest.raises(DialFailed):
-            await Dialer("x").dial(route(server.relay), server.relay, None, adopt)
+            await Dialer("x").dial(route(server.relay), server.relay, adopt)
         await until(lambda: server.sessions[0].ended)
 
 
