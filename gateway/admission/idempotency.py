@@ -6,7 +6,6 @@ what it is from one release to the next.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -61,7 +60,15 @@ def fingerprint(mail: Mail) -> bytes:
     fields = [
         *(_addresses([mail.from_address]), _addresses(mail.reply_to), _addresses(mail.to), _addresses(mail.cc), _addresses(mail.bcc)),
         *(body, [[file.filename, file.content_type, file.content_id, file.digest] for file in mail.attachments], _headers(mail.headers)),
-        *(mail.return_path, mail.lane, mail.route, mail.on_doubt, mail.ttl_ms, mail.tags, sorted(mail.metadata.items())),
+        *(
+            mail.return_path,
+            None if mail.lane is None else int(mail.lane),
+            mail.route,
+            int(mail.on_doubt),
+            mail.ttl_ms,
+            mail.tags,
+            sorted(mail.metadata.items()),
+        ),
     ]
     return _hash(b"", fields, [*blobs, mail.variables])
 
@@ -76,8 +83,9 @@ def entry_fingerprint(shared: bytes, entry: BatchEntry) -> bytes:
 
 
 def _hash(before: bytes, fields: object, blobs: Sequence[bytes]) -> bytes:
+    """`fields`: lists and tuples of texts and plain ints. As `ascii` writes them no two are the same, in half the time of JSON."""
     found = sha256(before)
-    found.update(json.dumps([fields, [len(blob) for blob in blobs]]).encode())
+    found.update(ascii([fields, [len(blob) for blob in blobs]]).encode())
     for blob in blobs:
         found.update(blob)
     return found.digest()
