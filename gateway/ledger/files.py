@@ -13,7 +13,7 @@ from mailgate.errors import ContentMissing, QuotaExceeded, Violation
 from mailgate.job import File
 
 KEPT_MS = 24 * 3_600_000
-"""How long a file is kept after the ttl of the last mail that attaches it, or after its last octets came."""
+"""How long a file is kept after the ttl of the last mail that attaches it, or after its octets came or the whole file was asked for."""
 
 
 def missing(digest: bytes, field: str = "mail.attachments") -> ContentMissing:

@@ -41,6 +41,8 @@ class Upload:
             raise Invalid.field("digest", "the stream ended before its first message, which says what is uploaded")
         digest = self._check(first)
         state = await self._begin(digest, first.size)
+        if state.whole and not first.data:
+            state = await self._append(digest, state.size, 0, b"")  # who asks is about to attach it: it must not be forgotten before that
         message: pb.UploadContentRequest | None = first
         offset = first.offset
         while message is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from hashlib import sha256
 
 import grpc
@@ -86,6 +87,17 @@ async def test_two_uploads_of_the_same_at_once(gateway):
     """Both end well."""
     answers = await asyncio.gather(*[upload(gateway, *pieces()) for _ in range(3)])
     assert [answer.stored for answer in answers] == [len(DATA)] * 3
+
+
+async def test_who_asks_for_a_whole_file_has_a_day_to_attach_it(gateway):
+    """The client uploads by asking first: what it is told is there must not be forgotten before its mail comes."""
+    now_ms = time.time_ns() // 1_000_000
+    await gateway.ledger.files.append("acme", sha256(DATA).digest(), len(DATA), 0, DATA, now_ms + 1000, len(DATA))
+    assert await gateway.ledger.files.seal("acme", sha256(DATA).digest())
+    answer = await upload(gateway, first())
+    assert (answer.stored, answer.size) == (len(DATA), len(DATA))
+    assert answer.expire_time.seconds * 1000 >= now_ms + 23 * 3_600_000
+    assert await gateway.ledger.files.forget(now_ms + 60_000, 10) == 0
 
 
 @pytest.mark.parametrize(
