@@ -230,10 +230,16 @@ class GatewayClient:
 
 
 async def _answer(call: Awaitable[T]) -> T:
+    """Of a call that is cancelled as its answer comes grpc.aio tells the answer, or an error, and the cancellation would be lost."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
     try:
         return await call
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from None
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 async def _first(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse], within: float) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
+import grpc
 import pytest
 
-from mailgate.client.client import GatewayClient
+from mailgate.client.client import GatewayClient, _answer
 from mailgate.client.views import Resolution
 from mailgate.errors import Unanswered
 from mailgate.mail import Address, Mail, Parts
@@ -77,3 +78,46 @@ async def test_giving_up_a_watch_is_a_cancellation_not_an_answer() -> None:
 def test_a_client_never_shows_its_key() -> None:
     """Its repr is a status line."""
     assert repr(GatewayClient("h:1", "mg_geheim")) == "<GatewayClient h:1 (closed)>"
+
+
+class Late:
+    """A call as grpc.aio has it when it is cancelled in the moment in which its answer, or its error, has come."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[object, None, str]:
+        try:
+            yield from asyncio.sleep(10).__await__()
+        except asyncio.CancelledError:
+            if self._error is not None:
+                raise self._error from None
+        return "the answer"
+
+
+@pytest.mark.parametrize(
+    "error", [None, grpc.aio.AioRpcError(grpc.StatusCode.OK, grpc.aio.Metadata(), grpc.aio.Metadata(), "no error at all")]
+)
+async def test_a_cancellation_as_the_answer_comes_is_not_lost(error):
+    """Else Ctrl-C goes unheard, and a deadline passes."""
+    task = asyncio.create_task(_answer(Late(error)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_call_in_the_clean_up_of_a_cancelled_task_is_answered():
+    """It was cancelled before, not now."""
+
+    async def work() -> str:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            return await _answer(asyncio.sleep(0, "told"))
+        return ""
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "told"
