@@ -1,5 +1,11 @@
 """For every test: gRPC's event machinery is started once and kept, and no example of hypothesis is timed."""
 
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and so would each program that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import grpc
 from hypothesis import settings
 
