@@ -148,8 +148,10 @@ class Reader:
         except ValueError as error:
             return self.note(key, "(as set)", str(error))
         if hasattr(made, "mistakes"):
+            read = self.sound(key)  # what is said of the whole makes no sense where a value of it could not be read
             for found in made.mistakes(key):
-                self.note(found.key, found.value, found.cure)
+                if read or found.key != key:
+                    self.note(found.key, found.value, found.cure)
         return made
 
     def _unknown(self, raw: Mapping[str, object], known: Collection[str], key: str, ignore: Collection[str]) -> None:

@@ -182,6 +182,10 @@ class TestVerdicts:
         found = cures({"verdicts": [{"code": "9", "outcome": "bounced"}, {"text": "(", "outcome": "bounced"}]})
         assert set(found) == {"verdicts[0].code", "verdicts[1].text"}
 
+    def test_a_value_that_could_not_be_read_is_the_only_mistake(self) -> None:
+        """Without it the rule changes nothing, but that is not what its author has to hear."""
+        assert set(cures({"verdicts": [{"code": "550", "outcome": "eaten"}]})) == {"verdicts[0].outcome"}
+
     def test_more_rules_than_make_sense(self) -> None:
         """Each is tried on every refusal."""
         assert "the most" in cures({"verdicts": [{"code": "550", "outcome": "deferred"}] * 501})["verdicts"]
