@@ -194,7 +194,7 @@ class SharedContent(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups")
+    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +204,7 @@ class DeliverRequest(_message.Message):
     WITHDRAWS_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     LOOKUPS_FIELD_NUMBER: _ClassVar[int]
+    TRACES_FIELD_NUMBER: _ClassVar[int]
     hello: GatewayHello
     routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
     jobs: _containers.RepeatedCompositeFieldContainer[JobOffer]
@@ -213,7 +214,14 @@ class DeliverRequest(_message.Message):
     withdraws: _containers.RepeatedCompositeFieldContainer[Fence]
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ...) -> None: ...
+    traces: TracesWanted
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ...) -> None: ...
+
+class TracesWanted(_message.Message):
+    __slots__ = ("site_keys",)
+    SITE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    site_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, site_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeHello(_message.Message):
     __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory")
@@ -325,30 +333,102 @@ class Credit(_message.Message):
     jobs: int
     def __init__(self, site_key: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., jobs: _Optional[int] = ...) -> None: ...
 
+class SiteReport(_message.Message):
+    __slots__ = ("site_key", "source", "warm", "busy", "dialing", "wanted", "limit", "waiting", "mails", "delivered", "deferred", "bounced", "in_doubt", "trouble", "reason", "wait_ms", "rate")
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    DIALING_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    MAILS_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    BOUNCED_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    site_key: str
+    source: str
+    warm: int
+    busy: int
+    dialing: int
+    wanted: int
+    limit: int
+    waiting: int
+    mails: int
+    delivered: int
+    deferred: int
+    bounced: int
+    in_doubt: int
+    trouble: str
+    reason: str
+    wait_ms: int
+    rate: float
+    def __init__(self, site_key: _Optional[str] = ..., source: _Optional[str] = ..., warm: _Optional[int] = ..., busy: _Optional[int] = ..., dialing: _Optional[int] = ..., wanted: _Optional[int] = ..., limit: _Optional[int] = ..., waiting: _Optional[int] = ..., mails: _Optional[int] = ..., delivered: _Optional[int] = ..., deferred: _Optional[int] = ..., bounced: _Optional[int] = ..., in_doubt: _Optional[int] = ..., trouble: _Optional[str] = ..., reason: _Optional[str] = ..., wait_ms: _Optional[int] = ..., rate: _Optional[float] = ...) -> None: ...
+
 class LoadReport(_message.Message):
-    __slots__ = ("draining", "warm", "service_time_us", "credits")
+    __slots__ = ("draining", "warm", "service_time_us", "credits", "sites")
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     WARM_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIME_US_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     warm: int
     service_time_us: int
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
-    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
+    sites: _containers.RepeatedCompositeFieldContainer[SiteReport]
+    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., sites: _Optional[_Iterable[_Union[SiteReport, _Mapping]]] = ...) -> None: ...
+
+class TraceLine(_message.Message):
+    __slots__ = ("time_us", "site_key", "connection", "source", "remote", "direction", "text", "lost")
+    class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DIRECTION_UNSPECIFIED: _ClassVar[TraceLine.Direction]
+        DIRECTION_SENT: _ClassVar[TraceLine.Direction]
+        DIRECTION_RECEIVED: _ClassVar[TraceLine.Direction]
+        DIRECTION_NOTE: _ClassVar[TraceLine.Direction]
+    DIRECTION_UNSPECIFIED: TraceLine.Direction
+    DIRECTION_SENT: TraceLine.Direction
+    DIRECTION_RECEIVED: TraceLine.Direction
+    DIRECTION_NOTE: TraceLine.Direction
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    time_us: int
+    site_key: str
+    connection: int
+    source: str
+    remote: str
+    direction: TraceLine.Direction
+    text: str
+    lost: int
+    def __init__(self, time_us: _Optional[int] = ..., site_key: _Optional[str] = ..., connection: _Optional[int] = ..., source: _Optional[str] = ..., remote: _Optional[str] = ..., direction: _Optional[_Union[TraceLine.Direction, str]] = ..., text: _Optional[str] = ..., lost: _Optional[int] = ...) -> None: ...
 
 class DeliverResponse(_message.Message):
-    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load")
+    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load", "traces")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     FOUND_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
+    TRACES_FIELD_NUMBER: _ClassVar[int]
     hello: NodeHello
     ready: _containers.RepeatedCompositeFieldContainer[Ready]
     verdicts: _containers.RepeatedCompositeFieldContainer[JobVerdict]
     withdrawn: _containers.RepeatedCompositeFieldContainer[Fence]
     found: _containers.RepeatedCompositeFieldContainer[LookupAnswer]
     load: LoadReport
-    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ...) -> None: ...
+    traces: _containers.RepeatedCompositeFieldContainer[TraceLine]
+    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ..., traces: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ...) -> None: ...
