@@ -37,6 +37,10 @@ LINE_TIMEOUT = timedelta(seconds=60)
 """Of what a server does without thinking long: its default, shorter than RFC 5321 asks for, since a silent server holds up a slot."""
 
 
+MAX_AGE = timedelta(minutes=10)
+"""Of a connection: its default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relay:
     """A server that a route hands mail to."""
@@ -67,7 +71,10 @@ class Route:
     policy: str = "least_connections"
     """`round_robin` or `least_connections`."""
     connections: int = 20
-    """Warm connections that each node keeps. With 100 the handshake of READY and COMMIT costs nothing even on loopback (measured)."""
+    """The most that each node keeps; how many are warm follows the demand. With 100 the handshake of READY and COMMIT costs nothing even on
+    loopback (measured)."""
+    min_idle: int = 2
+    """Connections that each node keeps warm though there is nothing to send."""
     connect_timeout: timedelta = field(default=timedelta(seconds=10))
     """TCP, greeting, TLS and AUTH together. RFC 5321 4.5.3.2.1 allows 5 min for the greeting; a dead host must not hold up a slot."""
     command_timeout: timedelta = field(default=LINE_TIMEOUT)
@@ -78,6 +85,8 @@ class Route:
     """An idle connection is closed after this, before servers do (Postfix: 300 s; many large providers less)."""
     max_mails_per_connection: int = 1000
     """A connection is closed after this many mails."""
+    max_age: timedelta = field(default=MAX_AGE)
+    """A connection is closed after this long: what its name led to may lead elsewhere by now."""
     pipelining: bool = True
     """Several commands in one packet (RFC 2920), where the server offers it. Who breaks it goes without for an hour by itself."""
     chunking: bool = True
@@ -100,6 +109,8 @@ _MINUTES_10 = timedelta(minutes=10)
 
 BOUNDS: Mapping[str, tuple[Any, Any]] = {
     "connections": (1, 1000),
+    "min_idle": (0, 1000),
+    "max_age": (timedelta(seconds=1), timedelta(days=1)),
     "connect_timeout": (timedelta(milliseconds=100), _MINUTES_10),
     "command_timeout": (timedelta(milliseconds=100), _MINUTES_10),
     "data_timeout": (timedelta(milliseconds=100), _MINUTES_10),

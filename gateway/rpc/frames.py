@@ -131,6 +131,8 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         auth=route.auth.value,  # type: ignore[arg-type]
         server_name=route.server_name,
         certificates=route.certificates,
+        min_idle=route.min_idle,
+        max_age_ms=int(route.max_age.total_seconds() * 1000),
     )
     for relay in route.relays:
         message.relays.add(host=relay.host, port=relay.port)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mailgate.digest import parse_digest
 from mailgate.errors import Invalid, JobUnreadable, MailgateError
 from mailgate.job import JobBody
+from mailgate.mail import Lane
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 from sender.compose.message import LARGE, vouched
@@ -70,7 +71,10 @@ def make(offer: Offer, decode: Decode) -> Handoff | NotTried | Tried:
         recipients = tuple(recipient for recipient in recipients if recipient.index in offer.remaining)
         if not recipients:
             return NotTried("the job has none of the recipients that remain", hopeless=True)
-    return Handoff(offer.fence, offer.route, envelope.return_path, recipients, message, envelope.smtputf8, envelope.traceparent, clean)
+    bulk = offer.lane is Lane.BULK
+    return Handoff(
+        offer.fence, offer.route, envelope.return_path, recipients, message, envelope.smtputf8, envelope.traceparent, clean, bulk
+    )
 
 
 def _bounced(offer: Offer, body: JobBody, error: Invalid) -> Tried:

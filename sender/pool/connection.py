@@ -23,6 +23,8 @@ BURST_OCTETS = 4 * 1024 * 1024
 """Of a long body written before others get their turn on the loop, should the socket take it all."""
 LINGER = 5.0
 """Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
+PROBE_TIMEOUT = timedelta(seconds=2)
+"""For the reply to NOOP: a mail waits for it, and a new connection is there sooner than a slow one."""
 FOLLOW_WITHIN = 0.25
 """Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
 LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
@@ -30,6 +32,7 @@ LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
     Waiting.DATA: lambda route: route.data_timeout,
     Waiting.BLOCK: lambda route: route.block_timeout,
     Waiting.BODY: lambda route: route.body_timeout,
+    Waiting.PROBE: lambda route: min(route.command_timeout, PROBE_TIMEOUT),
 }
 _COMMANDS = Step.COMMANDS
 _RESET = struct.pack("ii", 1, 0)
@@ -166,7 +169,12 @@ class Connection(asyncio.Protocol):
         if self.usable and self.conversation.step is Step.IDLE:
             self.closing, self.by_server = True, False
             self.since = self._clock()
-            self._transport.write(self.conversation.quit())
+            self._transport.write(self.conversation.ask(Step.QUITTING))
+
+    def probe(self) -> None:
+        """Asks whether an idle connection still lives; then it is idle anew."""
+        self.since = self._clock()
+        self._transport.write(self.conversation.ask(Step.PROBING))
 
     def abort(self, why: str) -> None:
         """Tears the connection down; a mail on it comes to what `Conversation.lost` says."""
@@ -176,7 +184,9 @@ class Connection(asyncio.Protocol):
 
     def relearn(self, now: float) -> None:
         """How the next mail may go: the route may have changed, or what is known of the relay."""
-        self.conversation.allow(pipelining=self.slots.pipelining(self.slot, now), chunking=self.slots.chunking(self.slot, now))
+        self.conversation.allow(
+            pipelining=self.slots.skills.pipelining(self.slot, now), chunking=self.slots.skills.chunking(self.slot, now)
+        )
         if not self.conversation.pipelining:
             self.slots.alone(self.slot)
 

@@ -30,6 +30,8 @@ class Handoff:
     smtputf8: bool = False
     traceparent: str = ""
     clean: bool = False
+    bulk: bool = False
+    """It leaves the last connections to mail that is not."""
 
 
 class Listener(Protocol):

@@ -20,6 +20,11 @@ class State(IntEnum):
     CLOSING = 6
 
 
+IN_USE = (State.RESERVED, State.BUSY, State.RESETTING)
+USABLE = (State.IDLE, *IN_USE)
+"""Open, and not about to end."""
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """Room for one connection. The pool's shell reads it; only Slots writes it."""
@@ -28,7 +33,7 @@ class Slot:
     relay: int = 0
     """Place of its relay in the route."""
     since: float = 0.0
-    """When the dial began; when it became idle."""
+    """When the dial began; when it became idle; when its mail began."""
     dialled_at: float = 0.0
     mails: int = 0
     """That the server answered."""
@@ -49,10 +54,11 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the shell must now do. The slots of `close` are CLOSING already: no mail can take them."""
+    """What the shell must now do. The slots of `close` are CLOSING already, those of `probe` RESETTING: no mail can take them."""
 
     dial: tuple[Dial, ...] = ()
     close: tuple[Slot, ...] = ()
+    probe: tuple[Slot, ...] = ()
 
 
 @dataclass(slots=True)

@@ -131,7 +131,7 @@ class Pool:
         """Puts the mail on an idle connection. False: the route has none now; `listener.idle` will say when it has."""
         if (slots := self._routes.get(handoff.route)) is None or self._draining:
             return False
-        while (slot := slots.take()) is not None:
+        while (slot := slots.take(bulk=handoff.bulk)) is not None:
             connection = self._connections[slot]
             if connection.usable:
                 break
@@ -141,7 +141,7 @@ class Pool:
             return False
         self._at[handoff] = connection
         if (unfit := connection.start(handoff)) is None:
-            slots.began(slot)
+            slots.began(slot, connection.since)
         else:
             slots.not_begun(slot)
             self._unfit.add((connection.remote, unfit))
@@ -216,8 +216,10 @@ class Pool:
 
     def on_closing(self, connection: Connection, close: Close) -> None:
         """It takes no more mail."""
+        if (said := connection.conversation.dismissal) is not None:
+            connection.slots.dismissed(connection.slot, said, connection.since)
         connection.slots.closing(connection.slot, connection.since)
-        if close.stumbled is not Stumble.NO and connection.slots.stumbled(connection.slot, close.stumbled, connection.since):
+        if close.stumbled is not Stumble.NO and connection.slots.skills.stumbled(connection.slot, close.stumbled, connection.since):
             for each in self._connections.values():
                 each.relearn(connection.since)
 
@@ -251,6 +253,8 @@ class Pool:
         plan = slots.plan(self._clock())
         for slot in plan.close:
             self._connections[slot].quit()
+        for slot in plan.probe:
+            self._connections[slot].probe()
         for dial in plan.dial:
             self._tasks.create_task(self._dial(slots, dial), name=f"dial {dial.relay.host}")
 

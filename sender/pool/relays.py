@@ -47,6 +47,9 @@ class Relays:
         """Of the host itself, and of the host as this route speaks to it."""
         self._limit = route.connect_timeout / timedelta(seconds=1)
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def failed(self, place: int, began: float, now: float, jitter: float, reply: Reply) -> bool:
         """A dial begun at `began` failed. False: one that was under way with it told as much already."""
         host, own = self._keys[place]

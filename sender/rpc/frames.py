@@ -11,7 +11,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
-from mailgate.route import LINE_TIMEOUT, AuthMode, Relay, Route, TlsMode
+from mailgate.route import LINE_TIMEOUT, MAX_AGE, AuthMode, Relay, Route, TlsMode
 from mailgate.rpc.jobs import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
@@ -169,4 +169,6 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         auth=AuthMode(message.auth or AuthMode.AUTO),
         server_name=message.server_name,
         certificates=message.certificates,
+        min_idle=message.min_idle,
+        max_age=timedelta(milliseconds=message.max_age_ms) if message.max_age_ms else MAX_AGE,
     )

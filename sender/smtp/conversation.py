@@ -26,7 +26,7 @@ from sender.smtp.classes import CLOSING, is_unknown
 from sender.smtp.commands import DATA, commands_of, one_by_one
 from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
 from sender.smtp.replies import ReplyParser, Rubbish, ServerReply
-from sender.smtp.steps import AWAITED, WAITING, Step, Waiting
+from sender.smtp.steps import AWAITED, LINES, WAITING, Step, Waiting
 from sender.smtp.under_way import Next, UnderWay
 from sender.smtp.verdicts import broken, outcome_of, understand
 
@@ -34,16 +34,15 @@ _OK, _MORE = 2, 3
 
 # A member of an enum costs 60 ns each time it is looked up by its class.
 _IDLE, _COMMANDS, _CHUNKS, _READY, _BODY, _ENDED = Step.IDLE, Step.COMMANDS, Step.CHUNKS, Step.READY, Step.BODY, Step.ENDED
-_WAIT, _READY_NEXT = Next.WAIT, Next.READY
-_OUT = (_BODY, _ENDED)
+_WAIT, _READY_NEXT, _OUT = Next.WAIT, Next.READY, (_BODY, _ENDED)
 _IN_DATA, _IN_BODY, _DELIVERED, _DEFERRED = Phase.DATA, Phase.BODY, Outcome.DELIVERED, Outcome.DEFERRED
-_RESETTING, _EMPTIED, _QUITTING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QUITTING, Step.CLOSED
+_RESETTING, _EMPTIED, _QUITTING, _PROBING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QUITTING, Step.PROBING, Step.CLOSED
 
 
 class Conversation:
     """See the module. The caller writes what it is given, in order, and passes in whatever the server says, and its silence."""
 
-    __slots__ = ("_following", "_leaving", "_mail", "_parser", "capabilities", "chunking", "pipelining", "step")
+    __slots__ = ("_following", "_leaving", "_mail", "_parser", "capabilities", "chunking", "dismissal", "pipelining", "step")
 
     def __init__(self, capabilities: Capabilities, *, pipelining: bool = True, chunking: bool = True) -> None:
         self.capabilities = capabilities
@@ -56,6 +55,8 @@ class Conversation:
         """Its group has followed the body of `_mail`."""
         self._leaving: body.Leaving | None = None
         """A long body; None while a body is out: it is short."""
+        self.dismissal: Reply | None = None
+        """The server's 421, once it has closed by that."""
 
     def __repr__(self) -> str:
         return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
@@ -150,12 +151,12 @@ class Conversation:
                 self._reset(mail, events)
         return events
 
-    def quit(self) -> bytes:
-        """Says good-bye while idle; Close follows the server's answer."""
+    def ask(self, step: Step) -> bytes:
+        """While idle. QUITTING: Close follows the server's answer. PROBING: is it still there? Idle follows then."""
         if self.step is not _IDLE:
-            raise RuntimeError(f"quit while {self.step.name}")
-        self.step = _QUITTING
-        return b"QUIT\r\n"
+            raise RuntimeError(f"{step.name} while {self.step.name}")
+        self.step = step
+        return LINES[step]
 
     def receive(self, data: bytes) -> list[Event]:
         """What these bytes of the server mean. Ready or Idle comes last, and only if nothing after it spoiled it."""
@@ -261,7 +262,7 @@ class Conversation:
             events += self._close("good-bye", ours=True)
         elif reply.code == CLOSING:
             events += self._fail(understand(self._phase, reply), "the server closes (421)")
-        elif (step is _EMPTIED and kind != _MORE) or (step is _RESETTING and kind == _OK):
+        elif (step in (_EMPTIED, _PROBING) and kind != _MORE) or (step is _RESETTING and kind == _OK):
             self._rest()
         else:
             self._nonsense(reply, events)
@@ -276,6 +277,7 @@ class Conversation:
         """Nothing more will be heard that could be understood."""
         if self.step is _CLOSED:
             return []
+        self.dismissal = reply if reply.code == CLOSING else None
         mail, outcome = self._mail, Outcome.IN_DOUBT if self.step is _ENDED else _DEFERRED
         stumbled = Stumble.NO if mail is None else mail.stumble(self.step, reply, pipelining=self.pipelining)
         told = [] if mail is None else mail.tell(outcome, reply, answered=False)

@@ -18,6 +18,7 @@ class Step(IntEnum):
     EMPTIED = 7
     QUITTING = 8
     CLOSED = 9
+    PROBING = 10
 
 
 class Waiting(IntEnum):
@@ -32,6 +33,8 @@ class Waiting(IntEnum):
     """A long message is being written."""
     BODY = 4
     """It owes the reply to the final dot, or to the last chunk."""
+    PROBE = 5
+    """It owes the reply to NOOP."""
 
 
 WAITING = {
@@ -45,8 +48,12 @@ WAITING = {
     Step.EMPTIED: Waiting.COMMAND,
     Step.QUITTING: Waiting.COMMAND,
     Step.CLOSED: Waiting.NOTHING,
+    Step.PROBING: Waiting.PROBE,
 }
 """The deadline of each step; in COMMANDS it is DATA's when all before it is answered."""
+
+LINES = {Step.QUITTING: b"QUIT\r\n", Step.PROBING: b"NOOP\r\n"}
+"""What asks a server for it."""
 
 AWAITED = {
     Step.CHUNKS: "a part of the body",
@@ -55,5 +62,6 @@ AWAITED = {
     Step.RESETTING: "RSET",
     Step.EMPTIED: "a lone dot",
     Step.QUITTING: "QUIT",
+    Step.PROBING: "NOOP",
 }
 """What is awaited, in words, where the phase alone does not say it."""

@@ -126,7 +126,7 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +146,8 @@ class RouteConfig(_message.Message):
     AUTH_FIELD_NUMBER: _ClassVar[int]
     SERVER_NAME_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
+    MIN_IDLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -165,7 +167,9 @@ class RouteConfig(_message.Message):
     auth: AuthMode
     server_name: str
     certificates: str
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ...) -> None: ...
+    min_idle: int
+    max_age_ms: int
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ...) -> None: ...
 
 class JobOffer(_message.Message):
     __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids")

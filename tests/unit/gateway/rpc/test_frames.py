@@ -101,8 +101,8 @@ def test_a_route_survives_the_link():
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
     relays = (Relay("mx1", 2525), Relay("mx2", 465))
     route = Route(
-        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, *seconds, 99, False, False, *seconds[:2],
-        AuthMode.XOAUTH2, "mx.example", "partner",
+        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
+        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner",
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()

@@ -235,9 +235,10 @@ def handoff() -> Callable[..., Handoff]:
 
 
 def route(*relays: Relay, **changes: object) -> Route:
-    """A route named `r` with small numbers."""
+    """A route named `r` with small numbers, and all of its connections kept warm."""
     settings: dict[str, object] = {"tls": TlsMode.NONE, "connections": 2, "connect_timeout": timedelta(seconds=2)}
-    return Route("r", relays, **{**settings, **changes})
+    settings |= changes
+    return Route("r", relays, **{"min_idle": settings["connections"], **settings})
 
 
 @pytest.fixture(name="route")

@@ -485,13 +485,14 @@ async def test_connections_have_an_end(peer, running, route, handoff, until):
 
 
 async def test_idle_connections_are_closed_but_for_a_few(peer, running, route, handoff, until, swift):
-    """Unused for `idle_timeout`: QUIT, down to one of ten; a burst of mail brings them back."""
-    async with peer() as server, running(route(server.relay, connections=10, idle_timeout=timedelta(milliseconds=300))) as listener:
-        await until(lambda: listener.pool.warm("r") == 10)
+    """Unused for `idle_timeout`: QUIT, down to `min_idle`; a burst of mail brings them back."""
+    changes = {"connections": 10, "min_idle": 1, "idle_timeout": timedelta(milliseconds=300)}
+    async with peer() as server, running(route(server.relay, **changes)) as listener:
         await until(lambda: listener.pool.warm("r") == 1)
-        listener.commits = False
-        listener.send(*(handoff() for _ in range(30)))
-        await until(lambda: listener.pool.busy("r") == 10)
+        for _ in range(2):
+            listener.send(*(handoff() for _ in range(2000)))
+            await until(lambda: listener.pool.warm("r") == 10)
+            await until(lambda: listener.pool.warm("r") == 1)
 
 
 # ---- large mails

@@ -11,15 +11,21 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
+from sender.pool.idle import STALE
 from sender.pool.plan import Slot, State
 from sender.pool.shortcomings import CHANCES, Shortcomings, Skill
+from sender.pool.sizing import RECOVER
 from sender.pool.slots import DIALS_AT_ONCE, RESTED, Slots
 from sender.smtp.events import Stumble
 
+TOO_MANY = Reply(Phase.CONNECT, 421, "4.7.0", "Error: too many connections from 192.0.2.1", "rate_limited")
+GONE = Reply(Phase.CONNECT, 421, "4.3.2", "going down", "connect")
 FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
 
 
 def route(connections=20, relays=1, **changes) -> Route:
+    """All of its connections are kept warm, unless it is told otherwise."""
+    changes.setdefault("min_idle", connections)
     return Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes)
 
 
@@ -36,7 +42,7 @@ def warmed(slots: Slots, now: float = 0.0) -> list[Slot]:
 def carry(slots: Slots, now: float = 0.0) -> bool:
     """A mail from start to end on one slot; False: the connection is used up."""
     slot = slots.take()
-    slots.began(slot)
+    slots.began(slot, 0.0)
     slots.done(slot, answered=True)
     return slots.freed(slot, now)
 
@@ -70,7 +76,7 @@ def test_the_one_used_last_is_used_next():
     slots = Slots(route(3))
     warmed(slots)
     slot = slots.take()
-    slots.began(slot)
+    slots.began(slot, 0.0)
     slots.freed(slot, 1.0)
     assert slots.take() is slot
 
@@ -78,7 +84,7 @@ def test_the_one_used_last_is_used_next():
 def ended(slots: Slots) -> Slot:
     """A slot whose mail's body is out."""
     slot = slots.take()
-    slots.began(slot)
+    slots.began(slot, 0.0)
     slots.ended(slot, 0.0)
     return slot
 
@@ -90,9 +96,9 @@ def test_a_mail_follows_where_nothing_is_idle():
     slot = ended(slots)
     other = slots.take()
     assert other is not slot
-    slots.began(other)
+    slots.began(other, 0.0)
     assert slots.take() is slot
-    slots.began(slot)
+    slots.began(slot, 0.0)
     assert slots.take() is None
     slots.done(slot, answered=True)
     assert slot.state is State.BUSY, "the mail that followed is still on it"
@@ -109,10 +115,7 @@ def test_a_mail_follows_where_nothing_is_idle():
 
 def test_no_mail_follows_while_connections_are_missing():
     """More of them are dialled instead."""
-    slots = Slots(route(20, idle_timeout=timedelta(seconds=1)))
-    for slot in warmed(slots):
-        slots.closing(slot, 10.0)
-        slots.closed(slot, 10.0, 0.5, by_server=True)
+    slots = Slots(route(20, min_idle=2))
     warmed(slots, 10.0)
     ended(slots)
     ended(slots)
@@ -133,7 +136,7 @@ def test_the_last_mail_of_a_connection_is_not_followed():
     slots = Slots(route(1))
     (slot,) = warmed(slots)
     for _ in range(3):
-        slots.stumbled(slot, Stumble.FOLLOWING, 0.0)
+        slots.skills.stumbled(slot, Stumble.FOLLOWING, 0.0)
     ended(slots)
     assert slots.take() is None
     slots = Slots(route(1))
@@ -150,17 +153,17 @@ def test_a_mail_proves_what_its_route_allows():
         warmed(slots)
     carry(without)
     for _ in range(CHANCES[Skill.CHUNKING]):
-        other.stumbled(Slot(), Stumble.CHUNK, 0.0)
+        other.skills.stumbled(Slot(), Stumble.CHUNK, 0.0)
         without.plan(0.0)
-    assert not other.chunking(Slot(), 0.0)
+    assert not other.skills.chunking(Slot(), 0.0)
     known = Shortcomings()
     other = Slots(route(1), known)
     warmed(other)
     carry(other)
     for _ in range(CHANCES[Skill.CHUNKING]):
-        other.stumbled(Slot(), Stumble.CHUNK, 0.0)
+        other.skills.stumbled(Slot(), Stumble.CHUNK, 0.0)
         other.plan(0.0)
-    assert other.chunking(Slot(), 0.0)
+    assert other.skills.chunking(Slot(), 0.0)
 
 
 def test_not_begun():
@@ -188,39 +191,141 @@ def test_closed_after_its_mails():
 
 
 def test_idle_too_long():
-    """Closed and not replaced, down to a tenth; those are replaced; a mail in vain doubles the number wanted."""
-    slots = Slots(route(20, idle_timeout=timedelta(seconds=60)))
-    warmed(slots)
-    assert slots.plan(59.9).close == ()
-    close = slots.plan(60.0).close
+    """Closed, and only `min_idle` are dialled anew."""
+    slots = Slots(route(20, min_idle=2, idle_timeout=timedelta(seconds=60)))
+    busy = take_all(slots)
+    assert slots.warm == slots.busy == 20
+    for slot in busy:
+        slots.done(slot, answered=True)
+        assert slots.freed(slot, 5.0)
+    for second in range(6, 65):
+        assert slots.plan(float(second)).close == ()
+    close = slots.plan(65.0).close
     assert len(close) == 20
     assert all(slot.state is State.CLOSING for slot in close)
     for slot in close:
-        slots.closed(slot, 60.0, 0.5, by_server=False)
-    warmed(slots, 60.0)
-    assert slots.warm == slots.wanted == 2
+        slots.closed(slot, 65.0, 0.5, by_server=False)
+    warmed(slots, 65.0)
+    assert slots.warm == slots.sizing.wanted == 2
+
+
+def take_all(slots: Slots) -> list[Slot]:
+    """Mails come until each connection that may be is dialled, and has one."""
+    busy = []
+    for _ in range(10):
+        warmed(slots)
+        while slot := slots.take():
+            slots.began(slot, 0.0)
+            busy.append(slot)
+    return busy
+
+
+def test_a_mail_in_vain_doubles_what_is_open():
+    """Not what is wanted: ten mails that come while one dial is under way want no thousand connections."""
+    slots = Slots(route(20, min_idle=2))
     for expected in (4, 8, 16, 20, 20):
+        warmed(slots)
         while slots.take():
             pass
-        assert slots.wanted == expected
-        warmed(slots, 61.0)
-    assert slots.capacity(61.0) == 20
+        for _ in range(10):
+            assert slots.take() is None
+        assert slots.sizing.wanted == expected
+    assert slots.capacity(0.0) == 20
+
+
+def test_the_last_tenth_is_not_for_bulk():
+    """And is there for other mail, though bulk has all the rest."""
+    slots = Slots(route(20))
+    warmed(slots)
+    taken = 0
+    while slot := slots.take(bulk=True):
+        slots.began(slot, 0.0)
+        taken += 1
+    assert taken == 18
+    assert slots.take() is not None
+    assert slots.take() is not None
+    assert slots.take() is None
+
+
+def test_what_was_idle_for_long_is_probed_before_a_mail():
+    """One for each mail that found nothing else; it is nobody's until it answers, and no connection is dialled instead."""
+    slots = Slots(route(20, min_idle=3))
+    warmed(slots)
+    assert slots.plan(STALE).probe == ()
+    assert slots.take() is None
+    plan = slots.plan(STALE)
+    (slot,) = plan.probe
+    assert plan.dial == ()
+    assert slot.state is State.RESETTING
+    assert slots.freed(slot, STALE + 0.1)
+    assert slots.take() is slot
+
+
+def test_a_stale_connection_may_close():
+    """It is idle like others."""
+    slots = Slots(route(2))
+    first, _ = warmed(slots)
+    slots.plan(STALE)
+    slots.closing(first, STALE)
+    slots.closed(first, STALE, 0.5, by_server=True)
+    assert slots.warm == 1
+    assert len(slots.plan(STALE).dial) == 1
+
+
+def test_max_age():
+    """Closed when it becomes free, however few mails it had."""
+    slots = Slots(route(1, max_age=timedelta(minutes=1)))
+    warmed(slots)
+    assert carry(slots, 59.0)
+    assert not carry(slots, 60.0)
+
+
+def test_a_server_that_has_enough_of_us():
+    """It says so to a dial: the relay does not rest, and no more are dialled; in time one more is tried."""
+    slots = Slots(route(20))
+    dials = slots.plan(0.0).dial
+    for dial in dials[:6]:
+        slots.dialled(dial.slot, 0.0)
+    for dial in dials[6:]:
+        slots.failed(dial.slot, 0.0, 0.5, TOO_MANY, "")
+    assert slots.sizing.most == 4
+    assert slots.capacity(0.0) == 4
+    plan = slots.plan(0.0)
+    assert plan.dial == ()
+    assert len(plan.close) == 2
+    for slot in plan.close:
+        slots.closed(slot, 0.0, 0.5, by_server=False)
+    slots.plan(RECOVER)
+    assert slots.sizing.most == 5
+
+
+@pytest.mark.parametrize(
+    ("mails", "idle", "reply", "fewer"),
+    [(0, 0.0, TOO_MANY, True), (1, 0.0, TOO_MANY, True), (1, 0.0, GONE, False), (0, 0.0, GONE, True), (0, RESTED, GONE, False)],
+)
+def test_421(mails: int, idle: float, reply: Reply, fewer: bool):
+    """To an idle connection that rested it is tidying up; after mails it may be the end of a shift; else we are too many."""
+    slots = Slots(route(20))
+    slot = warmed(slots)[-1]
+    slot.mails = mails
+    slots.dismissed(slot, reply, idle)
+    assert (slots.sizing.most < 20) == fewer
 
 
 def test_a_server_that_tidies_up():
-    """It closes idle connections that had rested: they are not dialled at once for ever. Sooner it is a loss, made good at once."""
+    """It closes idle connections that had rested: its relay is well. Sooner it is a loss, made good at once."""
     slots = Slots(route(20))
     for slot in warmed(slots):
         slots.closing(slot, RESTED)
         slots.closed(slot, RESTED, 0.5, by_server=True)
-    assert slots.wanted == 2
+    assert slots.relays.well(RESTED)
     slots = Slots(route(20))
     warmed(slots)
     assert carry(slots)
     slot = slots.take()
-    slots.began(slot)
+    slots.began(slot, 0.0)
     slots.closed(slot, 1.0, 0.5, by_server=True)
-    assert slots.wanted == 20
+    assert slots.sizing.wanted == 20
     assert len(slots.plan(1.0).dial) == 1
 
 
@@ -263,7 +368,7 @@ def test_hung_up_before_the_first_mail():
         for _ in range(mails):
             carry(slots)
         slot = slots.take()
-        slots.began(slot)
+        slots.began(slot, 0.0)
         slots.closed(slot, 1.0, 0.5, by_server=by_server)
         assert (slots.plan(1.0).dial == ()) is rests
 
@@ -275,7 +380,7 @@ def test_retired():
     for dial in dials[:2]:
         slots.dialled(dial.slot, 0.0)
     busy = slots.take()
-    slots.began(busy)
+    slots.began(busy, 0.0)
     slots.retire()
     assert slots.capacity(0.0) == 0
     plan = slots.plan(0.0)
@@ -319,6 +424,7 @@ class Histories(RuleBasedStateMachine):
         self.dialing: list = []
         self.open: list = []
         self.held: list = []
+        self.probed: list = []
         self.closing: list = []
         self.followed: list = []
 
@@ -328,6 +434,8 @@ class Histories(RuleBasedStateMachine):
         self.closing += plan.close
         assert all(dial.slot.state is State.DIALING for dial in plan.dial)
         assert all(slot not in self.held for slot in plan.close), "a connection with a mail on it was closed"
+        assert all(slot in self.open and slot not in self.held for slot in plan.probe)
+        self.probed += plan.probe
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 40.0]))
     def tick(self, seconds):
@@ -351,9 +459,21 @@ class Histories(RuleBasedStateMachine):
     def dial_is_cancelled(self):
         self.slots.given_up(self.dialing.pop())
 
+    @precondition(lambda self: self.probed)
     @rule()
-    def take(self):
-        slot = self.slots.take()
+    def probe_is_answered(self):
+        slot = self.probed.pop()
+        if not self.slots.freed(slot, self.now):
+            self.closing.append(slot)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), reply=st.sampled_from([TOO_MANY, GONE]))
+    def is_dismissed(self, data, reply):
+        self.slots.dismissed(data.draw(st.sampled_from(self.open)), reply, self.now)
+
+    @rule(bulk=st.booleans())
+    def take(self, bulk):
+        slot = self.slots.take(bulk=bulk)
         if slot is not None:
             assert slot in self.open
             assert slot not in self.closing
@@ -363,7 +483,7 @@ class Histories(RuleBasedStateMachine):
                 self.followed.append(slot)
             else:
                 self.held.append(slot)
-            self.slots.began(slot)
+            self.slots.began(slot, self.now)
 
     @precondition(lambda self: self.held)
     @rule()
@@ -389,15 +509,17 @@ class Histories(RuleBasedStateMachine):
         if told:
             self.slots.closing(slot, self.now)
         self.slots.closed(slot, self.now, 0.5, by_server=by_server)
-        for place in (self.open, self.held, self.closing, self.followed):
+        for place in (self.open, self.held, self.probed, self.closing, self.followed):
             if slot in place:
                 place.remove(slot)
         self.plan()
 
-    @rule(connections=st.integers(1, 8))
-    def resize(self, connections):
+    @rule(connections=st.integers(1, 8), min_idle=st.integers(0, 9))
+    def resize(self, connections, min_idle):
         if not self.slots.retired:
-            self.slots.resize(route(connections, relays=2, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30)))
+            self.slots.resize(
+                route(connections, relays=2, min_idle=min_idle, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30))
+            )
 
     @precondition(lambda self: self.now > 100)
     @rule()
@@ -409,12 +531,12 @@ class Histories(RuleBasedStateMachine):
         counts = self.slots.stats()
         assert counts.dialled == counts.closed + len(self.open)
         assert counts.slots["DIALING"] == len(self.dialing) <= DIALS_AT_ONCE
-        assert self.slots.busy == len(self.held)
+        assert self.slots.busy == len(self.held) + len(self.probed)
         assert counts.slots["CLOSING"] == len(self.closing)
         assert self.slots.warm == len(self.open) - len(self.closing)
         assert self.slots.empty == (not self.open and not self.dialing)
         assert 0 <= self.slots.capacity(self.now) <= max(self.slots.route.connections, len(self.open) + len(self.dialing))
-        assert self.slots.wanted <= self.slots.route.connections
+        assert self.slots.sizing.wanted <= self.slots.route.connections
 
 
 Histories.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

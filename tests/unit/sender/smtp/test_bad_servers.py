@@ -208,7 +208,7 @@ def test_whatever_servers_and_callers_do(steps: list[bytes | str], pipelining: b
         elif step == "timed_out" and before not in (Step.IDLE, Step.READY, Step.CLOSED):
             events = talk.timed_out(1)
         elif step == "quit" and before is Step.IDLE:
-            talk.quit()
+            talk.ask(Step.QUITTING)
         if talk.step is Step.ENDED:
             ended.add(talk.ending)
         for place, event in enumerate(events):

@@ -439,7 +439,7 @@ def test_a_server_that_forgets_what_follows(mail):
 def test_good_bye():
     """QUIT while idle; the answer, whatever it is, closes."""
     talk = Conversation(FULL)
-    assert talk.quit() == b"QUIT\r\n"
+    assert talk.ask(Step.QUITTING) == b"QUIT\r\n"
     assert talk.waiting is Waiting.COMMAND
     (close,) = talk.receive(b"221 2.0.0 Bye\r\n")
     assert not close.reset
@@ -451,7 +451,7 @@ def test_calls_out_of_order_are_bugs(mail):
     with pytest.raises(RuntimeError):
         talk.finish()
     talk.start(mail())
-    for call in (lambda: talk.start(mail()), talk.finish, talk.quit):
+    for call in (lambda: talk.start(mail()), talk.finish, lambda: talk.ask(Step.QUITTING), lambda: talk.ask(Step.PROBING)):
         with pytest.raises(RuntimeError):
             call()
 
