@@ -39,6 +39,7 @@ from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Outcome, Tried
 from sender.pool.handoff import Handoff
+from sender.pool.path import Path
 from sender.pool.pool import Pool
 
 CONNECTIONS = 20
@@ -115,7 +116,7 @@ class Source:
 
     def start(self, route: str) -> None:
         """A mail of its own, as delivery makes one, if a connection takes it."""
-        if self.pool.start(Handoff(Fence(b"", self.unsent), route, FROM, self._recipients, MESSAGE, clean=True)):
+        if self.pool.start(Handoff(Fence(b"", self.unsent), route, FROM, self._recipients, MESSAGE, clean=True, path=route)):
             self.unsent -= 1
 
 
@@ -123,13 +124,16 @@ async def ours(ports: Sequence[int], mails: int) -> Round:
     """The pool and its conversation; a route for each sink."""
     each = CONNECTIONS // len(ports)
     routes = [
-        Route(f"sink {port}", (Relay("127.0.0.1", port),), tls=TlsMode.NONE, connections=each, max_mails_per_connection=mails)
+        Route(
+            f"sink {port}", (Relay("127.0.0.1", port),), tls=TlsMode.NONE, connections=each, min_idle=each, max_mails_per_connection=mails
+        )
         for port in ports
     ]
     source = Source(mails, [route.name for route in routes])
     async with Pool(source, {}, "bench.example") as pool:
         source.pool = pool
-        pool.configure(routes)
+        for route in routes:
+            pool.open(Path(route.name, route))
         await source.warm.wait()
         start, cpu = time.perf_counter(), time.process_time()
         for number in range(min(CONNECTIONS, mails)):

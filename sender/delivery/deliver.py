@@ -16,13 +16,15 @@ from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.credit import credits_of
-from sender.delivery.judge import is_dead_connection, too_late
+from sender.delivery.judge import is_dead_connection, unknown
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
+from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
+from sender.delivery.paths import Paths
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
 from sender.delivery.tally import Tally
 from sender.delivery.trace import trace
-from sender.delivery.work import Line, Offer, Stream, Work
+from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
 
@@ -49,7 +51,6 @@ class Delivery:
         self._pool: Pool | None = None
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
-        self._lines: dict[str, Line] = {}
         self._streams: dict[str, Stream] = {}
         self._routes = Routes(max_connections)
         self._large: set[asyncio.Task[None]] = set()
@@ -61,7 +62,7 @@ class Delivery:
 
     def use(self, pool: Pool) -> None:
         """The pool whose listener this is; before anything else."""
-        self._pool = pool
+        self._pool, self._lines, self._paths = pool, Lines(pool), Paths(pool)
 
     @property
     def pool(self) -> Pool:
@@ -72,7 +73,7 @@ class Delivery:
     @property
     def warm(self) -> int:
         """Open connections, over all routes."""
-        return sum(self.pool.warm(name) for name in self._routes.served)
+        return self._paths.warm
 
     @property
     def in_hand(self) -> int:
@@ -110,7 +111,7 @@ class Delivery:
         """Routes of the stream's gateway: all of them, or later on those that are new or changed."""
         for route, what in self._routes.tell(stream.gateway_id, routes)[:TOLD]:
             log.warning("route_curbed", gateway=stream.gateway_id, route=route, what=what)
-        self.pool.configure(self._routes.served.values())
+        self._paths.configure(self._routes.served)
 
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
         """Make these ready."""
@@ -120,7 +121,7 @@ class Delivery:
             if not self._keep.hold(stream.gateway_id, offer.fence):
                 self._again(stream, offer.fence)
             elif offer.route not in self._routes.served:
-                self._refuse(stream, offer.fence, f"the route {offer.route!r} is not known here")
+                self._refuse(stream, offer.fence, unknown(offer.route))
             else:
                 work = self._works[offer.fence] = Work(offer, stream, now)
                 if is_large(offer):
@@ -128,9 +129,9 @@ class Delivery:
                     self._large.add(task)
                     task.add_done_callback(self._large.discard)
                 elif self._made_now(work):
-                    touched.add(offer.route)
-        for route in touched:
-            self._pump(route)
+                    touched.add(self._lines.wait(work))
+        for path in touched:
+            self._lines.pump(path)
 
     def commit(self, stream: Stream, fences: Iterable[Fence]) -> None:
         """Write the end of these bodies, if their READY is not too long ago; the next mails may follow in the same write."""
@@ -148,9 +149,9 @@ class Delivery:
                 work.committed = True
                 self._keep.commit(fence)
                 self.pool.commit(work.handoff)
-                touched.add(work.offer.route)
-        for route in touched:
-            self._pump(route)
+                touched.add(work.handoff.path)
+        for path in touched:
+            self._lines.pump(path)
 
     def withdraw(self, stream: Stream, fences: Iterable[Fence]) -> None:
         """Drop these, unless they are committed."""
@@ -177,14 +178,11 @@ class Delivery:
         """What the stream's gateway may have in hand."""
         if self.draining or self._keep.unsettled(stream.gateway_id) >= UNSETTLED_LIMIT:
             return {}
-        return credits_of(self._capacities(), len(self._streams))
+        return credits_of(self._paths.capacities(), len(self._streams))
 
     def all_credit(self) -> dict[tuple[Lane, str], int]:
         """What all gateways together may have in hand."""
-        return {} if self.draining else credits_of(self._capacities(), 1)
-
-    def _capacities(self) -> dict[str, int]:
-        return {name: self.pool.capacity(name) for name in self._routes.served}
+        return {} if self.draining else credits_of(self._paths.capacities(), 1)
 
     # ------------------------------------------------------------------ the pool's listener
 
@@ -202,33 +200,18 @@ class Delivery:
             return
         if not work.committed and work.tries < TRIES and is_dead_connection(tried):
             work.under_way, work.ready_at = False, None
-            self._line(handoff.route).push_back(work)
-            self._pump(handoff.route)
+            self._lines.again(work)
             return
         self.tally.tried(handoff.route, tried)
         if handoff.traceparent:
             trace(self._tracer, handoff, tried, time.time_ns())
         self._finish(work, tried)
 
-    def idle(self, route: str) -> None:
+    def idle(self, path: str) -> None:
         """A connection has become idle."""
-        self._pump(route)
+        self._lines.pump(path)
 
     # ------------------------------------------------------------------ a job's way
-
-    def _pump(self, route: str) -> None:
-        """Put what waits on connections, as long as there are idle ones."""
-        line = self._lines.get(route)
-        while line and (work := line.pop()) is not None:
-            assert work.handoff is not None  # noqa: S101
-            if not self.pool.start(work.handoff):
-                line.push_back(work)
-                return
-            work.under_way = True
-            work.tries += 1
-
-    def _line(self, route: str) -> Line:
-        return self._lines.setdefault(route, Line())
 
     def _made_now(self, work: Work) -> bool:
         started = time.perf_counter()
@@ -237,18 +220,27 @@ class Delivery:
         return self._made(work, made)
 
     def _made(self, work: Work, made: Handoff | NotTried | Tried) -> bool:
-        """It waits for a connection now. False: nobody can compose it, and the gateway was told."""
+        """It may wait for a connection now. False: nobody can compose it, and the gateway was told."""
+        if isinstance(made, Handoff):
+            made = self._placed(made)
         if isinstance(made, NotTried | Tried):
             self._finish(work, made)
             return False
         work.handoff = made
-        self._line(work.offer.route).append(work)
         return True
+
+    def _placed(self, handoff: Handoff) -> Handoff | NotTried:
+        """It has a path now."""
+        route = self._routes.served.get(handoff.route)
+        if route is None:
+            return unknown(handoff.route)
+        handoff.path = self._paths.place(route).key
+        return handoff
 
     async def _make_large(self, work: Work) -> None:
         made = await asyncio.to_thread(make, work.offer, self._decode)
         if not work.dropped and self._made(work, made):
-            self._pump(work.offer.route)
+            self._lines.pump(self._lines.wait(work))
 
     def _finish(self, work: Work, verdict: JobVerdict) -> None:
         """Keep the verdict and tell the gateway, if it has a stream now; else the next inventory does."""
@@ -271,8 +263,7 @@ class Delivery:
         if kept is not None and kept.verdict is not None:
             stream.verdict(fence, kept.verdict)
 
-    def _refuse(self, stream: Stream, fence: Fence, reason: str) -> None:
-        verdict = NotTried(reason)
+    def _refuse(self, stream: Stream, fence: Fence, verdict: NotTried) -> None:
         self._keep.done(fence, verdict)
         stream.verdict(fence, verdict)
 
@@ -284,13 +275,9 @@ class Delivery:
             await asyncio.sleep(0.25)
             now = time.monotonic()
             if self._routes.prune(now):
-                self.pool.configure(self._routes.served.values())
-            for route, line in list(self._lines.items()):
-                if not line:
-                    del self._lines[route]
-                    continue
-                for work, verdict in too_late(line, self.pool.trouble(route), now):
-                    self._finish(work, verdict)
+                self._paths.configure(self._routes.served)
+            for work, verdict in self._lines.late(now):
+                self._finish(work, verdict)
 
     async def close(self) -> None:
         """Cancel what is being composed."""

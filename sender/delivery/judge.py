@@ -23,6 +23,11 @@ def is_dead_connection(tried: Tried) -> bool:
     )
 
 
+def unknown(route: str) -> NotTried:
+    """The verdict of a job whose route this node has not, or not any more."""
+    return NotTried(f"the route {route!r} is not known here")
+
+
 def unreachable(work: Work, trouble: Trouble, now: float) -> Tried:
     """The verdict of a job that found no relay: why, and for how long nobody will try."""
     indexes = tuple(recipient.index for recipient in work.handoff.recipients) if work.handoff else ()

@@ -8,6 +8,7 @@ from mailgate.mail import Lane
 from mailgate.telemetry import names
 from mailgate.telemetry.sample import HistogramSample, Sample
 from sender.delivery.deliver import Delivery
+from sender.pool.plan import IN_USE, USABLE
 
 
 def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
@@ -20,10 +21,9 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
         yield HistogramSample(names.TRANSACTION_SECONDS, histogram.snapshot(), {"route": route})
     for (lane, route), jobs in delivery.all_credit().items():
         yield Sample(names.CREDIT, jobs, {"lane": Lane(lane).name.lower(), "route": route})
-    pool = delivery.pool
-    for route, counts in pool.stats().items():
-        yield Sample(names.POOL_WARM, pool.warm(route), {"route": route})
-        yield Sample(names.POOL_BUSY, pool.busy(route), {"route": route})
+    for route, counts in delivery.pool.stats().items():
+        yield Sample(names.POOL_WARM, counts.count(*USABLE), {"route": route})
+        yield Sample(names.POOL_BUSY, counts.count(*IN_USE), {"route": route})
         yield Sample(names.POOL_DIALLED, counts.dialled, {"route": route})
         yield Sample(names.POOL_CLOSED, counts.closed, {"route": route})
         yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route})

@@ -31,6 +31,8 @@ class Handoff:
     traceparent: str = ""
     clean: bool = False
     bulk: bool = False
+    path: str = ""
+    """The key of the path that it takes, when that is known."""
     """It leaves the last connections to mail that is not."""
 
 
@@ -45,6 +47,6 @@ class Listener(Protocol):
         """Every recipient has its outcome."""
         ...
 
-    def idle(self, route: str) -> None:
-        """A connection of this route has become idle: `Pool.start` would work now. May be called when nothing waits."""
+    def idle(self, path: str) -> None:
+        """A connection of this path has become idle: `Pool.start` would work now. May be called when nothing waits."""
         ...

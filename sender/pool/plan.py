@@ -75,3 +75,18 @@ class Counts:
     """Relays that are not dialled now."""
     slots: dict[str, int] = field(default_factory=dict)
     """Slots by the name of their state."""
+
+    def add(self, other: Counts) -> None:
+        """Have these be of both."""
+        self.dialled += other.dialled
+        self.closed += other.closed
+        self.failed += other.failed
+        self.mails += other.mails
+        self.refused += other.refused
+        self.resting += other.resting
+        for state, count in other.slots.items():
+            self.slots[state] = self.slots.get(state, 0) + count
+
+    def count(self, *states: State) -> int:
+        """Slots in any of these states."""
+        return sum(self.slots.get(state.name, 0) for state in states)

@@ -1,15 +1,14 @@
-"""The pool: warm connections of every route, and the mails that are on them. The shell around slots.py, connection.py and dialer.py."""
+"""The pool: warm connections of every path, and the mails that are on them. The shell around slots.py, connection.py and dialer.py."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, cast
 
-from mailgate.route import Route
 from mailgate.verdict import Tried
 from sender.pool import notices
 from sender.pool.batch import Batch
@@ -18,10 +17,12 @@ from sender.pool.connection import Connection
 from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
+from sender.pool.path import Path
 from sender.pool.plan import Counts, Dial, Slot
 from sender.pool.relays import Trouble
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
+from sender.pool.table import Table
 from sender.pool.tls import CertificateOptions, Contexts
 from sender.smtp.events import Close, Done, Stumble
 
@@ -57,8 +58,7 @@ class Pool:
         self._shortcomings, self._circuits = Shortcomings(), Circuits()
         keys = Credentials(secrets, tokens, clock), Contexts(certificates)
         self._dialer = Dialer(helo, *keys, self._shortcomings, clock=clock)
-        self._routes: dict[str, Slots] = {}
-        self._retired: list[Slots] = []
+        self._paths = Table(lambda path: Slots(path, self._shortcomings, self._circuits))
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
@@ -66,7 +66,7 @@ class Pool:
         self._draining = False
 
     def __repr__(self) -> str:
-        return f"<Pool{' draining' if self._draining else ''} {' '.join(map(repr, self._all()))} mails={len(self._at)}>"
+        return f"<Pool{' draining' if self._draining else ''} {' '.join(map(repr, self._paths))} mails={len(self._at)}>"
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -88,48 +88,48 @@ class Pool:
         if not self._keeper.cancelled():
             self._keeper.result()
 
-    # ---- routes
+    # ---- paths
 
-    def configure(self, routes: Iterable[Route]) -> None:
-        """Takes these routes for all there are. What is new is warmed up; what is gone finishes the mails it has, and closes."""
-        given = {route.name: route for route in routes}
-        for name, slots in list(self._routes.items()):
-            route = given.get(name)
-            if route is not None and slots.serves(route):
-                slots.resize(route)
-            else:
-                del self._routes[name]
-                slots.retire()
-                self._retired.append(slots)
-                self._follow(slots)
-        for name, route in given.items():
-            self._follow(self._routes.setdefault(name, Slots(route, self._shortcomings, self._circuits)))
+    def open(self, path: Path) -> None:
+        """Takes mail for it from now on, and warms it up. One of that key that leads elsewhere finishes the mails it has, and closes."""
+        before = self._paths.get(path.key)
+        slots = self._paths.open(path)
+        if before is not None and before.retired:
+            self._follow(before)
+        self._follow(slots)
 
-    def capacity(self, route: str) -> int:
-        """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such route, or draining."""
-        return 0 if (slots := self._routes.get(route)) is None or self._draining else slots.capacity(self._clock())
+    def shut(self, key: str) -> None:
+        """Takes no more mail for it: it finishes what it has, and closes. Nothing happens where there is none."""
+        if (slots := self._paths.get(key)) is not None:
+            self._paths.shut(key)
+            self._follow(slots)
 
-    def warm(self, route: str) -> int:
+    def capacity(self, key: str) -> int:
+        """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such path, or draining."""
+        return 0 if (slots := self._paths.get(key)) is None or self._draining else slots.capacity(self._clock())
+
+    def warm(self, key: str) -> int:
         """Connections open and usable."""
-        return self._routes[route].warm if route in self._routes else 0
+        return 0 if (slots := self._paths.get(key)) is None else slots.warm
 
-    def busy(self, route: str) -> int:
+    def busy(self, key: str) -> int:
         """Connections with a mail on them."""
-        return self._routes[route].busy if route in self._routes else 0
+        return 0 if (slots := self._paths.get(key)) is None else slots.busy
 
-    def trouble(self, route: str) -> Trouble | None:
+    def trouble(self, key: str) -> Trouble | None:
         """Why there is no usable connection. None: there is one, or the first dial is still under way."""
-        return None if (slots := self._routes.get(route)) is None or slots.warm else slots.trouble
+        slots = self._paths.get(key)
+        return None if slots is None or slots.warm else slots.trouble
 
     def stats(self) -> dict[str, Counts]:
-        """Counts by route; of routes that changed only what is new."""
-        return {name: slots.stats(self._clock()) for name, slots in self._routes.items()}
+        """Counts by route, over all paths that there are and were."""
+        return self._paths.stats(self._clock())
 
     # ---- mails
 
     def start(self, handoff: Handoff) -> bool:
         """Puts the mail on an idle connection. False: the route has none now; `listener.idle` will say when it has."""
-        if (slots := self._routes.get(handoff.route)) is None or self._draining:
+        if (slots := self._paths.get(handoff.path)) is None or self._draining:
             return False
         while (slot := slots.take(bulk=handoff.bulk)) is not None:
             connection = self._connections[slot]
@@ -167,12 +167,12 @@ class Pool:
     async def drain(self, seconds: float) -> bool:
         """Takes no more mail, says QUIT where nothing is under way, and waits for the rest. False: some is left after so many seconds."""
         self._draining = True
-        for slots in self._all():
+        for slots in self._paths:
             slots.retire()
             self._follow(slots)
         try:
             async with asyncio.timeout(seconds):
-                while not all(slots.empty for slots in self._all()):
+                while not all(slots.empty for slots in self._paths):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -182,7 +182,7 @@ class Pool:
     async def close(self) -> None:
         """Ends everything now: a mail before its final dot is deferred, after it in doubt, and `done` is told of each."""
         self._draining = True
-        for slots in self._all():
+        for slots in self._paths:
             slots.retire()
         self._keeper.cancel()
         for connection in list(self._connections.values()):
@@ -210,7 +210,7 @@ class Pool:
         """The next mail may come, or the connection has served its time."""
         slots = connection.slots
         if slots.freed(connection.slot, connection.since):
-            self._listener.idle(slots.route.name)
+            self._listener.idle(slots.path.key)
         else:
             connection.quit()
 
@@ -244,9 +244,9 @@ class Pool:
     def _sweep(self, now: float) -> None:
         for connection in list(self._connections.values()):
             connection.sweep(now)
-        for slots in list(self._all()):
+        for slots in list(self._paths):
             self._follow(slots)
-        self._retired = [slots for slots in self._retired if not slots.empty]
+        self._paths.forget()
 
     def _follow(self, slots: Slots) -> None:
         """Does what the plan says."""
@@ -280,7 +280,7 @@ class Pool:
         else:
             notices.dialled(slots, dial.relay)
             if slots.dialled(slot, self._clock()):
-                self._listener.idle(route.name)
+                self._listener.idle(slots.path.key)
             else:
                 self._connections[slot].quit()
         self._follow(slots)
@@ -297,8 +297,4 @@ class Pool:
             handoff = cast("Handoff", unfit.transaction)
             if self._at.pop(handoff, None) is not None:
                 self._listener.done(handoff, Tried(unfit.recipients, remote.host, remote.address, remote.tls))
-                self._listener.idle(handoff.route)
-
-    def _all(self) -> Iterator[Slots]:
-        yield from self._routes.values()
-        yield from self._retired
+                self._listener.idle(handoff.path)

@@ -1,4 +1,4 @@
-"""A route's connections, counted and decided on: which one takes the next mail, when to dial, when to close. No I/O, no clock.
+"""A path's connections, counted and decided on: which one takes the next mail, when to dial, when to close. No I/O, no clock.
 
 A slot's way: EMPTY ─plan─▶ DIALING ─dialled─▶ IDLE ─take─▶ RESERVED ─began─▶ BUSY ─done─▶ RESETTING ─freed─▶ IDLE; from everywhere
 ─closing─▶ CLOSING ─closed─▶ EMPTY; DIALING ─failed─▶ EMPTY. A slot is the route's until its connection is closed for good, so there
@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from mailgate.route import Route
 from mailgate.verdict import Phase, Reply
 from sender.pool.choosing import choose
 from sender.pool.circuits import Circuits
 from sender.pool.idle import Idle
+from sender.pool.path import Path
 from sender.pool.plan import IN_USE, USABLE, Counts, Dial, Plan, Slot, State
 from sender.pool.relays import Relays, Trouble, refuses_login, spoken
 from sender.pool.shortcomings import Shortcomings
@@ -41,7 +41,8 @@ _HUNG_UP = Reply(Phase.EHLO)
 class Slots:
     """See the module. Times are seconds of one monotonic clock; `jitter` is from [0, 1)."""
 
-    def __init__(self, route: Route, shortcomings: Shortcomings | None = None, circuits: Circuits | None = None) -> None:
+    def __init__(self, path: Path, shortcomings: Shortcomings | None = None, circuits: Circuits | None = None) -> None:
+        self.path, route = path, path.route
         self.route = route
         self.skills = Skills(route, shortcomings or Shortcomings())
         self.relays = Relays(route, circuits)
@@ -61,7 +62,7 @@ class Slots:
 
     def __repr__(self) -> str:
         states = " ".join(f"{name.lower()}={count}" for name, count in self.stats().slots.items() if count)
-        return f"<Slots {self.route.name}{' retired' if self.retired else ''} {states} {self.sizing!r}>"
+        return f"<Slots {self.path.key}{' retired' if self.retired else ''} {states} {self.sizing!r}>"
 
     # ---- the hot path: no allocation, no loop
 
@@ -198,12 +199,13 @@ class Slots:
         if not idle and (not slot.mails or reply.bounce_class == "rate_limited"):
             self.sizing.too_many(now, self.warm)
 
-    def serves(self, route: Route) -> bool:
-        """Its connections serve this route too: the same relays, spoken to in the same way."""
-        return spoken(self.route) == spoken(route)
+    def serves(self, path: Path) -> bool:
+        """Its connections serve this path too: the same relays, spoken to in the same way."""
+        return spoken(self.route) == spoken(path.route)
 
-    def resize(self, route: Route) -> None:
+    def resize(self, path: Path) -> None:
         """The same relays and credentials under other numbers."""
+        self.path, route = path, path.route
         self.route = self.skills.route = route
         self.sizing.resize(route.min_idle, route.connections)
         self._set_limits()

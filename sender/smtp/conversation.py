@@ -196,9 +196,7 @@ class Conversation:
     def _command_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:
         if reply.code == CLOSING:
             events += self._fail(understand(self._phase, reply), "the server closes (421)")
-            return
-        then = mail.answer(reply)
-        if then is _READY_NEXT:
+        elif (then := mail.answer(reply)) is _READY_NEXT:
             self.step = _READY
         elif then is _WAIT:
             pass

@@ -11,6 +11,7 @@ from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Outcome, Tried
 from sender.pool.handoff import Handoff
+from sender.pool.path import Path
 from sender.pool.pool import Pool
 
 LONG = b".a line that begins with a dot, and is one of many\r\n" * 20_000
@@ -44,7 +45,7 @@ class Once:
         """What becomes of it; None: it was withdrawn."""
         self.over.clear()
         self.tried = None
-        handoff = Handoff(Fence(b"", 1), "r", "a@example.com", tuple(JobRecipient(i, one) for i, one in enumerate(to)), message)
+        handoff = Handoff(Fence(b"", 1), "r", "a@example.com", tuple(JobRecipient(i, one) for i, one in enumerate(to)), message, path="r")
         async with asyncio.timeout(20):
             while not self.pool.start(handoff):
                 self.idled.clear()
@@ -61,7 +62,7 @@ async def test_over_one_connection(maildrop: Postfix, pipelining: bool) -> None:
     once = Once()
     async with Pool(once, {}, "node.example") as pool:
         once.pool = pool
-        pool.configure([route])
+        pool.open(Path("r", route))
 
         async def outcomes(message: bytes, *to: str) -> list[Outcome]:
             tried = await once.send(b"Subject: " + marker + b"\r\n\r\n" + message, *to)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from sender.delivery import deliver
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Known
 from sender.pool.handoff import Handoff
+from sender.pool.path import Path
 from sender.rpc.node_service import NodeServicer
 
 ROUTE = Route("out", (Relay("mx"),))
@@ -145,7 +146,10 @@ class SimPool:
         self.clean = False
         """Servers behave from now on."""
 
-    def configure(self, routes: Iterable[Route]) -> None:
+    def open(self, path: Path) -> None:
+        pass
+
+    def shut(self, key: str) -> None:
         pass
 
     def capacity(self, route: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +19,7 @@ from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept, Known
 from sender.delivery.work import Offer
 from sender.pool.handoff import Handoff
+from sender.pool.path import Path
 from sender.pool.relays import Trouble
 
 ROUTE = "out"
@@ -33,11 +33,14 @@ class FakePool:
         self.started: list[Handoff] = []
         self.committed: list[Handoff] = []
         self.withdrawn: list[Handoff] = []
-        self.routes: list[str] = []
+        self.routes: dict[str, Route] = {}
         self.in_trouble: Trouble | None = None
 
-    def configure(self, routes: Iterable[Route]) -> None:
-        self.routes = [route.name for route in routes]
+    def open(self, path: Path) -> None:
+        self.routes[path.key] = path.route
+
+    def shut(self, key: str) -> None:
+        self.routes.pop(key, None)
 
     def capacity(self, route: str) -> int:
         return 10

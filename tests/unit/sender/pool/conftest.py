@@ -17,6 +17,7 @@ import uvloop
 from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Tried
+from sender.delivery.paths import Paths
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
 
@@ -166,12 +167,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.pool: Pool
+        self.paths: Paths
         self.commits = True
         self.calls: list[tuple[str, object]] = []
         self.outcomes: dict[Handoff, Tried] = {}
         self.queue: list[Handoff] = []
         self.inside = False
         self.committed: dict[Handoff, bool] = {}
+
+    def use(self, *routes: Route) -> None:
+        """Have the pool serve these, and no others."""
+        self.paths.configure({route.name: route for route in routes})
 
     def ready(self, handoff: Handoff) -> None:
         assert not self.inside, "a callback from within a call"
@@ -229,7 +235,7 @@ def handoff() -> Callable[..., Handoff]:
 
     def make(message: bytes = b"Subject: x\r\n\r\ntext\r\n", *, route: str = "r", to: int = 1, smtputf8: bool = False) -> Handoff:
         recipients = tuple(JobRecipient(i, f"r{i}@example.com") for i in range(to))
-        return Handoff(Fence(b"job", 1), route, "s@example.com", recipients, message, smtputf8)
+        return Handoff(Fence(b"job", 1), route, "s@example.com", recipients, message, smtputf8, path=route)
 
     return make
 
@@ -255,8 +261,8 @@ def running() -> Callable[..., object]:
         before = asyncio.all_tasks()
         listener = Recorder()
         async with Pool(listener, secrets or {}, "node.example", jitter=lambda: 0.5) as pool:
-            listener.pool = pool
-            pool.configure(routes)
+            listener.pool, listener.paths = pool, Paths(pool)
+            listener.use(*routes)
             yield listener
         left = {task for task in asyncio.all_tasks() - before if "_serve" not in repr(task)}
         assert not left

@@ -147,7 +147,7 @@ async def test_not_where_groups_were_just_forbidden(peer, running, route, handof
         server.answers["."] = SILENCE
         listener.send(second := handoff())
         await until(lambda: len(server.mails) == 2)
-        listener.pool.configure([route(server.relay, connections=1, pipelining=False)])
+        listener.use(route(server.relay, connections=1, pipelining=False))
         looks = iter(range(20))
         await until(lambda: next(looks, None) is None)  # as many sweeps, or nearly
         assert not listener.start(handoff())
@@ -429,7 +429,7 @@ async def test_refused_credentials_are_not_hammered(peer, running, route, handof
         mine = route(server.relay, username="me", secret="s")
         async with running(mine, replace(route(server.relay), name="open"), secrets={"s": "wrong"}) as listener:
             await until(lambda: listener.pool.stats()["r"].refused == 2)
-            listener.pool.configure([mine, replace(mine, name="again"), replace(route(server.relay), name="open")])
+            listener.use(mine, replace(mine, name="again"), replace(route(server.relay), name="open"))
             listener.send(open_mail := handoff(route="open"))
             await until(lambda: open_mail in listener.outcomes)
             looks = iter(range(50))
@@ -449,7 +449,7 @@ async def test_a_route_is_changed_and_removed(peer, running, route, handoff, unt
         listener.commits = False
         listener.send(first := handoff())
         await until(lambda: listener.was_ready(first))
-        listener.pool.configure([route(new.relay, connections=1)])
+        listener.use(route(new.relay, connections=1))
         listener.commits = True
         listener.send(second := handoff())
         await until(lambda: second in listener.outcomes)
@@ -458,7 +458,7 @@ async def test_a_route_is_changed_and_removed(peer, running, route, handoff, unt
         assert listener.outcomes[first].remote_address == f"127.0.0.1:{old.port}"
         assert listener.outcomes[second].remote_address == f"127.0.0.1:{new.port}"
         await until(lambda: old.sessions[0].ended == "quit")
-        listener.pool.configure([])
+        listener.use()
         await until(lambda: new.sessions[0].ended == "quit")
         assert not listener.start(handoff())
 
@@ -467,9 +467,9 @@ async def test_a_route_of_another_size(peer, running, route, until, swift):
     """More are dialled, or the idle ones too many say QUIT; those that fit stay."""
     async with peer() as server, running(route(server.relay, connections=2)) as listener:
         await until(lambda: listener.pool.warm("r") == 2)
-        listener.pool.configure([route(server.relay, connections=4)])
+        listener.use(route(server.relay, connections=4))
         await until(lambda: listener.pool.warm("r") == 4)
-        listener.pool.configure([route(server.relay, connections=1)])
+        listener.use(route(server.relay, connections=1))
         await until(lambda: len(server.open) == 1)
         assert listener.pool.capacity("r") == 1
         assert [session.ended for session in server.sessions].count("quit") == 3

@@ -83,7 +83,7 @@ async def test_a_server_that_breaks_it(peer, running, route, handoff, until, swi
         assert [outcome(listener, mail) for mail in mails] == [DEFERRED] * lost + [DELIVERED]
         assert b"DATA" in server.sessions[-1].commands
         assert len(server.sessions) == lost + 1
-        listener.pool.configure([route(server.relay, connections=1, verify=False, **limits)])
+        listener.use(route(server.relay, connections=1, verify=False, **limits))
         listener.send(again := handoff())
         await until(lambda: again in listener.outcomes)
         assert outcome(listener, again) is DELIVERED

@@ -30,13 +30,13 @@ def test_littles_law(rate: float, held: float):
 
 
 def test_fast_up_slow_down():
-    """At once; and a tenth a second."""
+    """At once; and by half a second."""
     sizing = Sizing(2, 500)
     now = walk(sizing, 0.0, 2, 2000, 0.04)
     assert sizing.wanted == 98
     now = walk(sizing, now, 1, 0, 0)
-    assert sizing.wanted == 89
-    now = walk(sizing, now, 60, 0, 0)
+    assert sizing.wanted == 49
+    now = walk(sizing, now, 6, 0, 0)
     assert sizing.wanted == 2
 
 

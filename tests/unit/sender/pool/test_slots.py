@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
 from sender.pool.idle import STALE
+from sender.pool.path import Path
 from sender.pool.plan import Slot, State
 from sender.pool.shortcomings import CHANCES, Shortcomings, Skill
 from sender.pool.sizing import RECOVER
@@ -23,10 +24,10 @@ GONE = Reply(Phase.CONNECT, 421, "4.3.2", "going down", "connect")
 FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
 
 
-def route(connections=20, relays=1, **changes) -> Route:
+def path(connections=20, relays=1, **changes) -> Path:
     """All of its connections are kept warm, unless it is told otherwise."""
     changes.setdefault("min_idle", connections)
-    return Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes)
+    return Path("r", Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes))
 
 
 def warmed(slots: Slots, now: float = 0.0) -> list[Slot]:
@@ -49,7 +50,7 @@ def carry(slots: Slots, now: float = 0.0) -> bool:
 
 def test_warms_up_a_few_at_a_time():
     """At most DIALS_AT_ONCE dials are under way; as they succeed the next follow, up to the route's number."""
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     first = slots.plan(0.0).dial
     assert len(first) == DIALS_AT_ONCE
     assert slots.plan(0.0).dial == ()
@@ -63,7 +64,7 @@ def test_warms_up_a_few_at_a_time():
 
 def test_a_slot_taken_is_nobody_elses():
     """RESERVED from the moment of the decision."""
-    slots = Slots(route(2))
+    slots = Slots(path(2))
     warmed(slots)
     one, two = slots.take(), slots.take()
     assert one is not two
@@ -73,7 +74,7 @@ def test_a_slot_taken_is_nobody_elses():
 
 def test_the_one_used_last_is_used_next():
     """So that what is too much rests, and can be closed."""
-    slots = Slots(route(3))
+    slots = Slots(path(3))
     warmed(slots)
     slot = slots.take()
     slots.began(slot, 0.0)
@@ -91,7 +92,7 @@ def ended(slots: Slots) -> Slot:
 
 def test_a_mail_follows_where_nothing_is_idle():
     """Once, and only while the one before is unanswered; idle slots come first."""
-    slots = Slots(route(2))
+    slots = Slots(path(2))
     warmed(slots)
     slot = ended(slots)
     other = slots.take()
@@ -115,7 +116,7 @@ def test_a_mail_follows_where_nothing_is_idle():
 
 def test_no_mail_follows_while_connections_are_missing():
     """More of them are dialled instead."""
-    slots = Slots(route(20, min_idle=2))
+    slots = Slots(path(20, min_idle=2))
     warmed(slots, 10.0)
     ended(slots)
     ended(slots)
@@ -125,7 +126,7 @@ def test_no_mail_follows_while_connections_are_missing():
 
 def test_the_last_mail_of_a_connection_is_not_followed():
     """`max_mails_per_connection` holds; so does a relay's record of ignoring what follows, and a slot that closes."""
-    slots = Slots(route(1, max_mails_per_connection=2))
+    slots = Slots(path(1, max_mails_per_connection=2))
     warmed(slots)
     assert ended(slots)
     slot = slots.take()
@@ -133,13 +134,13 @@ def test_the_last_mail_of_a_connection_is_not_followed():
     slots.done(slot, answered=True)
     slots.ended(slot, 0.0)
     assert slots.take() is None
-    slots = Slots(route(1))
+    slots = Slots(path(1))
     (slot,) = warmed(slots)
     for _ in range(3):
         slots.skills.stumbled(slot, Stumble.FOLLOWING, 0.0)
     ended(slots)
     assert slots.take() is None
-    slots = Slots(route(1))
+    slots = Slots(path(1))
     warmed(slots)
     slots.closing(ended(slots), 0.0)
     assert slots.take() is None
@@ -148,7 +149,7 @@ def test_the_last_mail_of_a_connection_is_not_followed():
 def test_a_mail_proves_what_its_route_allows():
     """A route without chunks, to a relay that breaks them, does not wipe out what another has found."""
     known = Shortcomings()
-    without, other = Slots(route(1, chunking=False), known), Slots(route(1), known)
+    without, other = Slots(path(1, chunking=False), known), Slots(path(1), known)
     for slots in (without, other):
         warmed(slots)
     carry(without)
@@ -157,7 +158,7 @@ def test_a_mail_proves_what_its_route_allows():
         without.plan(0.0)
     assert not other.skills.chunking(Slot(), 0.0)
     known = Shortcomings()
-    other = Slots(route(1), known)
+    other = Slots(path(1), known)
     warmed(other)
     carry(other)
     for _ in range(CHANCES[Skill.CHUNKING]):
@@ -168,7 +169,7 @@ def test_a_mail_proves_what_its_route_allows():
 
 def test_not_begun():
     """The mail was unfit for the server: idle is idle again, and what could be followed still can."""
-    slots = Slots(route(1))
+    slots = Slots(path(1))
     (slot,) = warmed(slots)
     slots.not_begun(slots.take())
     assert slot.state is State.IDLE
@@ -179,7 +180,7 @@ def test_not_begun():
 
 def test_closed_after_its_mails():
     """`max_mails_per_connection` ends it, and its slot is dialled anew once it is closed."""
-    slots = Slots(route(1, max_mails_per_connection=2))
+    slots = Slots(path(1, max_mails_per_connection=2))
     (slot,) = warmed(slots)
     assert carry(slots)
     assert not carry(slots)
@@ -192,7 +193,7 @@ def test_closed_after_its_mails():
 
 def test_idle_too_long():
     """Closed, and only `min_idle` are dialled anew."""
-    slots = Slots(route(20, min_idle=2, idle_timeout=timedelta(seconds=60)))
+    slots = Slots(path(20, min_idle=2, idle_timeout=timedelta(seconds=60)))
     busy = take_all(slots)
     assert slots.warm == slots.busy == 20
     for slot in busy:
@@ -222,7 +223,7 @@ def take_all(slots: Slots) -> list[Slot]:
 
 def test_a_mail_in_vain_doubles_what_is_open():
     """Not what is wanted: ten mails that come while one dial is under way want no thousand connections."""
-    slots = Slots(route(20, min_idle=2))
+    slots = Slots(path(20, min_idle=2))
     for expected in (4, 8, 16, 20, 20):
         warmed(slots)
         while slots.take():
@@ -235,7 +236,7 @@ def test_a_mail_in_vain_doubles_what_is_open():
 
 def test_the_last_tenth_is_not_for_bulk():
     """And is there for other mail, though bulk has all the rest."""
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     warmed(slots)
     taken = 0
     while slot := slots.take(bulk=True):
@@ -249,7 +250,7 @@ def test_the_last_tenth_is_not_for_bulk():
 
 def test_what_was_idle_for_long_is_probed_before_a_mail():
     """One for each mail that found nothing else; it is nobody's until it answers, and no connection is dialled instead."""
-    slots = Slots(route(20, min_idle=3))
+    slots = Slots(path(20, min_idle=3))
     warmed(slots)
     assert slots.plan(STALE).probe == ()
     assert slots.take() is None
@@ -263,7 +264,7 @@ def test_what_was_idle_for_long_is_probed_before_a_mail():
 
 def test_a_stale_connection_may_close():
     """It is idle like others."""
-    slots = Slots(route(2))
+    slots = Slots(path(2))
     first, _ = warmed(slots)
     slots.plan(STALE)
     slots.closing(first, STALE)
@@ -274,7 +275,7 @@ def test_a_stale_connection_may_close():
 
 def test_max_age():
     """Closed when it becomes free, however few mails it had."""
-    slots = Slots(route(1, max_age=timedelta(minutes=1)))
+    slots = Slots(path(1, max_age=timedelta(minutes=1)))
     warmed(slots)
     assert carry(slots, 59.0)
     assert not carry(slots, 60.0)
@@ -282,7 +283,7 @@ def test_max_age():
 
 def test_a_server_that_has_enough_of_us():
     """It says so to a dial: the relay does not rest, and no more are dialled; in time one more is tried."""
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     dials = slots.plan(0.0).dial
     for dial in dials[:6]:
         slots.dialled(dial.slot, 0.0)
@@ -305,7 +306,7 @@ def test_a_server_that_has_enough_of_us():
 )
 def test_421(mails: int, idle: float, reply: Reply, fewer: bool):
     """To an idle connection that rested it is tidying up; after mails it may be the end of a shift; else we are too many."""
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     slot = warmed(slots)[-1]
     slot.mails = mails
     slots.dismissed(slot, reply, idle)
@@ -314,12 +315,12 @@ def test_421(mails: int, idle: float, reply: Reply, fewer: bool):
 
 def test_a_server_that_tidies_up():
     """It closes idle connections that had rested: its relay is well. Sooner it is a loss, made good at once."""
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     for slot in warmed(slots):
         slots.closing(slot, RESTED)
         slots.closed(slot, RESTED, 0.5, by_server=True)
     assert slots.relays.well(RESTED)
-    slots = Slots(route(20))
+    slots = Slots(path(20))
     warmed(slots)
     assert carry(slots)
     slot = slots.take()
@@ -331,13 +332,13 @@ def test_a_server_that_tidies_up():
 
 def test_relays_in_order():
     """The first that does not rest; when it has rested, new dials are its again, one at first."""
-    slots = Slots(route(4, relays=2))
+    slots = Slots(path(4, relays=2))
     for dial in slots.plan(0.0).dial:
         assert dial.relay.host == "mx0.example"
         slots.failed(dial.slot, 0.0, 0.5, FAILURE, "")
     assert {dial.relay.host for dial in slots.plan(0.5).dial} == {"mx1.example"}
     assert slots.capacity(0.5) == 4
-    later = Slots(route(4, relays=1))
+    later = Slots(path(4, relays=1))
     for dial in later.plan(0.0).dial:
         later.failed(dial.slot, 0.0, 0.5, FAILURE, "192.0.2.1:25")
     assert later.capacity(0.5) == 0
@@ -353,7 +354,7 @@ def test_relays_in_order():
 
 def test_trouble_says_since_when():
     """The time of the first failure in a row, the words of the last."""
-    slots = Slots(route(1))
+    slots = Slots(path(1))
     for now in (0.0, 10.0, 100.0):
         (dial,) = slots.plan(now).dial
         slots.failed(dial.slot, now, 0.5, Reply(Phase.CONNECT, 0, "", str(now)), "")
@@ -363,7 +364,7 @@ def test_trouble_says_since_when():
 def test_hung_up_before_the_first_mail():
     """Counts as a failed dial. By our own wish, or after a mail, it does not."""
     for mails, by_server, rests in ((0, True, True), (0, False, False), (1, True, False)):
-        slots = Slots(route(1))
+        slots = Slots(path(1))
         warmed(slots)
         for _ in range(mails):
             carry(slots)
@@ -375,7 +376,7 @@ def test_hung_up_before_the_first_mail():
 
 def test_retired():
     """No dials, no capacity; what is idle closes now, what is busy when it is freed, what is being dialled when it succeeds."""
-    slots = Slots(route(3))
+    slots = Slots(path(3))
     dials = slots.plan(0.0).dial
     for dial in dials[:2]:
         slots.dialled(dial.slot, 0.0)
@@ -398,20 +399,20 @@ def test_retired():
 @pytest.mark.parametrize("connections", [1, 5])
 def test_resized(connections):
     """More are dialled, or the idle ones too many are closed."""
-    slots = Slots(route(3))
+    slots = Slots(path(3))
     warmed(slots)
-    slots.resize(route(connections))
+    slots.resize(path(connections))
     plan = slots.plan(0.0)
     assert (len(plan.dial), len(plan.close)) == (max(0, connections - 3), max(0, 3 - connections))
 
 
 def test_serves_only_the_same_relays_and_credentials():
     """Numbers may change under a connection; where it leads, and as whom, may not."""
-    slots = Slots(route(3))
-    assert slots.serves(route(9, idle_timeout=timedelta(seconds=1)))
-    assert not slots.serves(route(3, relays=2))
-    assert not slots.serves(route(3, username="x"))
-    assert not slots.serves(route(3, verify=False))
+    slots = Slots(path(3))
+    assert slots.serves(path(9, idle_timeout=timedelta(seconds=1)))
+    assert not slots.serves(path(3, relays=2))
+    assert not slots.serves(path(3, username="x"))
+    assert not slots.serves(path(3, verify=False))
 
 
 class Histories(RuleBasedStateMachine):
@@ -420,7 +421,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.slots = Slots(route(5, relays=2, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30)))
+        self.slots = Slots(path(5, relays=2, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30)))
         self.dialing: list = []
         self.open: list = []
         self.held: list = []
@@ -518,7 +519,7 @@ class Histories(RuleBasedStateMachine):
     def resize(self, connections, min_idle):
         if not self.slots.retired:
             self.slots.resize(
-                route(connections, relays=2, min_idle=min_idle, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30))
+                path(connections, relays=2, min_idle=min_idle, max_mails_per_connection=3, idle_timeout=timedelta(seconds=30))
             )
 
     @precondition(lambda self: self.now > 100)

@@ -1,0 +1,20 @@
+"""A path: one way out of this node, from one source to one site as one route speaks. Pure.
+
+Connections, and the jobs that wait for them, are a path's. A relay route has one path (one a source, where it names sources); a route by MX
+has one for each set of hosts that it sends to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailgate.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`route`: the gateway's, with this path's own hosts for relays and this path's own numbers."""
+
+    key: str
+    """The route's name, for a path that is all of the route; else it begins with it."""
+    route: Route

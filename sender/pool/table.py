@@ -1,0 +1,56 @@
+"""The slots of every path that there is, of those that still finish what they have, and the counts of those that were. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+
+from sender.pool.path import Path
+from sender.pool.plan import Counts
+from sender.pool.slots import Slots
+
+
+class Table:
+    """`make` gives a path its slots. Times are monotonic seconds."""
+
+    def __init__(self, make: Callable[[Path], Slots]) -> None:
+        self._make = make
+        self._paths: dict[str, Slots] = {}
+        self._retired: list[Slots] = []
+        self._past: dict[str, Counts] = {}
+        """Of paths that are gone, by route."""
+        self.get = self._paths.get
+        """The slots of a path by its key, or None: the hot path."""
+
+    def __iter__(self) -> Iterator[Slots]:
+        yield from self._paths.values()
+        yield from self._retired
+
+    def open(self, path: Path) -> Slots:
+        """Its slots; those that lead elsewhere are retired."""
+        slots = self._paths.get(path.key)
+        if slots is not None and slots.serves(path):
+            slots.resize(path)
+            return slots
+        self.shut(path.key)
+        slots = self._paths[path.key] = self._make(path)
+        return slots
+
+    def shut(self, key: str) -> None:
+        """It takes no more mail. Nothing happens where there is none."""
+        if (slots := self._paths.pop(key, None)) is not None:
+            slots.retire()
+            self._retired.append(slots)
+
+    def forget(self) -> None:
+        """The retired that are empty."""
+        for slots in [slots for slots in self._retired if slots.empty]:
+            self._retired.remove(slots)
+            self._past.setdefault(slots.route.name, Counts()).add(slots.stats())
+
+    def stats(self, now: float) -> dict[str, Counts]:
+        """Counts by route, over all paths that there are and were."""
+        counts = deepcopy(self._past)
+        for slots in self:
+            counts.setdefault(slots.route.name, Counts()).add(slots.stats(now))
+        return counts
