@@ -38,8 +38,8 @@ from benchmarks.report import Report, alternate, arguments, median
 from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Outcome, Tried
+from sender.pool import path
 from sender.pool.handoff import Handoff
-from sender.pool.path import Path
 from sender.pool.pool import Pool
 
 CONNECTIONS = 20
@@ -133,7 +133,7 @@ async def ours(ports: Sequence[int], mails: int) -> Round:
     async with Pool(source, {}, "bench.example") as pool:
         source.pool = pool
         for route in routes:
-            pool.open(Path(route.name, route))
+            pool.open(path.Path(route.name, route))
         await source.warm.wait()
         start, cpu = time.perf_counter(), time.process_time()
         for number in range(min(CONNECTIONS, mails)):
