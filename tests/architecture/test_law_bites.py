@@ -94,6 +94,8 @@ PLANTS = [
     # the template engine
     plain("6g", "gateway.admission", "minijinja"),
     plain("6g", "sender.compose", "minijinja"),
+    plain("6h", "sender.pool", "dns.resolver"),
+    plain("6h", "gateway.admission", "dns"),
     # adapters are chosen by the wiring
     plain("7", "gateway.rpc", "gateway.journal"),
     plain("7", "gateway.admission", "gateway.ledger.memory"),

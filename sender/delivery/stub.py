@@ -1,0 +1,145 @@
+"""A question to the name servers, by dnspython; and which addresses are this machine's. What follows from an answer is not decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from functools import cached_property
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from sender.delivery.mx import Answer, Exchange, Got
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.message
+    import dns.name
+    import dns.resolver
+
+PORT = 53
+TRY, WHOLE = 2.0, 5.0
+"""Seconds for one name server, and for a question with all of them and all aliases."""
+ALIASES = 8
+"""CNAMEs that are followed from answer to answer; within one answer dnspython follows 16."""
+CURE = 'write the address of a name server, such as "9.9.9.9", "127.0.0.1:5353" or "[2620:fe::fe]:53"'
+_TEST_NET = "192.0.2.1"
+"""RFC 5737: no machine has it."""
+
+
+class Stub:
+    """Asks these name servers, the next where one is silent or refuses; over TCP what is too large for UDP. Empty: the system's.
+
+    dnspython is only loaded with the first question: a node without an MX route does without its 90 ms.
+    """
+
+    def __init__(self, nameservers: Sequence[str] = ()) -> None:
+        self._nameservers = [parse_nameserver(text) for text in nameservers]
+
+    async def ask(self, name: str, kind: str) -> Answer:
+        """The records of `kind` (`MX`, `A`, `AAAA`), aliases followed. Within WHOLE seconds; never raises but for being cancelled."""
+        import dns.exception
+        import dns.name
+        import dns.resolver
+
+        try:
+            wanted = dns.name.from_text(name)
+        except dns.exception.DNSException:
+            return Answer(Got.NO_NAME)
+        try:
+            async with asyncio.timeout(WHOLE):
+                return await self._follow(wanted, kind)
+        except dns.resolver.NXDOMAIN as error:
+            return Answer(Got.NO_NAME, ttl=_negative_ttl(error))
+        except (TimeoutError, dns.exception.DNSException, OSError) as error:
+            self.__dict__.pop("_resolver", None)  # the system's name servers may be others by now
+            return Answer(Got.FAILED, why=_why(error))
+
+    @cached_property
+    def _resolver(self) -> dns.asyncresolver.Resolver:
+        import dns.asyncresolver
+        import dns.nameserver
+
+        resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
+        if self._nameservers:
+            resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in self._nameservers]
+        resolver.timeout, resolver.lifetime = TRY, WHOLE
+        resolver.use_edns(0, payload=1232)  # DNS flag day 2020: larger answers are fragmented, and come by TCP instead
+        return resolver
+
+    async def _follow(self, name: dns.name.Name, kind: str) -> Answer:
+        """A resolver follows aliases itself; an authoritative server leaves off where its zone ends."""
+        ttl = float("inf")
+        for _ in range(ALIASES):
+            answer = await self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False)
+            ttl = min(ttl, answer.chaining_result.minimum_ttl)
+            if answer.rrset is not None:
+                return _found(kind, answer, ttl)
+            if answer.canonical_name == name or answer.response.authority:
+                return Answer(Got.NOTHING, ttl=ttl)
+            name = answer.canonical_name
+        return Answer(Got.FAILED, why=f"more than {ALIASES} aliases (CNAME) one after the other")
+
+
+def _found(kind: str, answer: dns.resolver.Answer, ttl: float) -> Answer:
+    if kind == "MX":
+        exchanges = [Exchange(record.preference, record.exchange.to_text().lower().rstrip(".")) for record in answer]
+        return Answer(Got.FOUND, exchanges=tuple(exchanges), ttl=ttl)
+    return Answer(Got.FOUND, addresses=tuple([record.address for record in answer]), ttl=ttl)
+
+
+def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
+    """RFC 2308 5, as the SOA beside it says."""
+    responses: dict[dns.name.Name, dns.message.QueryMessage] = error.kwargs.get("responses") or {}
+    return float(min([response.resolve_chaining().minimum_ttl for response in responses.values()], default=0))
+
+
+def _why(error: Exception) -> str:
+    """In words; what the last of the name servers answered, such as SERVFAIL, or how it failed."""
+    import dns.resolver
+
+    if isinstance(error, TimeoutError | dns.resolver.LifetimeTimeout):
+        return f"no name server answered within {WHOLE:g} s"
+    if isinstance(error, dns.resolver.NoResolverConfiguration):
+        return "the system has no name servers: set nameservers under [sender]"
+    if isinstance(error, dns.resolver.NoNameservers) and error.kwargs.get("errors"):
+        last = error.kwargs["errors"][-1][3]
+        return last if isinstance(last, str) else type(last).__name__
+    return type(error).__name__
+
+
+def parse_nameserver(text: str) -> tuple[str, int]:
+    """The address and port of `9.9.9.9`, `9.9.9.9:53`, `2620:fe::fe` or `[2620:fe::fe]:53`.
+
+    Raises:
+        ValueError: it is none; the text of the error is the cure.
+    """
+    address, port = text.strip(), str(PORT)
+    if address.startswith("["):
+        address, _, rest = address[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif address.count(":") == 1:
+        address, _, port = address.partition(":")
+    try:
+        ip_address(address)
+        number = int(port)
+    except ValueError:
+        raise ValueError(CURE) from None
+    if not 0 < number < 65536:  # noqa: PLR2004 - the ports that there are
+        raise ValueError(CURE)
+    return address, number
+
+
+def is_own(address: str) -> bool:
+    """It is one of this machine's: the system lets a socket be bound to it. A few microseconds, no packet."""
+    return _binds(address) and not _binds(_TEST_NET)  # where anything may be bound (ip_nonlocal_bind), this says nothing
+
+
+def _binds(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
