@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,6 +24,7 @@ TRY, WHOLE = 2.0, 5.0
 ALIASES = 8
 """CNAMEs that are followed from answer to answer; within one answer dnspython follows 16."""
 CURE = 'write the address of a name server, such as "9.9.9.9", "127.0.0.1:5353" or "[2620:fe::fe]:53"'
+_WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*))(?::(?P<port>\d{1,5}))?")
 _TEST_NET = "192.0.2.1"
 """RFC 5737: no machine has it."""
 
@@ -114,15 +116,11 @@ def parse_nameserver(text: str) -> tuple[str, int]:
     Raises:
         ValueError: it is none; the text of the error is the cure.
     """
-    address, port = text.strip(), str(PORT)
-    if address.startswith("["):
-        address, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif address.count(":") == 1:
-        address, _, port = address.partition(":")
+    found = _WITH_PORT.fullmatch(text.strip())
+    address, port = (found["six"] or found["four"], found["port"]) if found else (text.strip(), None)
     try:
         ip_address(address)
-        number = int(port)
+        number = int(port or PORT)
     except ValueError:
         raise ValueError(CURE) from None
     if not 0 < number < 65536:  # noqa: PLR2004 - the ports that there are
