@@ -6,22 +6,20 @@ doubt: no rule can make either untrue.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from gateway.dispatch.patterns import TEXT, fault
 from mailgate.classes import CLASSES
+from mailgate.config.replies import ReplyPattern
+from mailgate.config.replies import mistakes as mistakes_of_reply
 from mailgate.errors import Mistake
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
 
 MOST = 500
 """Rules."""
 
-_CODE = re.compile(r"[45](?:[0-9]{2}|[0-9]x|xx)|0")
-_ENHANCED = re.compile(r"[45]\.(?:[0-9]{1,3}|\*)\.(?:[0-9]{1,3}|\*)")
 _REFUSED = frozenset({Outcome.DEFERRED, Outcome.BOUNCED})
 
 
@@ -38,7 +36,8 @@ class VerdictRule:
     enhanced_code: str = ""
     """`5.7.1`, `5.7.*`, `5.*.*`."""
     text: str = ""
-    """A regular expression, found anywhere in the server's words, in upper or lower case (patterns.py says what it may hold)."""
+    """A regular expression, found anywhere in the server's words, in upper or lower case; mailgate/config/patterns.py says what it may
+    hold."""
     outcome: Literal["deferred", "bounced"] | None = None
     """What becomes of the recipient instead."""
     bounce_class: str = ""
@@ -48,12 +47,7 @@ class VerdictRule:
 
     def mistakes(self, key: str) -> Iterator[Mistake]:
         """What is wrong with it, or with how its keys go together."""
-        if self.code and not _CODE.fullmatch(self.code):
-            yield Mistake(f"{key}.code", f'"{self.code}"', 'write "550", "55x", "4xx", or "0" for no reply')
-        if self.enhanced_code and not _ENHANCED.fullmatch(self.enhanced_code):
-            yield Mistake(f"{key}.enhanced_code", f'"{self.enhanced_code}"', 'write "5.7.1", "5.7.*" or "4.*.*"')
-        if self.text and (cure := fault(self.text)):
-            yield Mistake(f"{key}.text", f'"{self.text[:TEXT]}"', cure)
+        yield from mistakes_of_reply(self.code, self.enhanced_code, self.text, key)
         if self.bounce_class and self.bounce_class not in CLASSES:
             yield Mistake(f"{key}.bounce_class", f'"{self.bounce_class}"', f"write one of {', '.join(CLASSES)}")
         if self.phase is None and not (self.code or self.enhanced_code or self.text):
@@ -67,23 +61,15 @@ class VerdictRule:
 class _Ready:
     """A rule, compiled."""
 
-    __slots__ = ("_code", "_enhanced", "_phase", "_route", "_rule", "_text")
+    __slots__ = ("_pattern", "_route", "_rule")
 
     def __init__(self, rule: VerdictRule) -> None:
-        self._rule, self._route, self._phase = rule, rule.route, rule.phase
-        self._code = re.compile(rule.code.replace("x", "[0-9]")) if rule.code else None
-        self._enhanced = re.compile(re.escape(rule.enhanced_code).replace(r"\*", "[0-9]+")) if rule.enhanced_code else None
-        self._text = re.compile(rule.text, re.I) if rule.text else None
+        self._rule, self._route = rule, rule.route
+        self._pattern = ReplyPattern(phase=rule.phase, code=rule.code, enhanced_code=rule.enhanced_code, text=rule.text)
 
     def fits(self, route: str, reply: Reply) -> bool:
         """All that it names is so."""
-        return (
-            (not self._route or self._route == route)
-            and (self._phase is None or self._phase is reply.phase)
-            and (self._code is None or self._code.fullmatch(str(reply.code)) is not None)
-            and (self._enhanced is None or self._enhanced.fullmatch(reply.enhanced_code) is not None)
-            and (self._text is None or self._text.search(reply.text[:TEXT]) is not None)
-        )
+        return (not self._route or self._route == route) and self._pattern.fits(reply)
 
     def applied(self, verdict: RecipientVerdict) -> RecipientVerdict:
         """The verdict as it says."""

@@ -10,6 +10,8 @@ from mailgate.errors import Mistake
 
 PREFIX = "MAILGATE_"
 SEPARATOR = "__"
+MAX_DEPTH = 20
+"""Levels of tables and lists."""
 MAX_FILE_BYTES = 4 * 2**20
 """A settings file is read whole; more than this is a mistaken path."""
 
@@ -39,8 +41,17 @@ def read_toml(path: str, mistakes: list[Mistake]) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         mistakes.append(Mistake(path, "", f"it has more than {MAX_FILE_BYTES} octets: this is no settings file"))
         return {}
+    return parse_toml(data, path, mistakes)
+
+
+def parse_toml(data: bytes, path: str, mistakes: list[Mistake]) -> dict[str, Any]:
+    """The tables of a file's octets; {} and a mistake where they are no TOML."""
+    deep = Mistake(path, "", "its tables or lists are nested too deeply: nothing here needs more than a few levels")
     try:
-        return tomllib.loads(data.decode())
+        tree = tomllib.loads(data.decode())
+        if not _deeper(tree, MAX_DEPTH):
+            return tree
+        mistakes.append(deep)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         mistakes.append(Mistake(f"{path}, line {line}", "", "it is not UTF-8: save it as UTF-8"))
@@ -48,7 +59,19 @@ def read_toml(path: str, mistakes: list[Mistake]) -> dict[str, Any]:
         what, at, where = str(error).rpartition(" (at ")
         place = f"{path}, {where.removesuffix(')')}" if at else path
         mistakes.append(Mistake(place, "", f"it is not TOML: {(what if at else where).lower()}"))
+    except RecursionError:
+        mistakes.append(deep)
     return {}
+
+
+def _deeper(tree: dict[str, Any], most: int) -> bool:
+    """There are more levels of tables and lists than so many."""
+    level: list[Any] = [tree]
+    for _ in range(most):
+        level = [below for each in level for below in (each.values() if isinstance(each, dict) else each) if isinstance(below, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def overlay(tree: dict[str, Any], environ: Mapping[str, str], mistakes: list[Mistake]) -> dict[str, Any]:

@@ -62,6 +62,8 @@ PLANTS = [
     plain("4", "mailgate.telemetry", "mailgate.rpc"),
     plain("4", "mailgate.inbox", "mailgate.client"),
     plain("4", "mailgate.rpc", "mailgate.cli"),
+    plain("4", "mailgate.shaping", "mailgate.rpc"),
+    plain("4", "mailgate.config", "mailgate.shaping"),
     # purity is the default
     plain("5", "gateway.admission", "asyncio"),
     plain("5", "sender.smtp", "threading"),
@@ -69,6 +71,7 @@ PLANTS = [
     Plant("5", "gateway.dispatch", "from random import random", "random"),
     Plant("5", "sender.compose", "def sign() -> bytes:\n    from os import urandom\n    return urandom(4)", "os"),
     plain("5", "sender.delivery", "signal"),
+    plain("5", "mailgate.shaping", "os"),
     plain("5", "gateway.events", "ssl"),
     plain("5", "mailgate.telemetry", "asyncio.events"),
     # nobody needs these

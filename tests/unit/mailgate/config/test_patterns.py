@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.patterns import LONGEST, fault
+from mailgate.config.patterns import LONGEST, fault
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Shaping: what large mailbox providers want of those who send to them, as a table that gateways own and nodes keep to."""
