@@ -43,9 +43,9 @@ bench: setup  ## The benchmarks against peers, in full (minutes; BENCH=--quick f
 	@.ci/servers
 	for name in pieces smtp_handoff end_to_end backlog startup sdk; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
 
-chaos: setup  ## Twenty kills of each kind, under load (about an hour)
+chaos: setup  ## Twenty kills of each kind, under load, and a soak of 200,000 mails (about an hour)
 	@.ci/servers
-	MAILGATE_TEST_KILLS=20 $(BIN)/python -m pytest tests/chaos -s --timeout 3600
+	MAILGATE_TEST_KILLS=20 MAILGATE_TEST_SOAK=200000 $(BIN)/python -m pytest tests/chaos -s --timeout 3600
 
 lock:  ## Choose the newest dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
