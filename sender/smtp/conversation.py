@@ -30,11 +30,9 @@ from sender.smtp.steps import AWAITED, LINES, WAITING, Step, Waiting
 from sender.smtp.under_way import Next, UnderWay
 from sender.smtp.verdicts import broken, outcome_of, understand
 
-_OK, _MORE = 2, 3
-
 # A member of an enum costs 60 ns each time it is looked up by its class.
 _IDLE, _COMMANDS, _CHUNKS, _READY, _BODY, _ENDED = Step.IDLE, Step.COMMANDS, Step.CHUNKS, Step.READY, Step.BODY, Step.ENDED
-_WAIT, _READY_NEXT, _OUT = Next.WAIT, Next.READY, (_BODY, _ENDED)
+_WAIT, _READY_NEXT, _OUT, _OK, _MORE = Next.WAIT, Next.READY, (_BODY, _ENDED), 2, 3
 _IN_DATA, _IN_BODY, _DELIVERED, _DEFERRED = Phase.DATA, Phase.BODY, Outcome.DELIVERED, Outcome.DEFERRED
 _RESETTING, _EMPTIED, _QUITTING, _PROBING, _CLOSED = Step.RESETTING, Step.EMPTIED, Step.QUITTING, Step.PROBING, Step.CLOSED
 
@@ -80,6 +78,11 @@ class Conversation:
     def ending(self) -> Transaction | None:
         """The one whose body is under way or unanswered; None: there is none."""
         return self._mail.transaction if self.step in _OUT and self._mail is not None else None
+
+    @property
+    def under_way(self) -> tuple[list[UnderWay], bytes]:
+        """For who looks on: the transaction that is not over, one that has followed its body, and what came of a reply's next line."""
+        return [mail for mail in (self._mail, self._following) if mail is not None], self._parser.rest
 
     @property
     def takes_another(self) -> bool:
@@ -187,10 +190,8 @@ class Conversation:
     @property
     def _phase(self) -> Phase:
         """What the server's next reply would be to."""
-        if self._mail is None:
-            return Phase.UNKNOWN
-        if self.step is _COMMANDS:
-            return self._mail.phase
+        if self._mail is None or self.step is _COMMANDS:
+            return Phase.UNKNOWN if self._mail is None else self._mail.phase
         return _IN_DATA if self.step in (_CHUNKS, _READY) else _IN_BODY
 
     def _command_answered(self, mail: UnderWay, reply: ServerReply, events: list[Event]) -> None:

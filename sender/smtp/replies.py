@@ -52,6 +52,11 @@ class ReplyParser:
         """A reply has begun and is not complete."""
         return bool(self._rest or self._lines)
 
+    @property
+    def rest(self) -> bytes:
+        """What came of a line that is not complete."""
+        return self._rest
+
     def feed(self, data: bytes) -> list[ServerReply | Rubbish]:
         """The replies that `data` completes, not to be changed; after a Rubbish nothing comes any more."""
         if self._rest or self._lines or self._deaf:
