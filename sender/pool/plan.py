@@ -39,6 +39,10 @@ class Slot:
     """That the server answered."""
     followed: bool = False
     """A second mail has followed the body of the one under way."""
+    follows: bool = False
+    """The one under way has followed a body itself."""
+    followers: bool = False
+    """The server has answered one that did."""
     rested: bool = False
     """Idle for RESTED at least when it began to close."""
 

@@ -41,7 +41,7 @@ class Skills:
     def proved(self, slot: Slot) -> None:
         """A mail was answered on its connection."""
         if self._shortcomings.any:
-            for skill, allowed in ((_CHUNKING, self.route.chunking), (_PIPELINING, self.route.pipelining)):
+            for skill, allowed in ((_CHUNKING, self.route.chunking), (_PIPELINING, self.route.pipelining), (_FOLLOWING, slot.followers)):
                 if allowed:
                     self._shortcomings.proved(self.route.relays[slot.relay], skill, slot.dialled_at)
 

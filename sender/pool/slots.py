@@ -118,7 +118,9 @@ class Slots:
     def done(self, slot: Slot, *, answered: bool) -> None:
         """Its mail is judged, by the server's answers or by its silence; one may have followed, or there may be something to tidy up."""
         slot.state = _BUSY if slot.followed else _RESETTING
-        slot.followed = False
+        if slot.follows and answered:
+            slot.followers = True
+        slot.follows, slot.followed = slot.followed, False
         slot.mails += answered
         self._ended.pop(slot, None)
 
@@ -140,7 +142,7 @@ class Slots:
         """The dial succeeded: IDLE. False: it is not wanted any more, and is CLOSING."""
         self._counts.dialled += 1
         slot.dialled_at = slot.since = now
-        slot.mails = 0
+        slot.mails, slot.follows, slot.followers = 0, False, False
         self.relays.answered(slot.relay, now)
         if self.retired:
             self.closing(slot, now)

@@ -167,6 +167,24 @@ def test_a_mail_proves_what_its_route_allows():
     assert other.skills.chunking(Slot(), 0.0)
 
 
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_mail_that_followed_and_was_answered_proves_that_mails_may(follows: bool):
+    """Connections that broke over it count in a row; a mail without one before it proves nothing."""
+    slots = Slots(path(1))
+    (slot,) = warmed(slots)
+    for _ in range(CHANCES[Skill.FOLLOWING]):
+        assert slots.skills.following(slot, 0.0)
+        ended(slots)
+        if follows:
+            assert slots.take() is slot
+            slots.done(slot, answered=True)
+        slots.done(slot, answered=True)
+        slots.freed(slot, 0.0)
+        slots.plan(0.0)
+        slots.skills.stumbled(slot, Stumble.FOLLOWING, 0.0)
+    assert slots.skills.following(slot, 0.0) is follows
+
+
 def test_not_begun():
     """The mail was unfit for the server: idle is idle again, and what could be followed still can."""
     slots = Slots(path(1))
