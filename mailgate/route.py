@@ -37,6 +37,8 @@ LINE_TIMEOUT = timedelta(seconds=60)
 """Of what a server does without thinking long: its default, shorter than RFC 5321 asks for, since a silent server holds up a slot."""
 
 
+MX_PORT = 25
+"""RFC 5321 4.5.4.2: where servers of strangers are."""
 MAX_AGE = timedelta(minutes=10)
 """Of a connection: its default."""
 
@@ -47,6 +49,17 @@ class Relay:
 
     host: str
     port: int = 25
+    preference: int = 0
+    """Relays of the same one share the load; those of a greater one are dialled only while none of these can be."""
+    weight: int = 1
+    """Its part of the connections among those of the same preference."""
+    addresses: tuple[str, ...] = field(default=(), compare=False)
+    """Where the node has looked them up and judged them: no others are dialled. Empty: the system looks the host up."""
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """What fails or lacks something as one, whatever route it is of."""
+        return self.host, self.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,8 @@ class Route:
 
     name: str
     relays: tuple[Relay, ...]
-    """Tried in this order. In the settings: `relays = ["smtp://host:25", "smtps://host:465"]`."""
+    """Tried in this order. In the settings: `relays = ["smtp://host:25", "smtps://host:465"]`. A list within it is of relays that share
+    the load: in `[["smtp://a:25?weight=3", "smtp://b:25"], "smtp://c:25"]` `c` is dialled only while neither `a` nor `b` can be."""
     domains: tuple[str, ...] = ()
     """Recipients of these domains take this route (`*.example.com`: of its subdomains); empty: whatever no other route takes."""
     tls: TlsMode = TlsMode.OPPORTUNISTIC
@@ -103,6 +117,11 @@ class Route:
     certificates: str = ""
     """The name of authorities to believe, or of a certificate to show, resolved on the node: `[certificates.NAME]` in its settings. Empty:
     the system's authorities, and none to show."""
+    mx: bool = False
+    """Instead of relays: each recipient's domain is looked up in DNS, and its mail goes to the domain's own servers (RFC 5321 5.1). All
+    numbers are then those towards each set of such servers, and nothing is kept warm without need."""
+    mx_port: int = MX_PORT
+    """With `mx`: the servers' port. Servers of strangers have no other; for tests."""
 
 
 _MINUTES_10 = timedelta(minutes=10)
@@ -118,6 +137,7 @@ BOUNDS: Mapping[str, tuple[Any, Any]] = {
     "body_timeout": (timedelta(seconds=1), timedelta(hours=1)),
     "idle_timeout": (timedelta(seconds=1), timedelta(hours=1)),
     "max_mails_per_connection": (1, 1_000_000),
+    "mx_port": (1, 65_535),
 }
 """The least and the greatest of each number of a route. Wide enough for whatever makes sense: the settings refuse a value beyond as a slip
 of the pen, and a node does not do what a gateway asks beyond them."""

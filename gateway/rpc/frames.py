@@ -134,8 +134,10 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         min_idle=route.min_idle,
         max_age_ms=int(route.max_age.total_seconds() * 1000),
     )
+    if route.mx:
+        message.mx_port = route.mx_port
     for relay in route.relays:
-        message.relays.add(host=relay.host, port=relay.port)
+        message.relays.add(host=relay.host, port=relay.port, preference=relay.preference, weight=relay.weight)
     return message
 
 

@@ -166,13 +166,14 @@ class Reader:
             return self._one_of(arguments, raw, key)
         if issubclass(origin, Mapping):
             return self._named(arguments[1], raw, key)
-        items = self._items(raw, key)
+        items = self.items(raw, key)
         if items is ABSENT:
             return ABSENT
         made = [self.value(arguments[0], item, f"{key}[{index}]", bound) for index, item in enumerate(items)]
         return origin(item for item in made if item is not ABSENT)
 
-    def _items(self, raw: object, key: str) -> Made:
+    def items(self, raw: object, key: str) -> Made:
+        """A list of raw values, or ABSENT; the text of a variable is read as an inline list, or split at its commas."""
         if isinstance(raw, FromVariable):
             if raw.strip().startswith("["):
                 raw = self._inline(raw, key)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mailgate.config.reader import ABSENT, Made, Reader
-from mailgate.config.scalars import Bound
+from mailgate.config.scalars import Bound, show
 from mailgate.route import BOUNDS as ROUTE_BOUNDS
-from mailgate.route import Relay, Route, TlsMode
+from mailgate.route import MX_PORT, Relay, Route, TlsMode
 
 RELAY_CURE = 'write "smtp://host:25", or "smtps://host:465" for TLS from the first byte'
+NOWHERE_CURE = f"a route without relays leads nowhere: {RELAY_CURE}, in a list; or mx = true, to send to the servers of each domain"
+MOST_WEIGHT = 1000
 PORTS = {"smtp": 25, "smtps": 465}
 
 BOUNDS: dict[str, Bound] = {f"Route.{name}": bound for name, bound in ROUTE_BOUNDS.items()}
@@ -18,7 +21,7 @@ BOUNDS: dict[str, Bound] = {f"Route.{name}": bound for name, bound in ROUTE_BOUN
 
 
 def read_relay(text: str) -> tuple[Relay, bool]:
-    """The relay of `smtp://host:port` or `smtps://host:port`, and whether it speaks TLS from the first byte.
+    """The relay of `smtp://host:port` or `smtps://host:port`, with its `?weight=3`, and whether it speaks TLS from the first byte.
 
     Raises:
         ValueError: it is none; the text of the error is the cure.
@@ -32,9 +35,18 @@ def read_relay(text: str) -> tuple[Relay, bool]:
         raise ValueError(RELAY_CURE)
     if url.username is not None or url.password is not None:
         raise ValueError("no user name or password here: set username and secret of the route, and the password in [secrets]")
-    if url.path not in ("", "/") or url.query or url.fragment:
+    if url.path not in ("", "/") or url.fragment:
         raise ValueError(f"nothing may follow the port: {RELAY_CURE}")
-    return Relay(url.hostname, port or PORTS[url.scheme]), url.scheme == "smtps"
+    return Relay(url.hostname, port or PORTS[url.scheme], weight=_weight(url.query)), url.scheme == "smtps"
+
+
+def _weight(query: str) -> int:
+    if not query:
+        return 1
+    name, _, text = query.partition("=")
+    if name != "weight" or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WEIGHT:
+        raise ValueError(f"only a weight of 1 to {MOST_WEIGHT} may follow the port, as in smtp://host:25?weight=3")
+    return int(text)
 
 
 def read_routes(reader: Reader, raw: object, key: str) -> Made:
@@ -50,37 +62,78 @@ def _read_route(reader: Reader, name: str, raw: object, key: str) -> Made:
     table = reader.mapping(raw, key, f"this is a table: write [{key}] and its keys below")
     if table is ABSENT:
         return ABSENT
-    relays, implicit = _read_relays(reader, table, f"{key}.relays")
+    if "/" in name or "@" in name:
+        reader.note(key, show(name), "a route's name has no / and no @, which sites and sources are written with: take another")
+    mx = reader.value(bool, table["mx"], f"{key}.mx") if "mx" in table else False
+    relays, implicit = ((), False) if mx is ABSENT else _read_relays(reader, table, f"{key}.relays", mx=mx)
     further: Mapping[str, object] = {"tls": "implicit"} if implicit and "tls" not in table else {}
-    rest = {name: value for name, value in table.items() if name != "relays"}
-    return reader.table(Route, {**further, **rest}, key, given={"name": name, "relays": relays})
+    rest = {name: value for name, value in table.items() if name not in ("relays", "mx")}
+    made = reader.table(Route, {**further, **rest}, key, given={"name": name, "relays": relays, "mx": mx is True})
+    if made is not ABSENT:
+        _check_mx(reader, made, key)
+    return made
 
 
-def _read_relays(reader: Reader, table: Mapping[str, object], key: str) -> tuple[tuple[Relay, ...], bool]:
+def _check_mx(reader: Reader, route: Route, key: str) -> None:
+    """What belongs to one server makes no sense for those of every domain."""
+    if not route.mx:
+        if route.mx_port != MX_PORT and reader.sound(f"{key}.mx", f"{key}.relays"):
+            reader.note(f"{key}.mx_port", str(route.mx_port), "relays have their ports in their URLs: leave it out, or write mx = true")
+        return
+    for option in ("username", "secret", "server_name"):
+        if getattr(route, option) and reader.sound(f"{key}.{option}"):
+            cure = "with mx = true mail goes to the servers of strangers, who have none of it in common: leave it out, or name relays"
+            reader.note(f"{key}.{option}", show(getattr(route, option)), cure)
+    if route.tls is TlsMode.IMPLICIT and reader.sound(f"{key}.tls"):
+        cure = 'servers that take mail from strangers speak STARTTLS (RFC 3207): write "opportunistic" or "required", or leave it out'
+        reader.note(f"{key}.tls", '"implicit"', cure)
+
+
+def _read_relays(reader: Reader, table: Mapping[str, object], key: str, *, mx: bool) -> tuple[tuple[Relay, ...], bool]:
     """The relays, and whether they speak TLS from the first byte."""
-    if "relays" not in table:
-        reader.note(key, "(missing)", f"a route without relays leads nowhere: {RELAY_CURE}, in a list")
+    items = reader.items(table["relays"], key) if "relays" in table else []
+    if items is ABSENT:
         return (), False
-    texts = reader.value(tuple[str, ...], table["relays"], key)
-    if texts is ABSENT:
+    if mx:
+        if items:
+            reader.mistake(key, table["relays"], "mx = true sends to the servers of each domain instead: keep one of the two")
         return (), False
-    if not texts and reader.sound(key):
-        reader.mistake(key, table["relays"], f"a route without relays leads nowhere: {RELAY_CURE}, in the list")
-    found, kinds = [], set()
-    for index, text in enumerate(texts):
-        try:
-            relay, implicit = read_relay(text)
-        except ValueError as error:
-            reader.mistake(f"{key}[{index}]", _without_password(text), str(error))
-            continue
-        found.append(relay)
-        kinds.add(implicit)
+    if not items:
+        said = show(table["relays"]) if "relays" in table else "(missing)"
+        reader.note(key, said, NOWHERE_CURE)
+    found: list[tuple[Relay, bool]] = []
+    for index, item in enumerate(items):
+        found += _read_group(reader, item, f"{key}[{index}]", index)
+    kinds = {implicit for _, implicit in found}
     if len(kinds) > 1:
         reader.mistake(key, table["relays"], "smtp:// and smtps:// do not mix in one route: make two routes, or use one kind")
     tls = str(table.get("tls", "implicit")).lower()
     if True in kinds and tls in {mode.name.lower() for mode in TlsMode} - {"implicit"}:
         reader.mistake(f"{key.removesuffix('relays')}tls", table["tls"], 'smtps:// means "implicit": leave tls out, or write smtp://')
-    return tuple(found), True in kinds
+    return tuple([relay for relay, _ in found]), True in kinds
+
+
+def _read_group(reader: Reader, raw: object, key: str, preference: int) -> list[tuple[Relay, bool]]:
+    """One relay, or a list of those that share the load."""
+    group = isinstance(raw, list | tuple)
+    if group and not raw:
+        reader.mistake(key, raw, f"a list without relays: {RELAY_CURE}, in the list")
+    found = []
+    for index, item in enumerate(raw if isinstance(raw, list | tuple) else [raw]):
+        place = f"{key}[{index}]" if group else key
+        text = reader.value(str, item, place)
+        if text is ABSENT:
+            continue
+        try:
+            relay, implicit = read_relay(text)
+        except ValueError as error:
+            reader.mistake(place, _without_password(text), str(error))
+            continue
+        if relay.weight != 1 and not group:
+            cure = "a weight is a part of what relays share: put those that do in a list of their own within the list"
+            reader.mistake(place, text, cure)
+        found.append((replace(relay, preference=preference), implicit))
+    return found
 
 
 def _without_password(text: str) -> str:

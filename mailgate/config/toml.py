@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from enum import Enum
+from itertools import groupby
 
 from mailgate.config.secret import Secret
 from mailgate.config.units import format_duration, format_size
@@ -54,7 +55,7 @@ def _object(value: object) -> dict[str, Raw]:
         raw = getattr(value, f.name)
         if route and f.name == "relays":
             scheme = "smtps" if getattr(value, "tls", None) is TlsMode.IMPLICIT else "smtp"
-            made[f.name] = [_relay(relay, scheme) for relay in raw]
+            made[f.name] = _relays(raw, scheme)
         elif not (route and f.name == "name"):
             shown = plain(raw, f.name)
             if shown is not None:
@@ -62,9 +63,16 @@ def _object(value: object) -> dict[str, Raw]:
     return made
 
 
+def _relays(relays: Iterable[Relay], scheme: str) -> list[Raw]:
+    """Those that share the load in a list of their own."""
+    groups = [list(group) for _, group in groupby(relays, key=lambda relay: relay.preference)]
+    return [_relay(group[0], scheme) if len(group) == 1 else [_relay(relay, scheme) for relay in group] for group in groups]
+
+
 def _relay(relay: Relay, scheme: str) -> str:
     host = f"[{relay.host}]" if ":" in relay.host else relay.host
-    return f"{scheme}://{host}:{relay.port}"
+    weight = "" if relay.weight == 1 else f"?weight={relay.weight}"
+    return f"{scheme}://{host}:{relay.port}{weight}"
 
 
 def _lines(table: Mapping[str, Raw], path: str) -> Iterator[str]:

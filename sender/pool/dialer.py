@@ -155,7 +155,7 @@ class _Call:
 
     async def run(self, context: Context | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
         """The whole way; returns the name that was given to the server. Whatever it raises, no socket stays open."""
-        sock = await reach(self._relay.host, self._relay.port)
+        sock = await reach(self._relay.host, self._relay.port, addresses=self._relay.addresses)
         self._client = client = aiosmtplib.SMTP(
             hostname=self._relay.host,
             sock=sock,

@@ -16,12 +16,16 @@ MOST = 8
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
-async def reach(host: str, port: int) -> socket.socket:
+async def reach(host: str, port: int, *, addresses: Sequence[str] = ()) -> socket.socket:
     """A connected socket, non-blocking, without Nagle's delay; the caller's to close. Takes as long as the system does: bound it.
+
+    `addresses`: those of the host that may be dialled, and no look-up; empty: whatever the system says.
 
     Raises:
         OSError: no address answered (the first one's error), or there is none.
     """
+    if addresses:
+        return await _first([(socket.AF_INET6 if ":" in each else socket.AF_INET, (each, port)) for each in addresses])
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -43,7 +43,7 @@ class Relays:
 
     def __init__(self, route: Route, circuits: Circuits | None = None) -> None:
         self._circuits = circuits or Circuits()
-        self._keys = [(relay, (relay, *spoken(route)[1:])) for relay in route.relays]
+        self._keys = [(relay.server, (relay.server, *spoken(route)[1:])) for relay in route.relays]
         """Of the host itself, and of the host as this route speaks to it."""
         self._limit = route.connect_timeout / timedelta(seconds=1)
 
@@ -103,7 +103,7 @@ class Relays:
 def spoken(route: Route) -> tuple[object, ...]:
     """Where a route's connections lead and how they are spoken to: with another of these they are of no use to it. Numbers do not count."""
     tls = (route.tls, route.verify, route.server_name, route.certificates)
-    return (route.relays, tls, route.auth, route.username, route.secret)
+    return (tuple([relay.server for relay in route.relays]), tls, route.auth, route.username, route.secret)
 
 
 def refuses_login(reply: Reply) -> bool:

@@ -43,7 +43,7 @@ class Shortcomings:
     """See the module. One for all routes of a node."""
 
     def __init__(self) -> None:
-        self._stumbles: dict[tuple[Relay, Skill], tuple[int, float]] = {}
+        self._stumbles: dict[tuple[tuple[str, int], Skill], tuple[int, float]] = {}
         """How many in a row, and when the last was."""
         self.any = False
         """Any stumble at all was ever remembered. It is asked for every mail, and so it is no more than this."""
@@ -67,20 +67,22 @@ class Shortcomings:
         self._remember(relay, Skill.TLS, 1, now)
 
     def _remember(self, relay: Relay, skill: Skill, count: int, now: float) -> None:
-        before = self._stumbles.pop((relay, skill), (0, now))[0]
+        before = self._stumbles.pop((relay.server, skill), (0, now))[0]
         if len(self._stumbles) >= MOST:
             del self._stumbles[next(iter(self._stumbles))]
-        self._stumbles[relay, skill] = (before + count, now)
+        self._stumbles[relay.server, skill] = (before + count, now)
 
     def proved(self, relay: Relay, skill: Skill, dialled_at: float) -> None:
         """A mail was answered on a connection dialled then, on which it was allowed: what broke before was for other reasons.
 
         Once it was given up only a connection dialled after the hour proves anything: an older one has done without.
         """
-        if (found := self._stumbles.get((relay, skill))) is not None and (found[0] < CHANCES[skill] or dialled_at >= found[1] + REMEMBERED):
-            del self._stumbles[relay, skill]
+        if (found := self._stumbles.get((relay.server, skill))) is not None and (
+            found[0] < CHANCES[skill] or dialled_at >= found[1] + REMEMBERED
+        ):
+            del self._stumbles[relay.server, skill]
 
     def lacks(self, relay: Relay, skill: Skill, now: float) -> bool:
         """It is not to be tried now."""
-        count, at = self._stumbles.get((relay, skill), (0, now))
+        count, at = self._stumbles.get((relay.server, skill), (0, now))
         return count >= CHANCES[skill] and now - at < REMEMBERED

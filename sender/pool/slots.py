@@ -289,7 +289,7 @@ class Slots:
         missing = 0 if self.retired else min(self.sizing.wanted - dialing - usable, at_once - dialing)
         empty = (slot for slot in self._slots if slot.state is State.EMPTY)
         for slot in empty:
-            if missing <= 0 or (place := choose(self.relays, self._slots, now)) is None:
+            if missing <= 0 or (place := choose(self.route.relays, self.relays, self._slots, now)) is None:
                 return
             missing -= 1
             slot.state, slot.relay, slot.since = State.DIALING, place, now

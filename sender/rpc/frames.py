@@ -11,7 +11,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
-from mailgate.route import LINE_TIMEOUT, MAX_AGE, AuthMode, Relay, Route, TlsMode
+from mailgate.route import LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, Relay, Route, TlsMode
 from mailgate.rpc.jobs import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
@@ -143,6 +143,13 @@ def fence_from_proto(message: node_pb2.Fence) -> Fence:
     return Fence(message.job_id, message.attempt)
 
 
+def _relay_from_proto(message: node_pb2.Relay, place: int) -> Relay:
+    """An older gateway sends no weights, and means an order."""
+    if not message.weight:
+        return Relay(message.host, message.port, place)
+    return Relay(message.host, message.port, message.preference, message.weight)
+
+
 def route_from_proto(message: node_pb2.RouteConfig) -> Route:
     """A route as the gateway has it. Raises Invalid for a TLS or AUTH mode of another release."""
     if message.tls not in TLS_MODES:
@@ -151,7 +158,9 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         raise Invalid.field("routes.auth", f"the route {message.name!r} has the unknown AUTH mode {message.auth}")
     return Route(
         name=message.name,
-        relays=tuple(Relay(relay.host, relay.port) for relay in message.relays),
+        relays=tuple([_relay_from_proto(relay, place) for place, relay in enumerate(message.relays)]),
+        mx=message.mx_port > 0,
+        mx_port=message.mx_port or MX_PORT,
         tls=TlsMode(message.tls),
         verify=message.verify,
         username=message.username,

@@ -97,11 +97,62 @@ def test_how_a_route_is_written() -> None:
     assert "secrets" in str(caught.value)
 
 
+def test_relays_of_a_group_share_the_load() -> None:
+    """A list within the list; each entry is for while none before it can be dialled."""
+    made = sound({"routes": {"a": {"relays": [["smtp://a?weight=3", "smtp://b"], "smtp://c"]}}})
+    assert made.routes["a"].relays == (Relay("a", weight=3), Relay("b"), Relay("c", preference=1))
+
+
+@pytest.mark.parametrize(
+    ("relays", "key", "cure"),
+    [
+        ([["smtp://a", "smtp://b?weight=0"]], "routes.a.relays[0][1]", "weight of 1 to"),
+        (["smtp://a?weight=2"], "routes.a.relays[0]", "list of their own"),
+        (["smtp://a", []], "routes.a.relays[1]", "without relays"),
+        (["smtp://a", [["smtp://b"]]], "routes.a.relays[1][0]", "write"),
+        (["smtp://a", 7], "routes.a.relays[1]", "write"),
+    ],
+)
+def test_a_group_of_relays_that_is_none(relays: list[object], key: str, cure: str) -> None:
+    """Each mistake is told where it stands."""
+    assert cure in cures({"routes": {"a": {"relays": relays}}})[key]
+
+
+def test_a_route_by_mx() -> None:
+    """Instead of relays; an empty list is as good as none."""
+    made = sound({"routes": {"direct": {"mx": True, "relays": [], "mx_port": 2525, "tls": "required"}}}).routes["direct"]
+    assert (made.mx, made.mx_port, made.relays) == (True, 2525, ())
+
+
+@pytest.mark.parametrize(
+    ("route", "key", "cure"),
+    [
+        ({"mx": True, "relays": ["smtp://a"]}, "relays", "keep one of the two"),
+        ({"mx": False}, "relays", "or mx = true"),
+        ({"mx": "perhaps"}, "mx", "true"),
+        ({"mx": True, "username": "u", "secret": "s"}, "username", "strangers"),
+        ({"mx": True, "server_name": "h"}, "server_name", "strangers"),
+        ({"mx": True, "tls": "implicit"}, "tls", "STARTTLS"),
+        ({"relays": ["smtp://a"], "mx_port": 26}, "mx_port", "in their URLs"),
+        ({"mx": True, "mx_port": 0}, "mx_port", "1"),
+    ],
+)
+def test_what_makes_no_sense_with_mx(route: dict[str, object], key: str, cure: str) -> None:
+    """What is of one server: credentials, a name, TLS from the first byte."""
+    assert cure in cures({"routes": {"a": route}})[f"routes.a.{key}"]
+
+
+def test_a_routes_name_has_no_slash() -> None:
+    """Site keys are written with it, and paths with @."""
+    for name in ("a/b", "a@b"):
+        assert "another" in cures({"routes": {name: {"relays": ["smtp://a"]}}})[f"routes.{name}"]
+
+
 def test_a_route_from_variables_alone() -> None:
     """Containers have no file."""
     environ = {"MAILGATE_ROUTES__OUT__RELAYS": "smtp://a:1,smtp://b:2", "MAILGATE_ROUTES__OUT__CONNECTIONS": "5"}
     made = from_tables({}, environ)
-    assert made.routes["out"].relays == (Relay("a", 1), Relay("b", 2))
+    assert made.routes["out"].relays == (Relay("a", 1), Relay("b", 2, preference=1))
     assert made.routes["out"].connections == 5
 
 

@@ -118,15 +118,19 @@ class GatewayHello(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ...) -> None: ...
 
 class Relay(_message.Message):
-    __slots__ = ("host", "port")
+    __slots__ = ("host", "port", "preference", "weight")
     HOST_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
+    PREFERENCE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     host: str
     port: int
-    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+    preference: int
+    weight: int
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., preference: _Optional[int] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +152,7 @@ class RouteConfig(_message.Message):
     CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
     MIN_IDLE_FIELD_NUMBER: _ClassVar[int]
     MAX_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    MX_PORT_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -169,10 +174,11 @@ class RouteConfig(_message.Message):
     certificates: str
     min_idle: int
     max_age_ms: int
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ...) -> None: ...
+    mx_port: int
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ...) -> None: ...
 
 class JobOffer(_message.Message):
-    __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids")
+    __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids", "site_key")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +186,7 @@ class JobOffer(_message.Message):
     JOB_FIELD_NUMBER: _ClassVar[int]
     CONTENT_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_IDS_FIELD_NUMBER: _ClassVar[int]
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     route: str
     lane: _mail_pb2.Lane
@@ -187,7 +194,8 @@ class JobOffer(_message.Message):
     job: bytes
     content_id: bytes
     file_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    site_key: str
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ..., site_key: _Optional[str] = ...) -> None: ...
 
 class SharedContent(_message.Message):
     __slots__ = ("id", "data")
@@ -419,14 +427,23 @@ class TraceLine(_message.Message):
     lost: int
     def __init__(self, time_us: _Optional[int] = ..., site_key: _Optional[str] = ..., connection: _Optional[int] = ..., source: _Optional[str] = ..., remote: _Optional[str] = ..., direction: _Optional[_Union[TraceLine.Direction, str]] = ..., text: _Optional[str] = ..., lost: _Optional[int] = ...) -> None: ...
 
+class DomainSite(_message.Message):
+    __slots__ = ("domain", "site")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SITE_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    site: str
+    def __init__(self, domain: _Optional[str] = ..., site: _Optional[str] = ...) -> None: ...
+
 class DeliverResponse(_message.Message):
-    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load", "traces")
+    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load", "sites", "traces")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     FOUND_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
+    SITES_FIELD_NUMBER: _ClassVar[int]
     TRACES_FIELD_NUMBER: _ClassVar[int]
     hello: NodeHello
     ready: _containers.RepeatedCompositeFieldContainer[Ready]
@@ -434,5 +451,6 @@ class DeliverResponse(_message.Message):
     withdrawn: _containers.RepeatedCompositeFieldContainer[Fence]
     found: _containers.RepeatedCompositeFieldContainer[LookupAnswer]
     load: LoadReport
+    sites: _containers.RepeatedCompositeFieldContainer[DomainSite]
     traces: _containers.RepeatedCompositeFieldContainer[TraceLine]
-    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ..., traces: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ..., sites: _Optional[_Iterable[_Union[DomainSite, _Mapping]]] = ..., traces: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ...) -> None: ...

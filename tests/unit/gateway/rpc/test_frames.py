@@ -99,10 +99,10 @@ def test_an_offer_carries_what_the_node_needs():
 def test_a_route_survives_the_link():
     """Each field that a node needs; `domains` and `policy` are the gateway's own."""
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
-    relays = (Relay("mx1", 2525), Relay("mx2", 465))
+    relays = (Relay("mx1", 2525, 0, 3), Relay("mx2", 465, 1, 1))
     route = Route(
         "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
-        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner",
+        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525,
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()
@@ -110,6 +110,12 @@ def test_a_route_survives_the_link():
     (message,) = out.next_frame().routes
     read = route_from_proto(message)
     assert replace(read, domains=route.domains, policy=route.policy) == route
+
+
+def test_relays_of_an_older_gateway_have_their_order():
+    """It knows no preferences, and means that each is for while none before it can be dialled."""
+    message = node_pb2.RouteConfig(name="r", tls=1, relays=[{"host": "a", "port": 25}, {"host": "b", "port": 26}])
+    assert route_from_proto(message).relays == (Relay("a", 25, 0), Relay("b", 26, 1))
 
 
 def test_a_verdict_of_another_release_is_told_apart():

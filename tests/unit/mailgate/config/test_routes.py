@@ -15,6 +15,7 @@ from mailgate.route import Relay
         ("smtp://mail.example.com:587/", Relay("mail.example.com", 587), False),
         ("smtps://mail.example.com", Relay("mail.example.com", 465), True),
         ("smtp://[::1]:1025", Relay("::1", 1025), False),
+        ("smtp://h?weight=3", Relay("h", weight=3), False),
     ],
 )
 def test_a_url_names_host_port_and_kind(text: str, relay: Relay, implicit: bool) -> None:
@@ -44,7 +45,16 @@ def test_what_is_no_relay_is_refused_with_the_cure(text: str) -> None:
         read_relay(text)
 
 
-@pytest.mark.parametrize(("text", "cure"), [("smtp://u:pw@x", "secrets"), ("smtp://x/path", "after|follow"), ("smtp://x?a=b", "follow")])
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("smtp://u:pw@x", "secrets"),
+        ("smtp://x/path", "after|follow"),
+        ("smtp://x?a=b", "weight"),
+        ("smtp://x?weight=1001", "weight"),
+        ("smtp://x#a", "follow"),
+    ],
+)
 def test_nothing_else_is_in_the_url(text: str, cure: str) -> None:
     """A password in particular has another place."""
     with pytest.raises(ValueError, match=cure):

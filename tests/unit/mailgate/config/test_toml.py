@@ -40,10 +40,18 @@ class Options:
 
 def test_settings_show_as_they_are_written_with_secrets_hidden() -> None:
     """Units come back, relays are URLs, a route's name is the table's."""
-    route = Route("out", (Relay("::1", 465), Relay("h", 2465)), tls=TlsMode.IMPLICIT)
+    route = Route("out", (Relay("::1", 465), Relay("h", 2465, preference=1)), tls=TlsMode.IMPLICIT)
     shown: Any = plain({"options": Options(), "routes": {"out": route}})
     assert shown["options"] == {"size_bytes": "1MiB", "count": 7, "wait": "5m", "token": "********"}
     assert shown["routes"]["out"]["relays"] == ["smtps://[::1]:465", "smtps://h:2465"]
     assert shown["routes"]["out"]["tls"] == "implicit"
     assert "name" not in shown["routes"]["out"]
+    assert tomllib.loads(dumps(shown)) == shown
+
+
+def test_relays_that_share_the_load_show_as_a_list_in_the_list() -> None:
+    """As they are written, weights too."""
+    route = Route("out", (Relay("a", 25, 0, 3), Relay("b"), Relay("c", preference=1)))
+    shown: Any = plain({"routes": {"out": route}})
+    assert shown["routes"]["out"]["relays"] == [["smtp://a:25?weight=3", "smtp://b:25"], "smtp://c:25"]
     assert tomllib.loads(dumps(shown)) == shown

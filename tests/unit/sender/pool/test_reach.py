@@ -108,3 +108,12 @@ async def test_a_name_without_addresses(monkeypatch):
     Names(monkeypatch)
     with pytest.raises(OSError, match="no address"):
         await reach("host", 0)
+
+
+async def test_addresses_that_are_given_are_all_that_is_dialled(peer, monkeypatch):
+    """Whatever the name leads to by now: whoever owns it may have changed it since it was judged."""
+    async with peer() as server, peer() as other:
+        Names(monkeypatch, ("127.0.0.1", other.port))
+        sock = await reach("host", server.port, addresses=("::1", "127.0.0.1"))
+        assert sock.getpeername() == ("127.0.0.1", server.port)
+        sock.close()

@@ -27,7 +27,7 @@ FAILURE = Reply(Phase.CONNECT, 0, "", "refused", "connect")
 def path(connections=20, relays=1, **changes) -> Path:
     """All of its connections are kept warm, unless it is told otherwise."""
     changes.setdefault("min_idle", connections)
-    return Path("r", Route("r", tuple(Relay(f"mx{i}.example") for i in range(relays)), connections=connections, **changes))
+    return Path("r", Route("r", tuple(Relay(f"mx{i}.example", preference=i) for i in range(relays)), connections=connections, **changes))
 
 
 def warmed(slots: Slots, now: float = 0.0) -> list[Slot]:
