@@ -1,4 +1,4 @@
-"""A real Postfix for these tests. With CI=true a missing one is a failure, else a skip whose reason pytest prints."""
+"""Real servers for these tests. With CI=true a missing one is a failure, else a skip whose reason pytest prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.peers.postfix import Postfix, postfix, why_not
+from benchmarks.peers import postfix as postfixes
+from benchmarks.peers import unpacked
+from benchmarks.peers.postfix import Postfix, postfix
 
 UNTOUCHED = """\
 local_header_rewrite_clients =
@@ -28,7 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def demand_postfix() -> None:
     """Fail or skip where it cannot run."""
-    if missing := why_not():
+    _demand(postfixes.why_not())
+
+
+def demand(name: str) -> None:
+    """The same of `exim` or `smtpd`."""
+    _demand(unpacked.why_not(name))
+
+
+def _demand(missing: str) -> None:
+    if missing:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
