@@ -44,6 +44,9 @@ chunking_advertise_hosts = *
 tls_advertise_hosts = *
 tls_certificate = {home}/tls/certificate.pem
 tls_privatekey = {home}/tls/key.pem
+return_path_remove = false
+envelope_to_remove = false
+delivery_date_remove = false
 keep_environment =
 {settings}
 begin acl

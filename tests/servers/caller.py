@@ -15,6 +15,7 @@ from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.verdict import Outcome, Tried
 from sender.pool.handoff import Handoff
+from sender.pool.path import Path
 from sender.pool.plan import Counts
 from sender.pool.pool import Pool
 from sender.pool.relays import Trouble
@@ -27,12 +28,14 @@ PATIENCE = 30.0
 
 def route_to(port: int, **changes: object) -> Route:
     """A route named `r` over one connection, in clear."""
-    return replace(Route("r", (Relay("127.0.0.1", port),), tls=TlsMode.NONE, connections=1, connect_timeout=timedelta(seconds=5)), **changes)  # type: ignore[arg-type]
+    return replace(
+        Route("r", (Relay("127.0.0.1", port),), tls=TlsMode.NONE, connections=1, connect_timeout=timedelta(seconds=5)), **changes
+    )  # type: ignore[arg-type]
 
 
 def handoff(message: bytes, *to: str, sender: str = "a@example.com", utf8: bool = False) -> Handoff:
     """A mail; its recipients are numbered from 0."""
-    return Handoff(Fence(b"", 1), "r", sender, tuple(JobRecipient(index, email) for index, email in enumerate(to)), message, utf8)
+    return Handoff(Fence(b"", 1), "r", sender, tuple(JobRecipient(index, email) for index, email in enumerate(to)), message, utf8, path="r")
 
 
 class Caller:
@@ -80,7 +83,9 @@ class Caller:
         assert trouble is not None
         return trouble
 
-    async def send(self, message: bytes, *to: str, sender: str = "a@example.com", utf8: bool = False, withdraw: bool = False) -> Tried | None:
+    async def send(
+        self, message: bytes, *to: str, sender: str = "a@example.com", utf8: bool = False, withdraw: bool = False
+    ) -> Tried | None:
         """One mail, and what becomes of it."""
         (tried,) = await self.send_all(handoff(message, *to, sender=sender, utf8=utf8), withdraw=withdraw)
         return tried
@@ -105,7 +110,7 @@ async def calling(
     caller = Caller()
     async with Pool(caller, secrets or {}, "node.example", certificates=certificates) as pool:
         caller.pool = pool
-        pool.configure([route])
+        pool.open(Path("r", route))
         yield caller
     assert caller.counts.dialled == caller.counts.closed
 
