@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from socket import gaierror
-from typing import cast
+from typing import SupportsIndex, cast
 
 import aiosmtplib
 
@@ -63,6 +63,16 @@ class _Refused(Exception):
     def __init__(self, text: str, bounce_class: str) -> None:
         self.bounce_class = bounce_class
         super().__init__(text)
+
+
+class _Unread(bytearray):
+    """What aiosmtplib has read and not yet understood. `dropped`: it had some, and threw it away."""
+
+    dropped = False
+
+    def __delitem__(self, part: SupportsIndex | slice) -> None:
+        self.dropped = self.dropped or (part == slice(None) and len(self) > 0)
+        super().__delitem__(part)
 
 
 class Dialer:
@@ -125,8 +135,8 @@ class Dialer:
             async with limit:
                 try:
                     self._helo = await call.run(context, adopt)
-                except Exception:
-                    if not may_be_clear or call.phase is not Phase.TLS:
+                except Exception as error:
+                    if not may_be_clear or call.phase is not Phase.TLS or isinstance(error, _Refused):
                         raise
                     call = _Call(route, relay, secret, self._helo, clear=True)
                     self._helo = await call.run(context, adopt)
@@ -179,6 +189,10 @@ class _Call:
         except BaseException:
             if client.transport is None:
                 sock.close()
+            else:
+                cast(
+                    "asyncio.Transport", client.transport
+                ).abort()  # under TLS `close` would wait for the server's good-bye, for half a minute
             client.close()
             raise
         return client.local_hostname or ""
@@ -195,11 +209,19 @@ class _Call:
     async def _start_tls(self) -> None:
         if self._client.supports_extension("starttls"):
             self.phase = Phase.TLS
-            await self._client.starttls()
+            await self._shake_hands(self._client)
             await self._greet()
         elif self._route.tls is TlsMode.REQUIRED:
             self.phase = Phase.TLS
             raise _Refused('the relay does not offer STARTTLS and tls = "required"', "tls")
+
+    async def _shake_hands(self, client: aiosmtplib.SMTP) -> None:
+        """Refuses what stands behind the server's yes (RFC 3207 6; CVE-2021-33515 and its kin), where aiosmtplib would just forget it."""
+        if client.protocol is not None:
+            client.protocol._buffer = unread = _Unread(client.protocol._buffer)
+            await client.starttls()
+            if unread.dropped:
+                raise _Refused("the relay's words go on in clear behind its yes to STARTTLS: somebody else may have put them there", "tls")
 
     async def _log_in(self) -> None:
         self.phase = Phase.AUTH

@@ -187,15 +187,17 @@ async def test_tls_stripped_after_starttls(peer, route):
         assert not any(b"AUTH" in command for command in server.sessions[0].commands)
 
 
-async def test_replies_injected_before_tls(peer, route, server_context):
-    """Whatever stands behind the 220 in clear answers nothing under TLS (RFC 3207 4.2, CVE-2011-0411): what EHLO then offers counts."""
-    server = peer(EHLO=[OFFERS_TLS, PLAIN], STAR=b"220 go\r\n250-evil.example\r\n250-PIPELINING\r\n250 SIZE 1\r\n")
+@pytest.mark.parametrize("tls", [TlsMode.REQUIRED, TlsMode.OPPORTUNISTIC])
+@pytest.mark.parametrize("injected", [b"250-evil.example\r\n250-PIPELINING\r\n250 SIZE 1\r\n", b"2", b"\n"])
+async def test_replies_injected_before_tls(peer, route, server_context, tls, injected):
+    """Whatever stands behind the 220 in clear is somebody else's (RFC 3207 6, CVE-2011-0411): no word more, and not in clear either."""
+    server = peer(EHLO=[OFFERS_TLS, PLAIN], STAR=b"220 go\r\n" + injected)
     server.context = server_context
     async with server:
-        dialled, heard = await dial(route(server.relay, tls=TlsMode.REQUIRED, verify=False))
-        assert not dialled.capabilities.pipelining
-        assert dialled.capabilities.eight_bit_mime
-        await hang_up(dialled, heard)
+        found = await failure(route(server.relay, tls=tls, verify=False))
+        assert (found.reply.phase, found.reply.bounce_class) == (Phase.TLS, "tls")
+        assert "in clear" in found.reply.text
+        assert [session.commands for session in server.sessions] == [[b"EHLO node.example", b"STARTTLS"]]
 
 
 @pytest.mark.parametrize(
