@@ -62,11 +62,15 @@ class Lines:
             work.tries += 1
 
     def late(self, now: float) -> list[tuple[Work, JobVerdict]]:
-        """Take out those that have waited too long, each with its verdict, and forget empty lines. A walk: for a sweep."""
+        """Take out those that have waited too long, each with its verdict, and forget empty lines. A walk: for a sweep.
+
+        The others ask for a connection again: the one that was dialled for them may have failed.
+        """
         late: list[tuple[Work, JobVerdict]] = []
         for key, line in list(self._lines.items()):
             if line:
                 late += too_late(line, self._pool.trouble(key), now)
+                self.pump(key)
             else:
                 del self._lines[key]
         return late

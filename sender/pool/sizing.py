@@ -33,6 +33,8 @@ class Sizing:
         self._fell = self._looked = float("-inf")
         self._least, self._most = min(least, most), most
         self.wanted = self._least
+        self._missed = False
+        """Since the last look: what is wanted for it may not even be dialled yet."""
 
     def __repr__(self) -> str:
         return f"<Sizing {self.wanted} of {self._least} to {self.most}>"
@@ -57,6 +59,7 @@ class Sizing:
     def missed(self, opened: int) -> None:
         """A mail found no idle connection, while so many were open: twice as many are wanted, once those that are dialled are there too."""
         self.wanted = min(self.most, max(self.wanted, 2 * opened, 1))
+        self._missed = True
 
     def look(self, now: float, busy: int) -> None:
         """About once a second. `busy`: connections in use at the moment, which may be long ones that nobody has freed yet."""
@@ -70,8 +73,8 @@ class Sizing:
         needed = max(self.used / seconds, busy)
         self.used, self._looked = 0.0, now
         asked = ceil(needed + 2 * sqrt(needed))
-        lower = self.wanted - max(1, int(self.wanted * SLOWER))
-        self.wanted = min(max(asked, lower, self._least), self.most)
+        lower = self.wanted - (0 if self._missed else max(1, int(self.wanted * SLOWER)))
+        self.wanted, self._missed = min(max(asked, lower, self._least), self.most), False
 
     def too_many(self, now: float, opened: int) -> None:
         """The server said so, while so many were open."""

@@ -367,6 +367,14 @@ class TestSweep:
         bench.delivery.idle("out")
         assert bench.pool.started == []
 
+    async def test_who_waits_asks_again(self, bench: Bench):
+        """The connection that was dialled for it may have failed, and on a route that keeps none warm nobody else would ask."""
+        bench.pool.idle = 0
+        fence = bench.offer()
+        bench.pool.idle = 1
+        await self.sweep(bench)
+        assert [handoff.fence for handoff in bench.pool.started] == [fence]
+
     async def test_what_is_under_way_is_not_swept(self, bench: Bench):
         """The pool has deadlines of its own for it."""
         bench.offer()

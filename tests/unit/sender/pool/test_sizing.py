@@ -47,6 +47,17 @@ def test_what_is_held_for_long_counts_before_it_is_freed():
     assert sizing.wanted == ceil(30 + 2 * sqrt(30))
 
 
+def test_what_was_asked_for_is_dialled_before_it_is_given_up():
+    """Where nothing is kept warm a mail asks for the first connection, and the look that comes with the plan would forget it at once."""
+    sizing = Sizing(0, 20)
+    sizing.look(0.0, 0)
+    sizing.missed(0)
+    sizing.look(1.5, 0)
+    assert sizing.wanted == 1
+    sizing.look(3.0, 0)
+    assert sizing.wanted == 0
+
+
 def test_a_server_that_has_enough():
     """Three quarters of what was open; a burst of such words is one; a twentieth more each RECOVER, until all may be again."""
     sizing = Sizing(2, 100)
