@@ -26,7 +26,7 @@ from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 
-SENDER_SECTIONS = ("sender", "secrets", "tokens", "certificates")
+SENDER_SECTIONS = ("sender", "secrets", "tokens", "certificates", "sources")
 """Sections of the same file that senders read."""
 
 

@@ -122,6 +122,9 @@ class Route:
     numbers are then those towards each set of such servers, and nothing is kept warm without need."""
     mx_port: int = MX_PORT
     """With `mx`: the servers' port. Servers of strangers have no other; for tests."""
+    sources: str = ""
+    """The pool of sources that its mail leaves from, resolved on the node: `[sources.NAME]` with this `pool` in its settings. A node without
+    such a source gets none of its mail. Empty: the pool `default` where the node has one, else what the system chooses."""
 
 
 _MINUTES_10 = timedelta(minutes=10)

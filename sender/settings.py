@@ -15,6 +15,7 @@ from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 from sender.delivery.routes import MAX_CONNECTIONS
 from sender.pool.credentials import TokenOptions
+from sender.pool.source import SourceOptions, mistakes_between
 from sender.pool.tls import CertificateOptions
 
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
@@ -63,6 +64,8 @@ class SenderSettings:
     """Passwords and access tokens that are renewed while the node runs, by the same names."""
     certificates: Mapping[str, CertificateOptions] = field(default_factory=dict)
     """Authorities to believe and certificates to show, by the name that routes give."""
+    sources: Mapping[str, SourceOptions] = field(default_factory=dict)
+    """Identities to send from, by name; routes name a pool of them."""
 
 
 RULES = Rules(
@@ -71,6 +74,7 @@ RULES = Rules(
         "SenderOptions.max_connections": (1, 1_000_000),
         "TokenOptions.lifetime": (timedelta(seconds=10), timedelta(days=365)),
         "TokenOptions.timeout": (timedelta(milliseconds=100), timedelta(minutes=10)),
+        "SourceOptions.weight": (1, 1000),
     }
 )
 
@@ -113,6 +117,9 @@ def check(settings: SenderSettings, reader: Reader) -> None:
     check_guard(reader, "sender", "sender.tls", options.listen, host=host, guarded=guarded)
     _check_tokens(settings, reader)
     _check_certificates(settings, reader)
+    for mistake in mistakes_between(settings.sources):
+        if reader.sound(mistake.key):
+            reader.note(mistake.key, mistake.value, mistake.cure)
 
 
 def _check_certificates(settings: SenderSettings, reader: Reader) -> None:

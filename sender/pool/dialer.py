@@ -16,9 +16,10 @@ import aiosmtplib
 from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.verdict import Phase, Reply
 from sender.pool.credentials import Credentials, NoCredential
-from sender.pool.reach import reach
+from sender.pool.reach import SourceFailed, reach
 from sender.pool.relays import refuses_login
 from sender.pool.shortcomings import Shortcomings, Skill
+from sender.pool.source import ANY, Source
 from sender.pool.tls import Context, Contexts, Unknown
 from sender.smtp.capabilities import Capabilities, parse_capabilities
 from sender.smtp.replies import ServerReply
@@ -48,12 +49,16 @@ class Dialled:
 
 
 class DialFailed(Exception):
-    """The relay can't be used now. `reply` says in which phase it failed, and how; no socket is left open."""
+    """The relay can't be used now. `reply` says in which phase it failed, and how; no socket is left open.
 
-    def __init__(self, reply: Reply, relay: Relay, address: str = "") -> None:
+    `of_source`: the source could not be dialled from, which says nothing of the relay.
+    """
+
+    def __init__(self, reply: Reply, relay: Relay, address: str = "", *, of_source: bool = False) -> None:
         self.reply = reply
         self.relay = relay
         self.address = address
+        self.of_source = of_source
         super().__init__(f"{relay.host}:{relay.port}, {reply.phase.name}: {reply.code or ''} {reply.text}")
 
 
@@ -93,8 +98,10 @@ class Dialer:
         self._shortcomings = shortcomings or Shortcomings()
         self._clock = clock
 
-    async def dial(self, route: Route, relay: Relay, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
+    async def dial(self, route: Route, relay: Relay, adopt: Callable[[Dialled], asyncio.Protocol], source: Source = ANY) -> None:
         """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.
+
+        It leaves from the source's addresses and greets with its name.
 
         `adopt` is called last, when nothing can fail any more; bytes that the server sends from then on are the protocol's. With
         OPPORTUNISTIC, a STARTTLS that fails is followed by one more try in clear (RFC 7435 3), and for an hour the host is spoken to in
@@ -106,14 +113,14 @@ class Dialer:
         """
         secret = await self._secret(route, relay)
         try:
-            await self._dial(route, relay, secret, adopt)
+            await self._dial(route, relay, secret, adopt, source)
         except DialFailed as failure:
             judged = failure.reply.code and refuses_login(failure.reply)
             if not judged or not self._credentials.refused(route.secret, secret):
                 raise
             if (another := await self._secret(route, relay)) == secret:
                 raise
-            await self._dial(route, relay, another, adopt)
+            await self._dial(route, relay, another, adopt, source)
 
     async def _secret(self, route: Route, relay: Relay) -> str:
         """Before the dial, whose time does not have to do for a command too."""
@@ -124,40 +131,43 @@ class Dialer:
         except NoCredential as error:
             raise DialFailed(broken(Phase.AUTH, str(error), "auth"), relay) from error
 
-    async def _dial(self, route: Route, relay: Relay, secret: str, adopt: Callable[[Dialled], asyncio.Protocol]) -> None:
+    async def _dial(self, route: Route, relay: Relay, secret: str, adopt: Callable[[Dialled], asyncio.Protocol], source: Source) -> None:
         seconds = route.connect_timeout / timedelta(seconds=1)
         limit = asyncio.timeout(seconds)
         may_be_clear = route.tls is TlsMode.OPPORTUNISTIC and not route.username
         broken_tls = may_be_clear and self._shortcomings.lacks(relay, Skill.TLS, self._clock())
-        call = _Call(route, relay, secret, self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
+        call = _Call(route, relay, secret, source, source.helo or self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
         try:
             context = await self._contexts.of(route)
             async with limit:
                 try:
-                    self._helo = await call.run(context, adopt)
+                    name = await call.run(context, adopt)
                 except Exception as error:
                     if not may_be_clear or call.phase is not Phase.TLS or isinstance(error, _Refused):
                         raise
-                    call = _Call(route, relay, secret, self._helo, clear=True)
-                    self._helo = await call.run(context, adopt)
+                    call = _Call(route, relay, secret, source, source.helo or self._helo, clear=True)
+                    name = await call.run(context, adopt)
                     self._shortcomings.no_tls(relay, self._clock())
+            self._helo = self._helo if source.helo else name  # of this host: to find it may take a look-up
         except Exception as error:
             late = isinstance(error, TimeoutError) and limit.expired()
             if late and may_be_clear and call.phase is Phase.TLS:
                 self._shortcomings.no_tls(relay, self._clock())
             reply = broken(call.phase, f"no answer within {seconds:g} s") if late else _understood(call.phase, error)
-            if not call.address:  # nobody was there: the address that was meant is all there is to tell
+            of_source = isinstance(error, SourceFailed)
+            if not call.address and not of_source:  # nobody was there: the address that was meant is all there is to tell
                 reply = reply._replace(text=f"{relay.host}:{relay.port}: {reply.text}")
-            raise DialFailed(reply, relay, call.address) from error
+            raise DialFailed(reply, relay, call.address, of_source=of_source) from error
 
 
 class _Call:
     """One dial, step by step; `phase` says how far it came."""
 
-    def __init__(self, route: Route, relay: Relay, secret: str, helo: str, *, clear: bool) -> None:
+    def __init__(self, route: Route, relay: Relay, secret: str, source: Source, helo: str, *, clear: bool) -> None:
         self._route = route
         self._relay = relay
         self._secret = secret
+        self._source = source
         self._helo = helo
         self._clear = clear
         self.phase = Phase.CONNECT
@@ -165,7 +175,7 @@ class _Call:
 
     async def run(self, context: Context | None, adopt: Callable[[Dialled], asyncio.Protocol]) -> str:
         """The whole way; returns the name that was given to the server. Whatever it raises, no socket stays open."""
-        sock = await reach(self._relay.host, self._relay.port, addresses=self._relay.addresses)
+        sock = await reach(self._relay.host, self._relay.port, self._source, addresses=self._relay.addresses)
         self._client = client = aiosmtplib.SMTP(
             hostname=self._relay.host,
             sock=sock,
