@@ -49,7 +49,7 @@ class ListNodesResponse(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ("node_id", "address", "state", "reason", "version", "in_flight", "committed", "warm", "offered", "delivered", "service_time", "heard_ago", "registered")
+    __slots__ = ("node_id", "address", "state", "reason", "version", "in_flight", "committed", "warm", "offered", "delivered", "service_time", "heard_ago", "registered", "warnings")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class Node(_message.Message):
     SERVICE_TIME_FIELD_NUMBER: _ClassVar[int]
     HEARD_AGO_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     address: str
     state: NodeState
@@ -76,7 +77,8 @@ class Node(_message.Message):
     service_time: _duration_pb2.Duration
     heard_ago: _duration_pb2.Duration
     registered: bool
-    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[NodeState, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., in_flight: _Optional[int] = ..., committed: _Optional[int] = ..., warm: _Optional[int] = ..., offered: _Optional[int] = ..., delivered: _Optional[int] = ..., service_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard_ago: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., registered: _Optional[bool] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[NodeState, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., in_flight: _Optional[int] = ..., committed: _Optional[int] = ..., warm: _Optional[int] = ..., offered: _Optional[int] = ..., delivered: _Optional[int] = ..., service_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard_ago: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., registered: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetQueueRequest(_message.Message):
     __slots__ = ()

@@ -180,11 +180,12 @@ class Mail(_message.Message):
     def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., variables: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("number", "start_time", "duration", "node_id", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls", "explanation")
+    __slots__ = ("number", "start_time", "duration", "node_id", "source", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls", "explanation")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     SITE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_HOST_FIELD_NUMBER: _ClassVar[int]
     REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +200,7 @@ class Attempt(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     duration: _duration_pb2.Duration
     node_id: str
+    source: str
     site: str
     remote_host: str
     remote_address: str
@@ -209,7 +211,7 @@ class Attempt(_message.Message):
     bounce_class: str
     tls: str
     explanation: str
-    def __init__(self, number: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node_id: _Optional[str] = ..., site: _Optional[str] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ..., tls: _Optional[str] = ..., explanation: _Optional[str] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node_id: _Optional[str] = ..., source: _Optional[str] = ..., site: _Optional[str] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., code: _Optional[int] = ..., enhanced_code: _Optional[str] = ..., text: _Optional[str] = ..., bounce_class: _Optional[str] = ..., tls: _Optional[str] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class Recipient(_message.Message):
     __slots__ = ("index", "email", "state", "attempts", "last_attempt", "update_time", "next_attempt_time", "wait_reason")

@@ -130,7 +130,7 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., preference: _Optional[int] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port", "sources")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class RouteConfig(_message.Message):
     MIN_IDLE_FIELD_NUMBER: _ClassVar[int]
     MAX_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     MX_PORT_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -175,10 +176,11 @@ class RouteConfig(_message.Message):
     min_idle: int
     max_age_ms: int
     mx_port: int
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ...) -> None: ...
+    sources: str
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ..., sources: _Optional[str] = ...) -> None: ...
 
 class JobOffer(_message.Message):
-    __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids", "site_key")
+    __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids", "site_key", "source")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +189,7 @@ class JobOffer(_message.Message):
     CONTENT_ID_FIELD_NUMBER: _ClassVar[int]
     FILE_IDS_FIELD_NUMBER: _ClassVar[int]
     SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     route: str
     lane: _mail_pb2.Lane
@@ -195,7 +198,8 @@ class JobOffer(_message.Message):
     content_id: bytes
     file_ids: _containers.RepeatedScalarFieldContainer[bytes]
     site_key: str
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ..., site_key: _Optional[str] = ...) -> None: ...
+    source: str
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., route: _Optional[str] = ..., lane: _Optional[_Union[_mail_pb2.Lane, str]] = ..., remaining: _Optional[_Iterable[int]] = ..., job: _Optional[bytes] = ..., content_id: _Optional[bytes] = ..., file_ids: _Optional[_Iterable[bytes]] = ..., site_key: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class SharedContent(_message.Message):
     __slots__ = ("id", "data")
@@ -235,19 +239,43 @@ class TracesWanted(_message.Message):
     site_keys: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, site_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class Source(_message.Message):
+    __slots__ = ("name", "pool", "addresses", "helo", "trouble", "warnings")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    HELO_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    pool: str
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    helo: str
+    trouble: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., pool: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., helo: _Optional[str] = ..., trouble: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SourceList(_message.Message):
+    __slots__ = ("sources",)
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    sources: _containers.RepeatedCompositeFieldContainer[Source]
+    def __init__(self, sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ...) -> None: ...
+
 class NodeHello(_message.Message):
-    __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory")
+    __slots__ = ("node_id", "boot_id", "version", "protocol", "inventory", "sources")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: bytes
     version: str
     protocol: int
     inventory: _containers.RepeatedCompositeFieldContainer[LookupAnswer]
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., inventory: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ...) -> None: ...
+    sources: _containers.RepeatedCompositeFieldContainer[Source]
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., protocol: _Optional[int] = ..., inventory: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[Source, _Mapping]]] = ...) -> None: ...
 
 class Ready(_message.Message):
     __slots__ = ("fence",)
@@ -282,7 +310,7 @@ class RecipientVerdict(_message.Message):
     def __init__(self, indexes: _Optional[_Iterable[int]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ...) -> None: ...
 
 class JobVerdict(_message.Message):
-    __slots__ = ("fence", "kind", "recipients", "refusal", "hopeless", "remote_host", "remote_address", "tls", "duration_us")
+    __slots__ = ("fence", "kind", "recipients", "refusal", "hopeless", "remote_host", "remote_address", "tls", "duration_us", "source")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[JobVerdict.Kind]
@@ -302,6 +330,7 @@ class JobVerdict(_message.Message):
     REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
     DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     kind: JobVerdict.Kind
     recipients: _containers.RepeatedCompositeFieldContainer[RecipientVerdict]
@@ -311,7 +340,8 @@ class JobVerdict(_message.Message):
     remote_address: str
     tls: str
     duration_us: int
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., kind: _Optional[_Union[JobVerdict.Kind, str]] = ..., recipients: _Optional[_Iterable[_Union[RecipientVerdict, _Mapping]]] = ..., refusal: _Optional[str] = ..., hopeless: _Optional[bool] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., tls: _Optional[str] = ..., duration_us: _Optional[int] = ...) -> None: ...
+    source: str
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., kind: _Optional[_Union[JobVerdict.Kind, str]] = ..., recipients: _Optional[_Iterable[_Union[RecipientVerdict, _Mapping]]] = ..., refusal: _Optional[str] = ..., hopeless: _Optional[bool] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., tls: _Optional[str] = ..., duration_us: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
 
 class LookupAnswer(_message.Message):
     __slots__ = ("fence", "state", "verdict")
@@ -436,7 +466,7 @@ class DomainSite(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., site: _Optional[str] = ...) -> None: ...
 
 class DeliverResponse(_message.Message):
-    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load", "sites", "traces")
+    __slots__ = ("hello", "ready", "verdicts", "withdrawn", "found", "load", "sites", "traces", "sources")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
@@ -445,6 +475,7 @@ class DeliverResponse(_message.Message):
     LOAD_FIELD_NUMBER: _ClassVar[int]
     SITES_FIELD_NUMBER: _ClassVar[int]
     TRACES_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     hello: NodeHello
     ready: _containers.RepeatedCompositeFieldContainer[Ready]
     verdicts: _containers.RepeatedCompositeFieldContainer[JobVerdict]
@@ -453,4 +484,5 @@ class DeliverResponse(_message.Message):
     load: LoadReport
     sites: _containers.RepeatedCompositeFieldContainer[DomainSite]
     traces: _containers.RepeatedCompositeFieldContainer[TraceLine]
-    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ..., sites: _Optional[_Iterable[_Union[DomainSite, _Mapping]]] = ..., traces: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ...) -> None: ...
+    sources: SourceList
+    def __init__(self, hello: _Optional[_Union[NodeHello, _Mapping]] = ..., ready: _Optional[_Iterable[_Union[Ready, _Mapping]]] = ..., verdicts: _Optional[_Iterable[_Union[JobVerdict, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., found: _Optional[_Iterable[_Union[LookupAnswer, _Mapping]]] = ..., load: _Optional[_Union[LoadReport, _Mapping]] = ..., sites: _Optional[_Iterable[_Union[DomainSite, _Mapping]]] = ..., traces: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ..., sources: _Optional[_Union[SourceList, _Mapping]] = ...) -> None: ...
