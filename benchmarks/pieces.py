@@ -55,7 +55,8 @@ from mailgate.ids import RANDOM_OCTETS, mail_of
 from mailgate.job import Job, JobBody
 from mailgate.mail import Address, BatchEntry, EventType, Mail, Parts, RecipientState
 from mailgate.route import Relay, Route
-from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope, verdict_from_proto, verdict_to_proto
+from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope
+from mailgate.rpc.verdicts import verdict_from_proto, verdict_to_proto
 from mailgate.telemetry.histogram import LATENCIES, Histogram
 from mailgate.telemetry.logs import configure, get_logger, mask
 from mailgate.telemetry.options import TelemetryOptions

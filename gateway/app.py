@@ -93,6 +93,7 @@ class Gateway:
             recovering=backends.recovering,
             calls=lambda: self._admission.tally.so_far,
             rules=Rules(settings.verdicts),
+            pool_of=lambda route: settings.routes[route].sources if route in settings.routes else "",
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(

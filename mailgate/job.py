@@ -54,6 +54,8 @@ class Job:
     events: int = 1
     """Events that each remaining recipient has had; they are the same for all, since whatever happens to one that remains happens to all
     that remain. The first is ACCEPTED."""
+    source: str = ""
+    """What the last attempt was sent from: a server that asked to come back knows it by that address. Empty: any will do."""
 
     @property
     def fence(self) -> Fence:

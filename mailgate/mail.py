@@ -164,6 +164,8 @@ class AttemptRecord(NamedTuple):
     text: str = ""
     bounce_class: str = ""
     tls: str = ""
+    source: str = ""
+    """The node's name of the identity that it was sent from; empty: it has none."""
 
     @property
     def explanation(self) -> str:

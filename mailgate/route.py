@@ -123,8 +123,8 @@ class Route:
     mx_port: int = MX_PORT
     """With `mx`: the servers' port. Servers of strangers have no other; for tests."""
     sources: str = ""
-    """The pool of sources that its mail leaves from, resolved on the node: `[sources.NAME]` with this `pool` in its settings. A node without
-    such a source gets none of its mail. Empty: the pool `default` where the node has one, else what the system chooses."""
+    """The pool of sources that its mail leaves from, resolved on the node: each `[sources.NAME]` with this `pool` in its settings. A node
+    that has none gets none of its mail. Empty: the pool `default` where the node has one, else what the system chooses."""
 
 
 _MINUTES_10 = timedelta(minutes=10)

@@ -60,6 +60,8 @@ class Tried(NamedTuple):
     remote_address: str = ""
     tls: str = ""
     duration_us: int = 0
+    source: str = ""
+    """The node's name of the identity that it was sent from; empty: the system chose."""
 
 
 @dataclass(frozen=True, slots=True)

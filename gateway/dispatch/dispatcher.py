@@ -63,6 +63,7 @@ class Dispatcher:
         recovering: bool,
         calls: Callable[[], tuple[int, int]],
         rules: Rules = NO_RULES,
+        pool_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
@@ -84,7 +85,7 @@ class Dispatcher:
         self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
         self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
-        self.wait_reason = Reasons(members, self._losses)
+        self.wait_reason = Reasons(members, self._losses, pool_of)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.withdrawn = 0

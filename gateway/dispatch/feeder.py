@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from gateway.balancing.picker import Picker
+from gateway.dispatch.homing import Homing, at_home
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
 from gateway.dispatch.window import Window
@@ -41,6 +43,7 @@ class Feeder:
         self._make_picker, self._offer, self._may_go = make_picker, offer, may_go
         self._pickers: dict[str, Picker] = {}
         self._alone: deque[Job] = deque()
+        self._homing = Homing()
         self._quiet: Member | None = None
         self._quiet_until = self._quiet_again = 0.0
 
@@ -64,40 +67,51 @@ class Feeder:
         here = [job for job in self._alone if job.id in ids]
         if here:
             self._alone = deque(job for job in self._alone if job.id not in ids)
+        here += self._homing.take(lambda job: job.id in ids)
         return here + self._window.remove(ids)
 
     def expired(self, now_ms: int) -> list[Job]:
         """Take out what nobody may send any more."""
         late = {job.id for job in self._alone if job.expire_ms <= now_ms}
-        return (self.remove(late) if late else []) + self._window.expired(now_ms)
+        over = (self.remove(late) if late else []) + self._homing.take(lambda job: job.expire_ms <= now_ms)
+        return over + self._window.expired(now_ms)
 
     def feed(self, members: Sequence[Member], now: float) -> None:
         """Offer what can be offered. `members` in the order of their ids; `now` in monotonic seconds, each second at least."""
         self._feed_alone(members, now)
         open_members = [member for member in members if member.takes_jobs]
+        if self._homing:
+            lost = self._homing.feed(open_members, now, self._offer_one)
+            self._window.put_back([replace(job, source="") for job in lost])
         if not open_members:
             return
         for lane in Lane:
             keys = self._window.keys(lane)
             while keys:
-                keys = tuple([key for key in keys if self._turn(lane, key, open_members)])
+                keys = tuple([key for key in keys if self._turn(lane, key, open_members, now)])
 
-    def _turn(self, lane: Lane, site_key: str, members: list[Member]) -> bool:
+    def _turn(self, lane: Lane, site_key: str, members: list[Member], now: float) -> bool:
         """The key's turn: it goes to the end only if it could use it, else the bytes of others' large mails could starve it."""
         before = len(self._window)
-        more = self._feed_key(lane, site_key, members)
+        more = self._feed_key(lane, site_key, members, now)
         if len(self._window) < before:
             self._window.turn(lane, site_key)
         return more
 
-    def _feed_key(self, lane: Lane, site_key: str, members: list[Member]) -> bool:
+    def _feed_key(self, lane: Lane, site_key: str, members: list[Member], now: float) -> bool:
         """One turn; whether the key has both jobs and room left."""
         candidates = [member for member in members if member.hand.room(lane, site_key) > 0]
         for _ in range(TURN):
             job = self._window.peek(lane, site_key)
             if job is None or not candidates or not self._may_go(job):
                 return False
-            member = self._picker(job.route).pick(candidates)
+            among = candidates
+            if job.source and (homes := at_home(job, members)):
+                among = [member for member in homes if member in candidates]
+                if not among and self._homing.has_place(job):
+                    self._homing.put(self._window.pop(lane, site_key), now)
+                    continue
+            member = self._picker(job.route).pick(among or candidates)
             if not member.hand.admits(job):
                 candidates.remove(member)
                 continue
@@ -105,6 +119,10 @@ class Feeder:
             if member.hand.room(lane, site_key) <= 0:
                 candidates.remove(member)
         return True
+
+    def _offer_one(self, members: Sequence[Member], job: Job) -> None:
+        """To one of these, which all have room for it."""
+        self._offer(self._picker(job.route).pick(members), job)
 
     def _feed_alone(self, members: Sequence[Member], now: float) -> None:
         quiet = self._kept_quiet(members, now)

@@ -158,8 +158,11 @@ class Life:
         if frame.hello is not None:
             self.was_up = True
             self._member.joined(frame.hello.boot_id, frame.hello.version)
+            self._member.has_sources(frame.hello.sources)
             log.info("node_joined", node=self._member.node_id, version=frame.hello.version)
             self._dispatcher.joined(self._member, frame.hello)
+        if frame.sources is not None:
+            self._member.has_sources(frame.sources)
         if frame.load is not None:
             self._member.report(frame.load)
         self._dispatcher.heard(self._member, frame)

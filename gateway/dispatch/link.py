@@ -34,6 +34,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSource:
+    """An identity that a node sends from. `trouble`: why it can't be dialled from; `warnings`: what receivers may hold against it."""
+
+    name: str
+    pool: str
+    trouble: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def told(self) -> tuple[str, ...]:
+        """All that an operator should know, each with its name."""
+        return tuple([f"source {self.name}: {words}" for words in (self.trouble, *self.warnings) if words])
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A node's first frame. `inventory`: every attempt of this gateway that is committed, or whose verdict is not settled."""
 
@@ -41,6 +55,7 @@ class Hello:
     boot_id: bytes
     version: str
     inventory: tuple[Answer, ...]
+    sources: tuple[NodeSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,8 @@ class Heard:
     withdrawn: tuple[Fence, ...] = ()
     found: tuple[Answer, ...] = ()
     ready: tuple[Fence, ...] = ()
+    sources: tuple[NodeSource, ...] | None = None
+    """All that the node has; None: as it said before."""
 
 
 class Listener(Protocol):

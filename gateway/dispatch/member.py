@@ -7,10 +7,11 @@ gateway's own loop costs one miss, not the node.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from gateway.dispatch.hand import Hand
-from gateway.dispatch.link import Load, NodeLink
+from gateway.dispatch.link import Load, NodeLink, NodeSource
 from gateway.registry.port import NodeRecord
 
 SUSPECT_AFTER = 2
@@ -40,6 +41,8 @@ class Member:
         self.state = NodeState.CONNECTING
         self.reason = ""
         self.load = Load(False, 0, 0)
+        self.sources: dict[str, NodeSource] = {}
+        """What it sends from, by name."""
         self.quiet = False
         """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
@@ -74,6 +77,15 @@ class Member:
     def takes_jobs(self) -> bool:
         """New jobs may go to it, credit permitting."""
         return self.state is NodeState.READY and not self.quiet
+
+    def sends_from(self, source: str) -> bool:
+        """It has this source, and can dial from it."""
+        found = self.sources.get(source)
+        return found is not None and not found.trouble
+
+    def has_sources(self, sources: Iterable[NodeSource]) -> None:
+        """It says what it sends from: these and no others."""
+        self.sources = {source.name: source for source in sources}
 
     @property
     def frames(self) -> tuple[int, int]:

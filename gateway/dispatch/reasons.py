@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
@@ -10,13 +10,15 @@ from gateway.ledger.port import Parked, Wait
 from mailgate.mail import Lane, RecipientState
 
 BESIDE_DOUBT = "in doubt: another recipient of the same transaction"
+DEFAULT_POOL = "default"
+"""What nodes use for routes that name none, where they have it."""
 
 
 class Reasons:
-    """Over the nodes as they are now."""
+    """Over the nodes as they are now. `pool_of`: the pool of sources that a route names, or ""."""
 
-    def __init__(self, members: Mapping[str, Member], losses: Losses) -> None:
-        self._members, self._losses = members, losses
+    def __init__(self, members: Mapping[str, Member], losses: Losses, pool_of: Callable[[str], str] = lambda _: "") -> None:
+        self._members, self._losses, self._pool_of = members, losses, pool_of
 
     def __call__(self, state: RecipientState, wait: Wait) -> str:
         """Why a recipient in this state is not under way; empty when nothing holds it up, or but for the time of its next attempt."""
@@ -37,6 +39,22 @@ class Reasons:
         ready = [member for member in up if member.takes_jobs]
         if not ready:
             return "a job that must run alone has the node"
-        if wait.route and all(member.hand.room(Lane.TRANSACTIONAL, wait.route) == 0 for member in ready):
-            return "the nodes' connections are busy"
-        return ""
+        return self._of_route(wait.route, ready) if wait.route else ""
+
+    def _of_route(self, route: str, ready: Sequence[Member]) -> str:
+        if why := no_source(self._pool_of(route), ready):
+            return why
+        busy = all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready)
+        return "the nodes' connections are busy" if busy else ""
+
+
+def no_source(asked: str, members: Sequence[Member]) -> str:
+    """Why none of these nodes can send from the pool that a route asks for ("": for none); empty: one can."""
+    pool = asked or DEFAULT_POOL
+    troubles = []
+    for member in members:
+        found = [source for source in member.sources.values() if source.pool == pool]
+        if any(not source.trouble for source in found) or not (found or asked):
+            return ""
+        troubles += [source.trouble for source in found]
+    return troubles[0] if troubles else f"no node has a source of the pool {asked!r}"

@@ -135,7 +135,7 @@ def _conclude_each(job: Job, tried: Tried, node_id: str, now_ms: int, due_ms: in
         changes += [Change(indexes, RecipientState.EXPIRED, attempt(reply)) for indexes, reply in again]
         return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes)))
     changes += [Change(indexes, RecipientState.DEFERRED, attempt(reply), due_ms) for indexes, reply in again]
-    remaining = go_on(job, (index for indexes, _ in again for index in indexes))
+    remaining = replace(go_on(job, (index for indexes, _ in again for index in indexes)), source=tried.source)
     return Ruling(job, Conclusion(job.fence, now_ms, tuple(changes), remaining, due_ms))
 
 
@@ -234,4 +234,5 @@ def attempt_record(job: Job, reply: Reply, node_id: str, now_ms: int, tried: Tri
         text=reply.text,
         bounce_class=reply.bounce_class,
         tls=tried.tls,
+        source=tried.source,
     )

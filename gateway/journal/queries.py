@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import apsw
 
 from gateway.journal.reads import fill, read_jobs
-from gateway.journal.rows import JOB, MAIL, RECIPIENT, blob_indexes, mail_of_row, recipient_of_row
+from gateway.journal.rows import MAIL, RECIPIENT, STORED_JOB, blob_indexes, mail_of_row, recipient_of_row
 from gateway.journal.statements import fetch
 from gateway.ledger.port import LOST, DoubtView, Expiring, Found, MailRecord, MailView, OpenAttempt, Parked, Wait
 from mailgate.ids import mail_of
@@ -22,7 +22,7 @@ def open_attempts(connection: apsw.Connection) -> list[OpenAttempt]:
     """Attempts that were begun and neither concluded nor parked, by job."""
     rows = fetch(connection, "select job, node, boot, begun_ms from attempt")
     attempts = {job: (node, boot, begun_ms) for job, node, boot, begun_ms in rows}
-    source = f"(select {JOB} from job where id in (select job from attempt) and parked is null order by id)"  # noqa: S608
+    source = f"(select {STORED_JOB} from job where id in (select job from attempt) and parked is null order by id)"  # noqa: S608
     return [OpenAttempt(job, *attempts[job.id]) for job in fill(connection, read_jobs(connection, source))]
 
 
@@ -31,7 +31,7 @@ def find(connection: apsw.Connection, job_ids: Sequence[bytes]) -> dict[bytes, F
     if not job_ids:
         return {}
     ids = apsw.carray(tuple(job_ids))
-    source = f"(select {JOB} from job where id in (select value from carray(?)))"  # noqa: S608
+    source = f"(select {STORED_JOB} from job where id in (select value from carray(?)))"  # noqa: S608
     jobs = fill(connection, read_jobs(connection, source, (ids,)))
     rows = fetch(connection, "select id, parked, reason from job where id in (select value from carray(?)) and parked is not null", (ids,))
     parked = {job_id: (Parked(kind), reason or "") for job_id, kind, reason in rows}
@@ -136,7 +136,7 @@ def _sending(connection: apsw.Connection, mail_id: bytes) -> set[int]:
 
 def _doubts(connection: apsw.Connection, where: str, values: Sequence[object]) -> list[DoubtView]:
     parked = int(Parked.IN_DOUBT)
-    source = f"(select {JOB} from job where parked is not null and parked = {parked} and {where})"  # noqa: S608
+    source = f"(select {STORED_JOB} from job where parked is not null and parked = {parked} and {where})"  # noqa: S608
     views = []
     for job in fill(connection, read_jobs(connection, source, values)):
         query = "select node, begun_ms, reason from job left join attempt on job = id where id = ?"

@@ -10,7 +10,7 @@ import apsw
 
 from gateway.journal.line import Found, LineKey, Placed, Want
 from gateway.journal.pieces import load
-from gateway.journal.rows import JOB, PACKED, PACKED_CONTENT, StoredJob, unpack, unpack_contents
+from gateway.journal.rows import PACKED, PACKED_CONTENT, STORED_JOB, StoredJob, unpack, unpack_contents
 from gateway.journal.statements import fetch
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -18,7 +18,7 @@ from mailgate.mail import Lane
 _WANTED = f"""
 (select * from (
   select *, sum(size) over (order by due, id) - size as before from (
-    select {JOB} from job where lane = ? and route = ? and key = ? and (due, id) > (?, ?) and due <= ? order by due, id limit ?))
+    select {STORED_JOB} from job where lane = ? and route = ? and key = ? and (due, id) > (?, ?) and due <= ? order by due, id limit ?))
   where before <= ? order by due, id)"""  # noqa: S608
 _DEFERRED = "select due from job where lane = ? and route = ? and key = ? and due > ? and due & 1 order by due limit 1"
 
@@ -54,7 +54,7 @@ def find(connection: apsw.Connection, wants: Sequence[Want], octets: int) -> lis
 
 
 def read_jobs(connection: apsw.Connection, source: str, values: Sequence[object] = ()) -> list[StoredJob]:
-    """The jobs of a source that has the columns of JOB, in its order, without their contents."""
+    """The jobs of a query that has the columns of STORED_JOB, in its order, without their contents."""
     (row,) = fetch(connection, PACKED + source, values)
     return list(unpack(row)) if row[0] is not None else []
 

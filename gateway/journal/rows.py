@@ -20,18 +20,20 @@ JOB = (
     "id, tenant, lane, route, key, on_doubt, accept_ms, expire_ms, attempt, losses, events, partial, due, content, solo, size, content_id, "
     "recipients, envelope"
 )
+"""Of a new job: one that has had no attempt was sent from nowhere."""
+STORED_JOB = f"{JOB}, source"
 RECIPIENT = (
     "idx, email, state, attempts, update_ms, next_ms, number, start_ms, duration_ms, node_id, site, remote_host, remote_address, phase, "
-    "code, enhanced_code, text, bounce_class, tls"
+    "code, enhanced_code, text, bounce_class, tls, coalesce(source, '')"
 )
 
 PACKED = """
 select cast(group_concat(id, '') as blob), cast(group_concat(envelope, '') as blob),
   cast(group_concat(recipients, '') as blob),
   json_group_array(json_array(length(envelope), length(recipients), tenant, lane, route, key, on_doubt, accept_ms, expire_ms,
-    attempt, losses, events, partial, due, content, size, hex(content_id)))
+    attempt, losses, events, partial, due, content, size, hex(content_id), coalesce(source, '')))
 from """
-"""Any number of jobs as one row of a source that has the columns of JOB: a row each would be a step each (see statements.py)."""
+"""Any number of jobs as one row of a query that has the columns of STORED_JOB: a row each would be a step each (see statements.py)."""
 
 PACKED_CONTENT = """
 select json_group_array(json_array(no, length(body), hex(files))), cast(group_concat(body, '') as blob)
@@ -87,7 +89,7 @@ def unpack(row: Row) -> Iterator[StoredJob]:
     at, envelope_at, recipients_at = 0, 0, 0
     for fact in json.loads(facts):
         envelope_size, recipients_size, tenant, lane, route, key, on_doubt = fact[:7]
-        accept_ms, expire_ms, attempt, losses, events, partial, due, content, size, content_id = fact[7:]
+        accept_ms, expire_ms, attempt, losses, events, partial, due, content, size, content_id, source = fact[7:]
         job = Job(
             id=ids[at : at + JOB_ID_OCTETS],
             tenant=tenant,
@@ -105,6 +107,7 @@ def unpack(row: Row) -> Iterator[StoredJob]:
             attempt=attempt,
             losses=losses,
             events=events,
+            source=source,
         )
         yield StoredJob(job, due, content, size)
         at, envelope_at, recipients_at = at + JOB_ID_OCTETS, envelope_at + envelope_size, recipients_at + recipients_size
@@ -129,7 +132,7 @@ def recipient_of_row(row: Row) -> Recipient:
 
 
 def attempt_values(attempt: AttemptRecord) -> tuple[Any, ...]:
-    """The values of an attempt, in the order of RECIPIENT from `number` on."""
+    """The values of an attempt, in the order of RECIPIENT from `number` to `tls`."""
     return (
         *(attempt.number, attempt.start_ms, float(attempt.duration_ms), attempt.node_id, attempt.site, attempt.remote_host),
         *(attempt.remote_address, int(attempt.phase), attempt.code, attempt.enhanced_code, attempt.text, attempt.bounce_class, attempt.tls),

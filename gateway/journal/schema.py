@@ -65,7 +65,11 @@ create trigger file_gone after delete on file begin
   update usage set octets = octets - old.size where tenant = old.tenant;
 end;
 """
-STEPS = (TABLES, CLAIMS, FILES, USAGE)
+SOURCES = """
+alter table job add column source text;
+alter table recipient add column source text;
+"""
+STEPS = (TABLES, CLAIMS, FILES, USAGE, SOURCES)
 """What makes each version out of the one before. Times are milliseconds since the epoch.
 
 - `job.due`: a position (see line.py); NULL: nothing brings it, since it is parked, or in the hand of somebody who keeps it as ready.
@@ -74,6 +78,7 @@ STEPS = (TABLES, CLAIMS, FILES, USAGE)
 - `attempt`: the open attempts; `claim` rises with each insert, so that whose insert it was can be told.
 - `claim`: idempotency keys, each with the mail that has it.
 - `content.files`: the digests of what its jobs attach, one after the other. A `piece` is as it was uploaded; they follow one another.
+- `source`: what the last attempt was sent from, NULL where that is nothing that the settings name.
 - `usage`: octets of each tenant's files, kept by triggers. To add up 100,000 files took 50 ms, and the writer asks at each that is begun.
 """
 VERSION = len(STEPS)

@@ -32,6 +32,8 @@ class _Gone:
     solo: list[int] = field(default_factory=list)
     shared: Counter[int] = field(default_factory=Counter)
     tried: list[Row] = field(default_factory=list)
+    sourced: list[Row] = field(default_factory=list)
+    """As `tried`, with what the attempt was sent from: most have nothing, and need not pay for the column."""
     untried: list[Row] = field(default_factory=list)
     kept: list[Row] = field(default_factory=list)
 
@@ -144,6 +146,7 @@ class Writes:
                 number, content, solo = map(int, fact.split(":"))
                 _gather(gone, *pairs[number], content, solo)
         self._run(_TRIED_HEAD, gone.tried, _TRIED_TAIL)
+        self._run(_SOURCED_HEAD, gone.sourced, _TRIED_TAIL)
         self._run(_UNTRIED_HEAD, gone.untried, _UNTRIED_TAIL)
         self._run(_KEPT_HEAD, gone.kept, _KEPT_TAIL)
         self._delete("delete from attempt where job in (select value from carray(?))", gone.attempts)
@@ -167,17 +170,17 @@ _TRIED = (
     "state update_ms next_ms number start_ms duration_ms node_id site remote_host remote_address phase code "
     "enhanced_code text bounce_class tls"
 )
-_TRIED_HEAD = (
-    "update recipient set attempts = max(attempts, v.column6), "  # noqa: S608
-    + ", ".join(f"{name} = v.column{at}" for at, name in enumerate(_TRIED.split(), 3))
-    + " from (values"
+_SET_TRIED = "update recipient set attempts = max(attempts, v.column6), " + ", ".join(  # noqa: S608
+    f"{name} = v.column{at}" for at, name in enumerate(_TRIED.split(), 3)
 )
+_TRIED_HEAD = f"{_SET_TRIED}, source = null from (values"
+_SOURCED_HEAD = f"{_SET_TRIED}, source = v.column{len(_TRIED.split()) + 3} from (values"
 _TRIED_TAIL = ") v where mail = v.column1 and idx = v.column2"
 _UNTRIED_HEAD = "update recipient set state = v.column3, update_ms = v.column4, next_ms = v.column5 from (values"
 _UNTRIED_TAIL = _TRIED_TAIL
 _KEPT_HEAD = (
     "update job set attempt = v.column2, losses = v.column3, events = v.column4, partial = v.column5, recipients = v.column6, "
-    "due = v.column7, parked = v.column8, reason = v.column9, route = v.column10, key = v.column11 from (values"
+    "due = v.column7, parked = v.column8, reason = v.column9, route = v.column10, key = v.column11, source = v.column12 from (values"
 )
 _KEPT_TAIL = ") v where id = v.column1"
 
@@ -204,12 +207,16 @@ def _gather_change(gone: _Gone, mail_id: bytes, change: Change, at_ms: int) -> N
         gone.untried += [(mail_id, index, state, at_ms, change.next_attempt_ms) for index in change.indexes]
     else:
         attempt = attempt_values(change.attempt)
-        gone.tried += [(mail_id, index, state, at_ms, change.next_attempt_ms, *attempt) for index in change.indexes]
+        rows = [(mail_id, index, state, at_ms, change.next_attempt_ms, *attempt) for index in change.indexes]
+        if change.attempt.source:
+            gone.sourced += [(*row, change.attempt.source) for row in rows]
+        else:
+            gone.tried += rows
 
 
 def _kept_row(job: Job, conclusion: Conclusion, position: int | None) -> Row:
     parked = None if conclusion.parked is None else int(conclusion.parked)
     return (
         *(job.id, job.attempt, job.losses, job.events, int(job.partial), indexes_blob(job.recipients)),
-        *(position, parked, conclusion.reason, job.route, job.site_key),
+        *(position, parked, conclusion.reason, job.route, job.site_key, job.source or None),
     )

@@ -36,6 +36,8 @@ class NodeView:
     service_time: float = 0.0
     heard_ago: float | None = None
     registered: bool = True
+    warnings: tuple[str, ...] = ()
+    """What an operator should look at though the node gets jobs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def _node(node: NodeView) -> pb.Node:
         delivered=node.delivered,
         service_time=duration(node.service_time),
         registered=node.registered,
+        warnings=node.warnings,
     )
     if node.heard_ago is not None:
         message.heard_ago.CopyFrom(duration(node.heard_ago))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from gateway.dispatch.link import Answer, Heard, Hello, Known, Load
+from gateway.dispatch.link import Answer, Heard, Hello, Known, Load, NodeSource
 from gateway.rpc.shared import SharedContents, Sharing
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import JobUnreadable
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane
 from mailgate.route import Route
-from mailgate.rpc.jobs import verdict_from_proto
+from mailgate.rpc.verdicts import verdict_from_proto
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
 
@@ -108,6 +108,8 @@ def put_offer(frame: node_pb2.DeliverRequest, job: Job, sharing: Sharing) -> Non
     offer.fence.job_id, offer.fence.attempt = job.id, job.attempt
     if job.partial:
         offer.remaining.extend(job.recipients)
+    if job.source:
+        offer.source = job.source
 
 
 def route_to_proto(route: Route) -> node_pb2.RouteConfig:
@@ -133,6 +135,7 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         certificates=route.certificates,
         min_idle=route.min_idle,
         max_age_ms=int(route.max_age.total_seconds() * 1000),
+        sources=route.sources,
     )
     if route.mx:
         message.mx_port = route.mx_port
@@ -152,12 +155,19 @@ def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
         withdrawn=tuple([Fence(fence.job_id, fence.attempt) for fence in frame.withdrawn]),
         found=tuple([_answer(message) for message in frame.found]),
         ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
+        sources=sources_from_proto(frame.sources.sources) if frame.HasField("sources") else None,
     )
 
 
 def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
     """The first frame's news."""
-    return Hello(message.node_id, message.boot_id, message.version, tuple([_answer(answer) for answer in message.inventory]))
+    inventory = tuple([_answer(answer) for answer in message.inventory])
+    return Hello(message.node_id, message.boot_id, message.version, inventory, sources_from_proto(message.sources))
+
+
+def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource, ...]:
+    """What a node sends from."""
+    return tuple([NodeSource(each.name, each.pool, each.trouble, tuple(each.warnings)) for each in messages])
 
 
 def load_from_proto(message: node_pb2.LoadReport) -> Load:

@@ -88,4 +88,5 @@ def view_of(member: Member, now: float) -> NodeView:
         service_time=member.load.service_time_us / 1e6,
         heard_ago=None if member.heard_at is None else max(0.0, now - member.heard_at),
         registered=member.registered,
+        warnings=tuple([words for source in member.sources.values() for words in source.told()]),
     )

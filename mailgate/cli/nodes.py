@@ -66,7 +66,7 @@ async def _live(client: GatewayClient) -> None:
 
 
 def _row(node: Node) -> list[str]:
-    note = node.reason if node.registered else f"unregistered; {node.reason}".removesuffix("; ")
+    note = "; ".join(filter(None, ("" if node.registered else "unregistered", node.reason, *node.warnings)))
     return [
         output.printable(node.node_id),
         node.state.name,
@@ -96,4 +96,5 @@ def _json(node: Node) -> dict[str, Any]:
         "service_time_ms": round(node.service_ms, 3),
         "heard_ago_ms": round(node.heard_ago_ms, 1),
         "registered": node.registered,
+        "warnings": list(node.warnings),
     }

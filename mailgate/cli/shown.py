@@ -93,6 +93,7 @@ def attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
         start_time=stamp(attempt.start_ms),
         duration_ms=round(attempt.duration_ms, 3),
         node_id=attempt.node_id,
+        source=attempt.source,
         site=attempt.site,
         remote_host=attempt.remote_host,
         remote_address=attempt.remote_address,
@@ -109,6 +110,8 @@ def attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
 def _attempt(attempt: AttemptRecord) -> list[str]:
     said = _reply(attempt)
     where = [f"node {attempt.node_id}"] if attempt.node_id else []
+    if attempt.source:
+        where.append(f"from {printable(attempt.source)}")
     if attempt.code:
         where.append(f"{attempt.duration_ms:.0f} ms" if attempt.duration_ms >= 1 else "< 1 ms")
     if attempt.bounce_class:

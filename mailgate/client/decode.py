@@ -45,6 +45,7 @@ def node(message: admin_pb2.Node) -> Node:
         service_ms=_ms(message.service_time),
         heard_ago_ms=_ms(message.heard_ago),
         registered=message.registered,
+        warnings=tuple(message.warnings),
     )
 
 

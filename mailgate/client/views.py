@@ -114,6 +114,8 @@ class Node:
     service_ms: float
     heard_ago_ms: float
     registered: bool
+    warnings: tuple[str, ...] = ()
+    """What an operator should look at though the node gets jobs."""
 
 
 @dataclass(frozen=True, slots=True)

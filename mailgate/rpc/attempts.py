@@ -14,6 +14,7 @@ def attempt_to_proto(record: AttemptRecord) -> mail_pb2.Attempt:
         number=record.number,
         duration=duration(record.duration_ms / 1000),
         node_id=record.node_id,
+        source=record.source,
         site=record.site,
         remote_host=record.remote_host,
         remote_address=record.remote_address,
@@ -46,4 +47,5 @@ def attempt_from_proto(message: mail_pb2.Attempt) -> AttemptRecord:
         text=message.text,
         bounce_class=message.bounce_class,
         tls=message.tls,
+        source=message.source,
     )

@@ -1,4 +1,4 @@
-"""Jobs and verdicts ⇄ bytes and messages: what travels on the link between a gateway and its nodes."""
+"""Jobs ⇄ bytes: what travels on the link from a gateway to its nodes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,17 @@ from mailgate.api.mail.v1 import mail_pb2
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import JobUnreadable
 from mailgate.ids import MAIL_ID_OCTETS
-from mailgate.job import Content, Envelope, Fence, JobBody, JobRecipient
+from mailgate.job import Content, Envelope, JobBody, JobRecipient
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
 from mailgate.rpc.large import open_attachment, open_parts
 from mailgate.rpc.mails import attachment_to_proto
 from mailgate.rpc.wire import Crowded, Malformed, Scanner, delimited
-from mailgate.verdict import Expired, JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
-
-Kind = node_pb2.JobVerdict
-
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_PHASES = {phase.value: phase for phase in Phase}
-"""Asked for every mail: an enum's own call takes five times as long as a look into a dict."""
 
 LARGE = 256 * 1024
 """Octets beyond which a body is cut out of its message rather than copied through it."""
 
 SMALL = 64 * 1024
 """Octets of a content that is kept as values: 64 of them take 16 MiB where each character takes four octets."""
-
-MAX_CODE = 999
-"""Of an SMTP reply; what a node says beyond it is no code, and would not fit the field that callers read."""
-MAX_DURATION_US = 24 * 3600 * 10**6
-"""No attempt lasts longer: a larger number would put its start before the epoch."""
 
 _FILES, _PARTS, _RAW = (node_pb2.JobBody.DESCRIPTOR.fields_by_name[name].number for name in ("attachments", "parts", "raw"))
 _FILE_DATA = mail_pb2.Attachment.DESCRIPTOR.fields_by_name["data"].number
@@ -193,77 +181,6 @@ def _envelope(body: node_pb2.JobBody) -> Envelope:
 
 def _no_body(data: bytes) -> JobUnreadable:
     return JobUnreadable(f"the job's {len(data)} bytes are not a JobBody")
-
-
-def verdict_to_proto(fence: Fence, verdict: JobVerdict) -> node_pb2.JobVerdict:
-    """A verdict, for a frame."""
-    message = node_pb2.JobVerdict()
-    put_fence(message.fence, fence)
-    match verdict:
-        case Tried():
-            message.kind = Kind.KIND_TRIED
-            message.remote_host, message.remote_address = verdict.remote_host, verdict.remote_address
-            message.tls, message.duration_us = verdict.tls, verdict.duration_us
-            for each in verdict.recipients:
-                _put_outcome(message.recipients.add(), each)
-        case NotTried():
-            message.kind, message.refusal, message.hopeless = Kind.KIND_REFUSED, verdict.reason, verdict.hopeless
-        case Expired():
-            message.kind = Kind.KIND_EXPIRED
-    return message
-
-
-def verdict_from_proto(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict]:
-    """A verdict out of a frame.
-
-    Raises:
-        JobUnreadable: its kind, an outcome or a phase is one that this release does not know.
-    """
-    fence = Fence(message.fence.job_id, message.fence.attempt)
-    if message.kind == Kind.KIND_TRIED:
-        try:
-            recipients = tuple([_outcome(each) for each in message.recipients])
-        except KeyError as unknown:
-            raise JobUnreadable(f"a verdict has a number of another release: {unknown}") from None
-        duration_us = min(message.duration_us, MAX_DURATION_US)
-        return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, duration_us)
-    if message.kind == Kind.KIND_REFUSED:
-        return fence, NotTried(message.refusal, message.hopeless)
-    if message.kind == Kind.KIND_EXPIRED:
-        return fence, Expired()
-    raise JobUnreadable(f"a verdict has the unknown kind {message.kind}")
-
-
-def put_fence(message: node_pb2.Fence, fence: Fence) -> None:
-    """Write a fence into a message's field."""
-    message.job_id, message.attempt = fence
-
-
-def _put_outcome(message: node_pb2.RecipientVerdict, verdict: RecipientVerdict) -> None:
-    message.indexes.extend(verdict.indexes)
-    message.outcome = verdict.outcome.value  # type: ignore[assignment]
-    reply = verdict.reply
-    target = message.reply
-    target.phase, target.code = reply.phase.value, reply.code  # type: ignore[assignment]
-    target.enhanced_code, target.text, target.bounce_class = reply.enhanced_code, reply.text, reply.bounce_class
-    if reply.retry_after:
-        target.retry_after_s = reply.retry_after
-
-
-def _outcome(message: node_pb2.RecipientVerdict) -> RecipientVerdict:
-    reply = message.reply
-    return RecipientVerdict(
-        tuple(message.indexes),
-        _OUTCOMES[message.outcome],
-        Reply(
-            _PHASES[reply.phase],
-            reply.code if reply.code <= MAX_CODE else 0,
-            reply.enhanced_code,
-            reply.text,
-            reply.bounce_class,
-            reply.retry_after_s,
-        ),
-    )
 
 
 def _check(envelope: Envelope) -> None:

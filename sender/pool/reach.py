@@ -26,7 +26,7 @@ Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 class SourceFailed(OSError):
-    """This source can't dial that host: its address is not this machine's, has no port left, or is of another family. No word on the host."""
+    """It can't dial that host: no such address here, no port left, or another family. It says nothing of the host."""
 
 
 async def reach(host: str, port: int, source: Source = ANY, *, addresses: Sequence[str] = ()) -> socket.socket:

@@ -21,7 +21,10 @@ _HELO_CURE = 'write the full name that the address has in the DNS, such as "mx7.
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """`[sources.NAME]`: an identity that this node sends from. Receivers keep a reputation of each, so the name is one in the whole fleet."""
+    """`[sources.NAME]`: an identity that this node sends from, and receivers keep a reputation of.
+
+    No other node may use the name, unless its mail leaves from the same address.
+    """
 
     helo: str
     """The name in EHLO: a host name of two labels or more, or an address literal (RFC 5321 4.1.3). Its A or AAAA record and the PTR record

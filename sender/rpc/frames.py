@@ -12,7 +12,7 @@ from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, Relay, Route, TlsMode
-from mailgate.rpc.jobs import verdict_to_proto
+from mailgate.rpc.verdicts import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
 from sender.delivery.work import Offer
@@ -180,4 +180,5 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         certificates=message.certificates,
         min_idle=message.min_idle,
         max_age=timedelta(milliseconds=message.max_age_ms) if message.max_age_ms else MAX_AGE,
+        sources=message.sources,
     )

@@ -16,7 +16,7 @@ from mailgate.errors import Invalid
 from mailgate.job import Fence, File
 from mailgate.mail import Lane
 from mailgate.route import AuthMode, Relay, Route, TlsMode
-from mailgate.rpc.jobs import put_fence, verdict_to_proto
+from mailgate.rpc.verdicts import put_fence, verdict_to_proto
 from mailgate.verdict import Expired
 from sender.rpc.frames import Contents, route_from_proto
 from tests.unit.gateway.dispatch.world import after, make_job
@@ -102,7 +102,7 @@ def test_a_route_survives_the_link():
     relays = (Relay("mx1", 2525, 0, 3), Relay("mx2", 465, 1, 1))
     route = Route(
         "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
-        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525,
+        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing",
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()

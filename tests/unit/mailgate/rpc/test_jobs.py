@@ -8,7 +8,8 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import JobUnreadable
 from mailgate.job import Content, Envelope, Fence, JobBody, JobRecipient
 from mailgate.mail import Address, Attachment, Header, Parts, Raw
-from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope, verdict_from_proto, verdict_to_proto
+from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope
+from mailgate.rpc.verdicts import verdict_from_proto, verdict_to_proto
 from mailgate.verdict import Expired, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 
 ENVELOPE = Envelope(
