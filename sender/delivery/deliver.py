@@ -22,6 +22,7 @@ from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
 from sender.delivery.paths import Paths
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
+from sender.delivery.sources import Sources
 from sender.delivery.tally import Tally
 from sender.delivery.trace import trace
 from sender.delivery.work import Offer, Stream, Work
@@ -46,8 +47,9 @@ def boottime() -> float:
 class Delivery:
     """The pool's listener and the streams' counterpart. `decode` raises MailgateError for bytes that are no job."""
 
-    def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS, sources: Sources | None = None) -> None:
         self._decode, self._tracer = decode, tracer
+        self.sources = sources or Sources()
         self._pool: Pool | None = None
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}

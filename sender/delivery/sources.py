@@ -9,10 +9,45 @@ its own was out, or since the pool was another then, the gateway's offer says so
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import log
 
-from sender.pool.source import Source
+from mailgate.route import Route
+from sender.pool.source import Source, pool_of
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A source, why it can't be dialled from now, and what receivers may hold against it; all of it in words."""
+
+    source: Source
+    trouble: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Sources:
+    """What this node sends from, and how each does. `standings` is another tuple when something has changed, and only then."""
+
+    def __init__(self, sources: Sequence[Source] = ()) -> None:
+        self._sources = tuple(sources)
+        self.standings = tuple([Standing(source) for source in sources])
+
+    def of(self, route: Route) -> tuple[Source, ...]:
+        """What the route's mail may leave from, whether it is up or not; empty: the node has no such pool."""
+        return pool_of(self._sources, route.sources)
+
+    def warn(self, name: str, warnings: tuple[str, ...]) -> None:
+        """What is to be said of a source from now on."""
+        self._renew([replace(each, warnings=warnings) if each.source.name == name else each for each in self.standings])
+
+    def trouble(self, troubles: dict[str, str]) -> None:
+        """Why sources can't be dialled from, by name; all others can."""
+        self._renew([replace(each, trouble=troubles.get(each.source.name, "")) for each in self.standings])
+
+    def _renew(self, standings: list[Standing]) -> None:
+        if self.standings != (made := tuple(standings)):
+            self.standings = made
 
 
 def choose(sources: Sequence[Source], key: bytes, last: str = "") -> Source:

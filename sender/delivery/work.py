@@ -52,6 +52,8 @@ class Offer:
     """Jobs that share it share the object."""
     files: Mapping[bytes, bytes] = field(default_factory=dict)
     """What its attachments name, by SHA-256."""
+    source: str = ""
+    """What its last attempt was sent from; empty: there was none."""
 
     @property
     def octets(self) -> int:

@@ -15,6 +15,7 @@ from mailgate.route import LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, Relay, Rout
 from mailgate.rpc.verdicts import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
+from sender.delivery.sources import Standing
 from sender.delivery.work import Offer
 
 PROTOCOL = 1
@@ -64,8 +65,8 @@ class Outgoing:
         """The answer to a lookup."""
         self._found.append((fence, kept))
 
-    def next_frame(self, report: Report | None) -> node_pb2.DeliverResponse:
-        """What has gathered, and the report if one is due."""
+    def next_frame(self, report: Report | None, standings: Iterable[Standing] | None = None) -> node_pb2.DeliverResponse:
+        """What has gathered, the report if one is due, and the sources if they have changed."""
         frame = node_pb2.DeliverResponse()
         for job_id, attempt in self._ready:
             fence = frame.ready.add().fence
@@ -79,14 +80,33 @@ class Outgoing:
         self._ready, self._withdrawn, self._found = [], [], []
         if report is not None:
             put_report(frame.load, report)
+        if standings is not None:
+            frame.sources.SetInParent()
+            frame.sources.sources.extend(map(source_to_proto, standings))
         return frame
 
 
-def hello(node_id: str, boot_id: bytes, inventory: Iterable[tuple[Fence, Kept]]) -> node_pb2.DeliverResponse:
+def hello(
+    node_id: str, boot_id: bytes, inventory: Iterable[tuple[Fence, Kept]], standings: Iterable[Standing] = ()
+) -> node_pb2.DeliverResponse:
     """The first frame."""
     message = node_pb2.NodeHello(node_id=node_id, boot_id=boot_id, version=__version__, protocol=PROTOCOL)
+    message.sources.extend(map(source_to_proto, standings))
     message.inventory.extend([answer(fence, kept) for fence, kept in inventory])
     return node_pb2.DeliverResponse(hello=message)
+
+
+def source_to_proto(standing: Standing) -> node_pb2.Source:
+    """A source, for the gateway."""
+    source = standing.source
+    return node_pb2.Source(
+        name=source.name,
+        pool=source.pool,
+        addresses=source.addresses,
+        helo=source.helo,
+        trouble=standing.trouble,
+        warnings=standing.warnings,
+    )
 
 
 def answer(fence: Fence, kept: Kept | None) -> node_pb2.LookupAnswer:
@@ -130,7 +150,8 @@ class Contents:
         lane = Lane(message.lane) if message.lane in LANES else Lane.BULK
         content = self._brought(message.content_id) if message.content_id else b""
         files = {digest: self._brought(digest) for digest in message.file_ids} if message.file_ids else {}
-        return Offer(fence_from_proto(message.fence), message.route, lane, frozenset(message.remaining), message.job, content, files)
+        fence, remaining = fence_from_proto(message.fence), frozenset(message.remaining)
+        return Offer(fence, message.route, lane, remaining, message.job, content, files, message.source)
 
     def _brought(self, digest: bytes) -> bytes:
         if (data := self._kept.get(digest)) is None:

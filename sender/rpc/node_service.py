@@ -22,6 +22,7 @@ from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept
+from sender.delivery.sources import Standing
 from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, route_from_proto
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class GatewayStream:
         self.outgoing = Outgoing()
         self.contents = Contents()
         self.pace = Pace()
+        self.standings: tuple[Standing, ...] = ()
+        """Of the node's sources, as last told."""
         self.closed = asyncio.Event()
         self.heard = asyncio.get_running_loop().time()
 
@@ -100,7 +103,8 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         reason = "the gateway closed the stream"
         try:
             inventory = self._delivery.attach(stream)
-            await context.write(hello(self._node_id, self._boot_id, inventory))
+            stream.standings = self._delivery.sources.standings
+            await context.write(hello(self._node_id, self._boot_id, inventory, stream.standings))
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._read, self._write, self._watch):
                     tasks.create_task(part(stream, context))
@@ -176,8 +180,10 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             due = loop.time() >= next_report or told is None or report.credit != told.credit or report.draining != told.draining
             if due:
                 told, next_report = report, loop.time() + BEAT * 0.9
-            if due or stream.outgoing:
-                await context.write(stream.outgoing.next_frame(report if due else None))
+            before, stream.standings = stream.standings, self._delivery.sources.standings
+            changed = None if stream.standings is before else stream.standings
+            if due or stream.outgoing or changed is not None:
+                await context.write(stream.outgoing.next_frame(report if due else None, changed))
             if not stream.outgoing:
                 await stream.pace.turn()
 

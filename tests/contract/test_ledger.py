@@ -232,6 +232,22 @@ async def test_some_recipients_remain(backend: Backend):
     ]
 
 
+async def test_what_an_attempt_was_sent_from(backend: Backend):
+    """Each recipient shows its last attempt's, and a job that goes on keeps it; a later attempt without one takes it away."""
+    first = accepted(backend.clock(), recipients=2)
+    await backend.ledger.accept([first])
+    (job,) = first.jobs
+    for source in ("s1", "s2", ""):
+        conclusion = deferred(job, backend.clock(), backend.clock() + 60_000)
+        assert conclusion.remaining is not None
+        changes = tuple(change._replace(attempt=change.attempt and change.attempt._replace(source=source)) for change in conclusion.changes)
+        job = replace(conclusion.remaining, source=source)
+        await backend.ledger.record([conclusion._replace(changes=changes, remaining=job)])
+        shown = await backend.ledger.recipients(first.mail.id, -1, 10)
+        assert [each.last_attempt and each.last_attempt.source for each in shown] == [source, source]
+        assert (await backend.ledger.find([job.id]))[job.id].job == job
+
+
 async def test_a_change_without_an_attempt_leaves_the_attempts(backend: Backend):
     """What no attempt brought does not count as one, and the last attempt is still to be seen."""
     mail = accepted(backend.clock())

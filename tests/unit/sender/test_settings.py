@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.settings import GatewaySettings
+from gateway.settings import SENDER_SECTIONS, GatewaySettings
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
 from mailgate.rpc.tls import TlsOptions
+from sender.pool.source import SourceOptions
 from sender.settings import GATEWAY_SECTIONS, from_tables
 
 
@@ -77,3 +78,22 @@ def test_tokens_and_certificates_are_whole() -> None:
     made = from_tables({"tokens": {"a": {"command": ["p", "x"], "lifetime": "5m"}}, "certificates": {"good": {"ca": "c"}}}, {})
     assert made.tokens["a"].command == ("p", "x")
     assert made.certificates["good"].ca == "c"
+
+
+def test_sources_are_whole() -> None:
+    """What is missing or wrong, each with its key; what two share; and that the gateway leaves the section alone."""
+    sources = {
+        "none": {"helo": "a.example.com"},
+        "nameless": {"address": "192.0.2.1"},
+        "short": {"address": "192.0.2.2", "helo": "mx"},
+        "light": {"address": "192.0.2.3", "helo": "a.example.com", "weight": 0},
+        "first": {"address": "192.0.2.4", "helo": "a.example.com"},
+        "second": {"address": "192.0.2.4", "helo": "a.example.com"},
+    }
+    with pytest.raises(SettingsInvalid) as caught:
+        from_tables({"sources": sources}, {})
+    found = {mistake.key: mistake.cure for mistake in caught.value.mistakes}
+    assert set(found) == {"sources.none", "sources.nameless.helo", "sources.short.helo", "sources.light.weight", "sources.second.address"}
+    made = from_tables({"sources": {"a": {"address": "192.0.2.7", "helo": "mx.example.com", "pool": "news", "weight": 5}}}, {})
+    assert made.sources == {"a": SourceOptions("mx.example.com", "192.0.2.7", pool="news", weight=5)}
+    assert "sources" in SENDER_SECTIONS

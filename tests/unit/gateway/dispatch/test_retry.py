@@ -51,6 +51,17 @@ def test_mixed():
     assert states(ruling)[1] is S.DEFERRED
 
 
+def test_what_is_deferred_remembers_its_source():
+    """The last one, and each attempt's record has its own; a wait before any attempt changes nothing."""
+    ruling = ruled(
+        replace(make_job(recipients=2), source="old"), said(((0,), Outcome.DELIVERED), ((1,), Outcome.DEFERRED))._replace(source="s1")
+    )
+    assert ruling.conclusion.remaining is not None
+    assert ruling.conclusion.remaining.source == "s1"
+    assert [change.attempt.source for change in ruling.conclusion.changes if change.attempt] == ["s1", "s1"]
+    assert postpone(ruling.conclusion.remaining, 5, 0).conclusion.remaining == ruling.conclusion.remaining
+
+
 def test_not_mentioned_counts_as_deferred():
     """A node that forgets a recipient costs it a wait, not its mail; unknown and repeated indexes change nothing."""
     ruling = ruled(make_job(recipients=3), said(((0, 0, 9), Outcome.DELIVERED), ((0,), Outcome.BOUNCED)))

@@ -26,12 +26,28 @@ async def refusal(call):
 
 async def test_nodes_as_this_gateway_sees_them(gateway, as_):
     """Every field."""
-    view = NodeView("n1", "127.0.0.1:1", NodeState.SUSPECT, "2 load reports are missing", "0.1", 5, 2, 20, 100, 90, 0.0015, 0.25, False)
+    view = NodeView(
+        "n1",
+        "127.0.0.1:1",
+        NodeState.SUSPECT,
+        "2 load reports are missing",
+        "0.1",
+        5,
+        2,
+        20,
+        100,
+        90,
+        0.0015,
+        0.25,
+        False,
+        ("source s1: no PTR",),
+    )
     gateway.operations.seen = (view, NodeView("n2", "127.0.0.1:2", NodeState.CONNECTING))
     first, second = (await gateway.admin.ListNodes(pb.ListNodesRequest(), **as_("operate"))).nodes
     assert (first.node_id, first.state, first.reason) == ("n1", pb.NODE_STATE_SUSPECT, "2 load reports are missing")
     assert (first.in_flight, first.committed, first.warm, first.offered, first.delivered) == (5, 2, 20, 100, 90)
     assert (first.service_time.nanos, first.heard_ago.nanos, first.registered) == (1_500_000, 250_000_000, False)
+    assert (list(first.warnings), list(second.warnings)) == (["source s1: no PTR"], [])
     assert not second.HasField("heard_ago")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.link import Answer, Known
+from gateway.dispatch.link import Answer, Known, NodeSource
 from gateway.rpc.frames import FRAME_OCTETS, Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
@@ -18,7 +18,10 @@ from mailgate.mail import Lane
 from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.rpc.verdicts import put_fence, verdict_to_proto
 from mailgate.verdict import Expired
-from sender.rpc.frames import Contents, route_from_proto
+from sender.delivery.sources import Standing
+from sender.pool.source import Source
+from sender.rpc.frames import Contents, hello, route_from_proto
+from sender.rpc.frames import Outgoing as NodeOutgoing
 from tests.unit.gateway.dispatch.world import after, make_job
 from tests.unit.gateway.rpc.test_shared import job
 
@@ -87,13 +90,14 @@ def test_an_offer_carries_what_the_node_needs():
     """Bytes once encoded, and the remaining recipients only where some are settled."""
     out = Outgoing()
     whole = make_job(1, recipients=3, lane=Lane.BULK, key="site")
-    part = after(make_job(2), recipients=(1, 4), partial=True, attempt=7)
+    part = after(make_job(2), recipients=(1, 4), partial=True, attempt=7, source="s1")
     out.offer(whole)
     out.offer(part)
     first, second = out.next_frame().jobs
     assert (first.job, first.lane, first.route) == (whole.envelope + whole.content, 2, "out")
     assert list(first.remaining) == []
     assert (list(second.remaining), second.fence.attempt) == ([1, 4], 7)
+    assert (first.source, second.source) == ("", "s1")
 
 
 def test_a_route_survives_the_link():
@@ -141,6 +145,25 @@ def test_credit_of_an_unknown_lane_is_passed_over():
     assert heard_from_proto(frame).load.credit == {(Lane.TRANSACTIONAL, "a"): 5}
 
 
+def test_what_a_node_sends_from_arrives():
+    """With the hello, and again when it has changed; None where nothing is said."""
+    standings = (
+        Standing(Source("s1", "mx.example.com", "192.0.2.7", pool="news"), "gone", ("no PTR",)),
+        Standing(Source("s2", pool="default")),
+    )
+    there = (NodeSource("s1", "news", "gone", ("no PTR",)), NodeSource("s2", "default"))
+    greeting = heard_from_proto(hello("n1", b"b" * 16, [], standings))
+    assert greeting.hello is not None
+    assert greeting.hello.sources == there
+    assert greeting.sources is None
+    out = NodeOutgoing()
+    assert heard_from_proto(out.next_frame(None, standings)).sources == there
+    assert heard_from_proto(out.next_frame(None, ())).sources == ()
+    assert heard_from_proto(out.next_frame(None)).sources is None
+    (message,) = hello("n1", b"b" * 16, [], standings[:1]).hello.sources
+    assert (list(message.addresses), message.helo) == (["192.0.2.7"], "mx.example.com")
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.lists(st.integers(0, 3), max_size=2, unique=True), st.booleans()), max_size=60))
 def test_what_jobs_share_arrives_whole(jobs: list[tuple[int, list[int], bool]]):
     """However frames are cut: the node's offers have the job's own octets, its content's and its files'."""
@@ -155,6 +178,14 @@ def test_what_jobs_share_arrives_whole(jobs: list[tuple[int, list[int], bool]]):
     while out:
         got += node.offers(out.next_frame())
     assert [(offer.fence, offer.job + offer.content, offer.files) for offer in got] == sent
+
+
+def test_the_node_hears_what_a_job_left_from():
+    """Of one that was tried before."""
+    out = Outgoing()
+    out.offer(after(make_job(1), source="s1"))
+    out.offer(make_job(2))
+    assert [offer.source for offer in Contents().offers(out.next_frame())] == ["s1", ""]
 
 
 def test_a_batch_crosses_once():

@@ -131,6 +131,7 @@ REPLY = Reply(Phase.RCPT, 450, "4.2.0", "greylisted for 300 seconds", "greyliste
             "192.0.2.1:25",
             "TLSv1.3",
             1234,
+            "s1",
         ),
         NotTried("no such route", hopeless=True),
         NotTried("no connection"),
@@ -156,9 +157,10 @@ def test_a_verdict_of_another_release_is_refused():
 def test_numbers_that_no_answer_can_hold_are_cut():
     """Recorded as they came they would make a mail that nobody can be shown."""
     strange = verdict_to_proto(
-        FENCE, Tried((RecipientVerdict((0,), Outcome.DELIVERED, Reply(Phase.BODY, 2**32 - 1)),), duration_us=2**64 - 1)
+        FENCE, Tried((RecipientVerdict((0,), Outcome.DELIVERED, Reply(Phase.BODY, 2**32 - 1)),), duration_us=2**64 - 1, source="s" * 5000)
     )
     _, verdict = verdict_from_proto(strange)
     assert isinstance(verdict, Tried)
     assert verdict.recipients[0].reply.code == 0
     assert verdict.duration_us == 24 * 3600 * 10**6
+    assert verdict.source == "s" * 64

@@ -40,7 +40,9 @@ FULL = Mail(
     tags=("t1", "t2"),
     metadata={"k": "v"},
 )
-ATTEMPT = AttemptRecord(2, 1_700_000_000_001, 12.5, "n1", "relay", "relay.example", "192.0.2.1:25", 8, 250, "2.0.0", "ok", "", "TLSv1.3")
+ATTEMPT = AttemptRecord(
+    2, 1_700_000_000_001, 12.5, "n1", "relay", "relay.example", "192.0.2.1:25", 8, 250, "2.0.0", "ok", "", "TLSv1.3", "s1"
+)
 
 
 def filled(receipt):

@@ -12,6 +12,7 @@ from mailgate.route import AuthMode, Relay, TlsMode
 from mailgate.verdict import Outcome, Phase
 from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
+from sender.pool.source import ANY, Source
 
 CLOSE, SILENCE = b"\1", b"\0"
 PLAIN = b"250-peer.example\r\n250 8BITMIME\r\n"
@@ -35,7 +36,7 @@ class Heard(asyncio.Protocol):
         self.lost.set_result(exc)
 
 
-async def dial(route, password: str | None = None, dialer: Dialer | None = None) -> tuple[Dialled, Heard]:
+async def dial(route, password: str | None = None, dialer: Dialer | None = None, source: Source = ANY) -> tuple[Dialled, Heard]:
     taken: list[tuple[Dialled, Heard]] = []
 
     def adopt(dialled: Dialled) -> Heard:
@@ -45,7 +46,7 @@ async def dial(route, password: str | None = None, dialer: Dialer | None = None)
     before = asyncio.all_tasks()
     try:
         dialer = dialer or Dialer("node.example", Credentials({} if password is None else {route.secret: password}))
-        await dialer.dial(route, route.relays[0], adopt)
+        await dialer.dial(route, route.relays[0], adopt, source)
     finally:
         assert {task for task in asyncio.all_tasks() - before if task.get_coro().__qualname__ not in PEERS} == set(), (
             "a task was left behind"
@@ -58,9 +59,9 @@ async def hang_up(dialled: Dialled, heard: Heard) -> None:
     await heard.lost
 
 
-async def failure(route, password: str | None = None, dialer: Dialer | None = None) -> DialFailed:
+async def failure(route, password: str | None = None, dialer: Dialer | None = None, source: Source = ANY) -> DialFailed:
     with pytest.raises(DialFailed) as caught:
-        await dial(route, password, dialer)
+        await dial(route, password, dialer, source)
     return caught.value
 
 
@@ -394,3 +395,31 @@ async def test_a_name_that_resolves_to_nothing(route):
     """RFC 6761 6.4: `.invalid` never does."""
     found = await failure(route(Relay("mx.invalid", 25)))
     assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.CONNECT, 0, "dns")
+
+
+async def test_a_source_greets_with_its_name(peer, route, server_context):
+    """After STARTTLS too, and from its address; who dials without a source afterwards has the node's name."""
+    server = peer(EHLO=[OFFERS_TLS, PLAIN, OFFERS_TLS, PLAIN])
+    server.context = server_context
+    dialer = Dialer("node.example")
+    async with server:
+        there = route(server.relay, tls=TlsMode.OPPORTUNISTIC)
+        for source, name, address in (
+            (Source("a", "mx7.example.com", "127.0.0.11"), b"mx7.example.com", "127.0.0.11"),
+            (ANY, b"node.example", "127.0.0.1"),
+        ):
+            taken = await dial(there, dialer=dialer, source=source)
+            session = server.sessions[-1]
+            assert session.commands == [b"EHLO " + name, b"STARTTLS", b"EHLO " + name]
+            assert session.writer.get_extra_info("peername")[0] == address
+            await hang_up(*taken)
+
+
+async def test_a_source_that_fails_is_no_word_on_the_relay(peer, route):
+    """It is said whose fault it is; a refusal on the way from a source is the relay's."""
+    elsewhere = Source("elsewhere", "mx.example.com", "192.0.2.7")
+    async with peer(GREETING=b"554 no\r\n") as server:
+        found = await failure(route(server.relay), source=elsewhere)
+        assert (found.of_source, found.reply.phase, found.reply.bounce_class) == (True, Phase.CONNECT, "connect")
+        assert found.reply.text == "the source elsewhere can't dial from 192.0.2.7: this machine has no such address"
+        assert not (await failure(route(server.relay), source=Source("a", "mx.example.com", "127.0.0.11"))).of_source

@@ -7,9 +7,11 @@ import socket
 
 import pytest
 
+from mailgate.errors import SettingsInvalid
 from mailgate.route import Relay
 from sender.pool.dialer import Dialer, DialFailed
-from sender.pool.reach import MOST, interleave, reach
+from sender.pool.reach import MOST, NO_PORT, SourceFailed, check_addresses, interleave, local, reach
+from sender.pool.source import Source
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -117,3 +119,60 @@ async def test_addresses_that_are_given_are_all_that_is_dialled(peer, monkeypatc
         sock = await reach("host", server.port, addresses=("::1", "127.0.0.1"))
         assert sock.getpeername() == ("127.0.0.1", server.port)
         sock.close()
+
+
+HERE = Source("here", "mx.example.com", "127.0.0.11", "::1")
+ELSEWHERE = Source("elsewhere", "mx.example.com", "192.0.2.7", "2001:db8::7")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_from_a_sources_own_address(peer, host):
+    """Of the family that is dialled; the port is chosen when it connects, where the system can."""
+    async with peer() as server, await asyncio.start_server(lambda _, writer: writer.close(), "::1", server.port):
+        sock = await reach(host, server.port, HERE)
+        assert sock.getsockname()[0] == local(HERE, sock.family) == {"127.0.0.1": "127.0.0.11", "::1": "::1"}[host]
+        assert sock.family == V6 or sock.getsockopt(socket.IPPROTO_IP, NO_PORT)
+        sock.close()
+
+
+async def test_an_address_that_is_not_here_is_no_word_on_the_host(peer):
+    """It says which source, and why."""
+    async with peer() as server:
+        with pytest.raises(SourceFailed, match=r"the source elsewhere can't dial from 192.0.2.7: this machine has no such address"):
+            await reach("127.0.0.1", server.port, ELSEWHERE)
+    assert server.sessions == []
+
+
+async def test_a_source_dials_its_own_families_alone(peer, monkeypatch):
+    """A host that has both is dialled by the one that the source has; of a host that has the other, that is said."""
+    four, six = Source("four", "mx.example.com", address="127.0.0.11"), Source("six", "mx.example.com", address6="::1")
+    async with peer() as server:
+        Names(monkeypatch, ("::1", server.port), ("127.0.0.1", server.port))
+        sock = await reach("host", 0, four)
+        assert sock.getpeername()[0] == "127.0.0.1"
+        sock.close()
+        with pytest.raises(ConnectionRefusedError):
+            await reach("host", 0, six)
+        Names(monkeypatch, ("127.0.0.1", server.port))
+        with pytest.raises(SourceFailed, match="has no IPv6 address, and the source six dials from no other"):
+            await reach("host", 0, six)
+
+
+async def test_one_address_that_fails_leaves_the_other(peer, monkeypatch):
+    """A source whose IPv6 address is gone goes on by IPv4; where the host refuses there, it is the host that is told of."""
+    half = Source("half", "mx.example.com", "127.0.0.11", "2001:db8::7")
+    async with peer() as server, peer() as gone:
+        Names(monkeypatch, ("::1", server.port), ("127.0.0.1", server.port))
+        (await reach("host", 0, half)).close()
+        Names(monkeypatch, ("::1", gone.port), ("127.0.0.1", gone.port))
+    with pytest.raises(ConnectionRefusedError):
+        await reach("host", 0, half)
+
+
+def test_every_address_that_is_not_here_is_told_at_the_start():
+    """By its key; those that are here pass."""
+    check_addresses([HERE, Source("none")])
+    with pytest.raises(SettingsInvalid) as caught:
+        check_addresses([HERE, ELSEWHERE])
+    assert [mistake.key for mistake in caught.value.mistakes] == ["sources.elsewhere.address", "sources.elsewhere.address6"]
+    assert "ip address" in str(caught.value)
