@@ -176,6 +176,10 @@ class Connection(asyncio.Protocol):
         self.since = self._clock()
         self._transport.write(self.conversation.ask(Step.PROBING))
 
+    def through(self, transport: asyncio.Transport) -> None:
+        """From now on it writes by this one, which may look at what passes."""
+        self._transport = transport
+
     def abort(self, why: str) -> None:
         """Tears the connection down; a mail on it comes to what `Conversation.lost` says."""
         self.by_server = False
@@ -278,3 +282,9 @@ class Connection(asyncio.Protocol):
             with suppress(OSError):  # the socket is gone already, and its buffers with it
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
+
+
+def release(held: list[Connection]) -> None:
+    """Bodies that no mail has followed within the turn of the loop leave alone."""
+    for connection in held:
+        connection.release()

@@ -13,7 +13,7 @@ from mailgate.verdict import Tried
 from sender.pool import notices
 from sender.pool.batch import Batch
 from sender.pool.circuits import Circuits
-from sender.pool.connection import Connection
+from sender.pool.connection import Connection, release
 from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
@@ -23,6 +23,8 @@ from sender.pool.relays import Trouble
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
 from sender.pool.table import Table
+from sender.pool.tap import Tap
+from sender.pool.taps import Taps
 from sender.pool.tls import CertificateOptions, Contexts
 from sender.smtp.events import Close, Done, Stumble
 
@@ -62,6 +64,7 @@ class Pool:
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
+        self.taps = Taps(self._connections.values, self._at, time.time_ns)
         self._changed = asyncio.Event()
         self._draining = False
 
@@ -72,7 +75,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._tasks = asyncio.TaskGroup()
         self._unfit = Batch(self._loop.call_soon, self._tell_unfit)
-        self._held = Batch(self._loop.call_soon, self._release)
+        self._held = Batch(self._loop.call_soon, release)
         self._hungry = Batch(self._loop.call_soon, self._feed)
         started = self._loop.create_future()
         self._keeper = self._loop.create_task(self._keep(started), name="pool")
@@ -111,10 +114,6 @@ class Pool:
     def warm(self, key: str) -> int:
         """Connections open and usable."""
         return 0 if (slots := self._paths.get(key)) is None else slots.warm
-
-    def busy(self, key: str) -> int:
-        """Connections with a mail on them."""
-        return 0 if (slots := self._paths.get(key)) is None else slots.busy
 
     def trouble(self, key: str) -> Trouble | None:
         """Why there is no usable connection. None: there is one, or the first dial is still under way."""
@@ -219,6 +218,7 @@ class Pool:
         if (said := connection.conversation.dismissal) is not None:
             connection.slots.dismissed(connection.slot, said, connection.since)
         connection.slots.closing(connection.slot, connection.since)
+        self.taps.closing(connection, close.why)
         if close.stumbled is not Stumble.NO and connection.slots.skills.stumbled(connection.slot, close.stumbled, connection.since):
             for each in self._connections.values():
                 each.relearn(connection.since)
@@ -266,12 +266,14 @@ class Pool:
     async def _dial(self, slots: Slots, dial: Dial) -> None:
         route, slot = slots.route, dial.slot
 
-        def adopt(remote: Dialled) -> Connection:
-            return self._connections.setdefault(slot, Connection(remote, self, slots, slot, self._clock))
+        def adopt(remote: Dialled) -> Connection | Tap:
+            return self.taps.opened(self._connections.setdefault(slot, Connection(remote, self, slots, slot, self._clock)))
 
+        self.taps.dialling(slots.path, dial)
         try:
             await self._dialer.dial(route, dial.relay, adopt)
         except DialFailed as failure:
+            self.taps.failed(slots.path, failure)
             if slots.failed(slot, now := self._clock(), self._jitter(), failure.reply, failure.address):
                 notices.dial_failed(slots, failure, now)
         except asyncio.CancelledError:
@@ -285,11 +287,6 @@ class Pool:
                 self._connections[slot].quit()
         self._follow(slots)
         self._changed.set()
-
-    def _release(self, held: list[Connection]) -> None:
-        """Bodies that no mail has followed within the turn of the loop leave alone."""
-        for connection in held:
-            connection.release()
 
     def _tell_unfit(self, told: list[tuple[Dialled, Done]]) -> None:
         """Mails that their server can't take: nothing was begun, and their slots are as they were."""

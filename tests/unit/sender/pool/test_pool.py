@@ -48,7 +48,7 @@ async def test_no_idle_connection(peer, running, route, handoff, until):
         await until(lambda: ("idle", "r") in listener.calls)
         assert listener.start(first)
         assert not listener.start(second)
-        assert (listener.pool.warm("r"), listener.pool.busy("r"), listener.pool.capacity("r")) == (1, 1, 1)
+        assert (listener.pool.warm("r"), listener.pool.stats()["r"].slots["BUSY"], listener.pool.capacity("r")) == (1, 1, 1)
         await until(lambda: listener.was_ready(first))
         assert listener.pool.commit(first)
         listener.calls.clear()
