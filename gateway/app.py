@@ -105,7 +105,7 @@ class Gateway:
             settings.dispatch.node_bytes,
         )
         self._housekeeping = Housekeeping(backends.ledger, backends.files, self._dispatcher.waiting, clock, settings.journal.retention)
-        drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content)
+        drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content, self._dispatcher.sites.of)
         self._admission = Admission(
             ledger=backends.ledger, queue=backends.queue, files=backends.files, hub=self._hub, drafter=drafter, shell=shell
         )

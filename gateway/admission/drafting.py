@@ -14,7 +14,7 @@ from gateway.admission.headers import check_headers
 from gateway.admission.idempotency import check_key, entry_fingerprint, entry_key, fingerprint
 from gateway.admission.limits import Limits
 from gateway.admission.recipients import check_recipients
-from gateway.admission.routing import Routes
+from gateway.admission.routing import Routes, SiteOf, no_site
 from gateway.admission.tenants import Tenant
 from gateway.admission.variables import Variables, as_template, open_variables
 from gateway.ledger.port import Accepted
@@ -49,6 +49,7 @@ class Drafter:
     limits: Limits
     encode_envelope: EncodeEnvelope
     encode_content: EncodeContent
+    site_of: SiteOf = no_site
 
     def mail(self, call: Call, mail: Mail, key: str = "") -> Accepted:
         """One mail; `key`: for idempotency.
@@ -117,8 +118,8 @@ class Drafter:
         if variables is not None:
             checked = as_template(checked, shared)
         encoded = Encoded.of(checked.content, self.encode_content)
-        per_job = self.limits.max_recipients_per_job
-        return Draft(call.tenant.name, checked, encoded, self.encode_envelope, per_job, call.now_ms, batch_id, call.traceparent, variables)
+        fixed = call.tenant.name, checked, encoded, self.encode_envelope, self.limits.max_recipients_per_job, call.now_ms
+        return Draft(*fixed, batch_id, call.traceparent, variables, self.site_of)
 
     def _check_size(self, shared: Mail, entries: Sequence[BatchEntry], faults: Faults) -> None:
         limits = self.limits

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.admission.contents import Checked
 from gateway.admission.recipients import Recipients
-from gateway.admission.routing import share
+from gateway.admission.routing import SiteOf, no_site, share
 from gateway.admission.variables import Variables
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import Accepted, Claim, MailRecord
@@ -48,6 +48,7 @@ class Draft(NamedTuple):
     batch_id: bytes | None
     traceparent: str
     variables: Variables | None = None
+    site_of: SiteOf = no_site
 
     def make(
         self,
@@ -70,7 +71,7 @@ class Draft(NamedTuple):
         own = recipients.any_utf8 and not header_utf8
         name = message_id(mail_id, checked.domain)
         jobs = []
-        for ordinal, (route, site_key, indexes) in enumerate(share(envelope, self.max_per_job)):
+        for ordinal, (route, site_key, indexes) in enumerate(share(envelope, self.max_per_job, self.site_of)):
             body = Envelope(
                 mail_id,
                 checked.return_path,

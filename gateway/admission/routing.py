@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.admission.addresses import Mailbox
@@ -10,6 +10,14 @@ from mailgate.route import Route
 
 MAX_REMEMBERED = 16_384
 """Domains whose route is remembered; then it begins anew."""
+
+
+SiteOf = Callable[[str], str | None]
+"""From a domain to its site, where a node has told it."""
+
+
+def no_site(_domain: str) -> None:
+    """The SiteOf of whoever knows none."""
 
 
 class Routed(NamedTuple):
@@ -70,18 +78,27 @@ class Routes:
         return self._rest
 
 
-def share(recipients: Sequence[Routed], max_per_job: int) -> Iterable[Share]:
-    """Recipients that share a route and a site, in parts of at most `max_per_job`, in the order of their first."""
+def share(recipients: Sequence[Routed], max_per_job: int, site_of: SiteOf = no_site) -> Iterable[Share]:
+    """Recipients that share a route and a site, in parts of at most `max_per_job`, in the order of their first.
+
+    By MX those of one domain, though others may be of the same site now: a domain may move while its mail waits.
+    """
     if len(recipients) == 1:
-        route = recipients[0].route
-        return (Share(route, route.name, (0,)),)
-    return _share(recipients, max_per_job)
+        mailbox, route = recipients[0]
+        return (Share(route, site_key(route, mailbox.domain, site_of) if route.mx else route.name, (0,)),)
+    return _share(recipients, max_per_job, site_of)
 
 
-def _share(recipients: Sequence[Routed], max_per_job: int) -> Iterator[Share]:
-    groups: dict[str, tuple[Route, list[int]]] = {}
-    for index, recipient in enumerate(recipients):
-        groups.setdefault(recipient.route.name, (recipient.route, []))[1].append(index)
-    for route, indexes in groups.values():
+def site_key(route: Route, domain: str, site_of: SiteOf) -> str:
+    """What jobs of a route by MX to this domain are counted by."""
+    return f"{route.name}/{site_of(domain) or domain}"
+
+
+def _share(recipients: Sequence[Routed], max_per_job: int, site_of: SiteOf) -> Iterator[Share]:
+    groups: dict[tuple[str, str], tuple[Route, list[int]]] = {}
+    for index, (mailbox, route) in enumerate(recipients):
+        groups.setdefault((route.name, mailbox.domain if route.mx else ""), (route, []))[1].append(index)
+    for (name, domain), (route, indexes) in groups.items():
+        key = site_key(route, domain, site_of) if route.mx else name
         for start in range(0, len(indexes), max_per_job):
-            yield Share(route, route.name, tuple(indexes[start : start + max_per_job]))
+            yield Share(route, key, tuple(indexes[start : start + max_per_job]))

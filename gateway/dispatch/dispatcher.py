@@ -28,6 +28,7 @@ from gateway.dispatch.retry import Backoff, bury_lost, decide_doubt, expire
 from gateway.dispatch.returns import Returns
 from gateway.dispatch.rules import NO_RULES, Rules
 from gateway.dispatch.settler import Settled, Settler
+from gateway.dispatch.sites import Sites
 from gateway.dispatch.unwatched import Unwatched
 from gateway.dispatch.verdicts import Verdicts
 from gateway.dispatch.whereabouts import Whereabouts
@@ -83,7 +84,8 @@ class Dispatcher:
             members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, self.committer, ledger, self._unwatched
         )
         self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
-        self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead)
+        self.sites = Sites()
+        self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses, pool_of)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
@@ -122,6 +124,8 @@ class Dispatcher:
 
     def heard(self, member: Member, frame: Heard) -> None:
         """A frame of a node."""
+        for domain, site in frame.sites:
+            self.sites.learn(domain, site)
         for fence, verdict in frame.verdicts:
             self.verdicts.came(member, fence, verdict)
         for fence in frame.unreadable:

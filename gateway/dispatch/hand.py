@@ -65,14 +65,21 @@ class Hand:
     def room(self, lane: Lane, site_key: str) -> int:
         """How many jobs more the node would take; never negative, and 0 when the octets in hand are at their bound."""
         jobs = self._by_key.get(site_key, 0)
-        room = max(0, self._credit.get((lane, site_key), 0) - jobs)
+        credit = self._credit.get((lane, site_key))
+        room = max(0, (self._unlisted(lane, site_key) if credit is None else credit) - jobs)
         if self.size >= self._octets or self._sizes.get(site_key, 0) >= self._octets // 2:
             return min(room, 1) if not jobs and self.size < 2 * self._octets else 0
         return room
 
     def has_credit(self, lane: Lane, site_key: str) -> bool:
         """The node takes jobs of this key at all."""
-        return self._credit.get((lane, site_key), 0) > 0
+        credit = self._credit.get((lane, site_key))
+        return (self._unlisted(lane, site_key) if credit is None else credit) > 0
+
+    def _unlisted(self, lane: Lane, site_key: str) -> int:
+        """A key by MX that the node has not listed has what it gives each such key of the route."""
+        route, slash, _ = site_key.partition("/")
+        return self._credit.get((lane, f"{route}/"), 0) if slash else 0
 
     def admits(self, job: Job) -> bool:
         """The job fits the octets in hand; the first of its site key fits beyond, and one that is larger than the bound travels alone."""

@@ -80,6 +80,8 @@ class Heard:
     withdrawn: tuple[Fence, ...] = ()
     found: tuple[Answer, ...] = ()
     ready: tuple[Fence, ...] = ()
+    sites: tuple[tuple[str, str], ...] = ()
+    """Domains and their sites. Before the verdicts."""
     sources: tuple[NodeSource, ...] | None = None
     """All that the node has; None: as it said before."""
 

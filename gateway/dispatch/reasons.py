@@ -39,12 +39,12 @@ class Reasons:
         ready = [member for member in up if member.takes_jobs]
         if not ready:
             return "a job that must run alone has the node"
-        return self._of_route(wait.route, ready) if wait.route else ""
+        return self._of_route(wait.route, wait.site_key or wait.route, ready) if wait.route else ""
 
-    def _of_route(self, route: str, ready: Sequence[Member]) -> str:
+    def _of_route(self, route: str, site_key: str, ready: Sequence[Member]) -> str:
         if why := no_source(self._pool_of(route), ready):
             return why
-        busy = all(member.hand.room(Lane.TRANSACTIONAL, route) == 0 for member in ready)
+        busy = all(member.hand.room(Lane.TRANSACTIONAL, site_key) == 0 for member in ready)
         return "the nodes' connections are busy" if busy else ""
 
 

@@ -8,6 +8,7 @@ from gateway.dispatch.doubts import Doubts
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import UNREADABLE_END, bury, decide_doubt, postpone
 from gateway.dispatch.settler import Settled, Settler
+from gateway.dispatch.sites import Sites
 from gateway.ledger.port import Parked
 from mailgate.job import Fence, Job
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
@@ -19,8 +20,9 @@ REFUSED_WAIT_MS = 1_000
 class Verdicts:
     """Synchronous: what follows is handed to the settler. `losses_dead`: the loss with which a job is given up."""
 
-    def __init__(self, doubts: Doubts, claims: Claims, settler: Settler, clock: Clock, losses_dead: int) -> None:
+    def __init__(self, doubts: Doubts, claims: Claims, settler: Settler, clock: Clock, losses_dead: int, sites: Sites) -> None:
         self._doubts, self._claims, self._settler, self._clock, self._losses_dead = doubts, claims, settler, clock, losses_dead
+        self._sites = sites
         self.expired = 0
         """COMMITs that came too late, as the nodes say."""
 
@@ -34,6 +36,7 @@ class Verdicts:
 
     def settle(self, member: Member, job: Job, verdict: JobVerdict) -> None:
         """The job is out of every hand, and this is what became of the attempt."""
+        job = self._sites.rekeyed(job)
         if isinstance(verdict, Tried):
             self._settler.tried(member.node_id, job, verdict)
         else:

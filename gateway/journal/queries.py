@@ -64,10 +64,10 @@ def recipients(connection: apsw.Connection, mail_id: bytes, after: int, limit: i
 
 def waits(connection: apsw.Connection, mail_id: bytes, indexes: frozenset[int]) -> dict[int, Wait]:
     """What the mail's jobs say of these recipients, whatever their number: one walk over the jobs that are left."""
-    query = "select route, losses, parked, recipients from job where id between ? and ?"
+    query = "select route, losses, parked, key, recipients from job where id between ? and ?"
     found: dict[int, Wait] = {}
-    for route, losses, parked, blob in fetch(connection, query, (mail_id + FIRST, mail_id + LAST)):
-        wait = Wait(route, losses, None if parked is None else Parked(parked))
+    for route, losses, parked, key, blob in fetch(connection, query, (mail_id + FIRST, mail_id + LAST)):
+        wait = Wait(route, losses, None if parked is None else Parked(parked), key)
         found.update(dict.fromkeys(indexes.intersection(blob_indexes(blob)), wait))
     return found
 

@@ -157,7 +157,7 @@ class MemoryLedger:
         """See the port."""
         mail = self._mails.get(mail_id)
         entries = [self._jobs[job_id] for job_id in mail.jobs] if mail is not None else []
-        return {i: Wait(e.job.route, e.job.losses, e.parked) for e in entries for i in e.job.recipients if i in indexes}
+        return {i: Wait(e.job.route, e.job.losses, e.parked, e.job.site_key) for e in entries for i in e.job.recipients if i in indexes}
 
     async def describe(self, mail_ids: Iterable[bytes]) -> Mapping[bytes, MailRecord]:
         """See the port."""

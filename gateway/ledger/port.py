@@ -152,6 +152,8 @@ class Wait(NamedTuple):
     route: str
     losses: int = 0
     parked: Parked | None = None
+    site_key: str = ""
+    """What the job is counted by."""
 
 
 class Expiring(NamedTuple):

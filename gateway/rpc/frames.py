@@ -110,6 +110,8 @@ def put_offer(frame: node_pb2.DeliverRequest, job: Job, sharing: Sharing) -> Non
         offer.remaining.extend(job.recipients)
     if job.source:
         offer.source = job.source
+    if job.site_key != job.route:
+        offer.site_key = job.site_key
 
 
 def route_to_proto(route: Route) -> node_pb2.RouteConfig:
@@ -155,6 +157,7 @@ def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
         withdrawn=tuple([Fence(fence.job_id, fence.attempt) for fence in frame.withdrawn]),
         found=tuple([_answer(message) for message in frame.found]),
         ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
+        sites=tuple([(each.domain, each.site) for each in frame.sites]),
         sources=sources_from_proto(frame.sources.sources) if frame.HasField("sources") else None,
     )
 

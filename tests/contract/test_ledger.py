@@ -303,14 +303,15 @@ async def test_what_a_lost_node_could_still_say(backend: Backend):
 
 
 async def test_what_each_recipient_waits_with(backend: Backend):
-    """Its job's route, losses and why it is parked, for the recipients that are asked for; those whose job is over are left out."""
+    """Its job's route, key, losses and why it is parked, for the recipients that are asked for; those whose job is over are left out."""
     mail, other = accepted(backend.clock(), recipients=9, jobs=3, route="a"), accepted(backend.clock(), recipients=9)
     await backend.ledger.accept([mail, other])
     first, second, _ = mail.jobs
     await backend.ledger.record([delivered(first, 10), parked(second, 10, Parked.DEAD)])
     await backend.ledger.note_losses({second.id: 2})
     waits = await backend.ledger.waits(mail.mail.id, [0, 1, 2, 4, 99])
-    assert waits == {1: Wait("a", 2, Parked.DEAD), 4: Wait("a", 2, Parked.DEAD), 2: Wait("a", 0, None)}
+    key = first.site_key
+    assert waits == {1: Wait("a", 2, Parked.DEAD, key), 4: Wait("a", 2, Parked.DEAD, key), 2: Wait("a", 0, None, key)}
     assert not await backend.ledger.waits(mail.mail.id, [])
     assert not await backend.ledger.waits(b"\0" * 16, [0])
 

@@ -55,3 +55,30 @@ def test_every_recipient_is_in_exactly_one_job(chosen, most):
         assert list(each.indexes) == sorted(each.indexes)
         assert {recipients[index].route for index in each.indexes} == {each.route}
         assert each.site_key == each.route.name
+
+
+DIRECT = Route("direct", (), mx=True)
+SITES = {"a.example": "big", "b.example": "big"}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([ONE, DIRECT]), st.sampled_from(["a.example", "b.example", "c.example"])), min_size=1, max_size=40)
+)
+def test_by_mx_a_job_is_of_one_domain(chosen):
+    """Its key is the site's, where that is known; two domains of a site are two jobs all the same."""
+    recipients = [Routed(parse(f"u{i}@{domain}"), route) for i, (route, domain) in enumerate(chosen)]
+    shares = list(share(recipients, 7, SITES.get))
+    assert sorted(index for each in shares for index in each.indexes) == list(range(len(chosen)))
+    for each in shares:
+        domains = {recipients[index].mailbox.domain for index in each.indexes}
+        if each.route is DIRECT:
+            (domain,) = domains
+            assert each.site_key == f"direct/{SITES.get(domain, domain)}"
+        else:
+            assert each.site_key == "one"
+
+
+def test_a_job_by_mx_of_one_recipient():
+    """The shortest way, and the most usual."""
+    (only,) = share([Routed(parse("u@c.example"), DIRECT)], 7)
+    assert (only.site_key, only.indexes) == ("direct/c.example", (0,))

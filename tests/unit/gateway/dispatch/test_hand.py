@@ -117,3 +117,17 @@ def test_large_mails_of_a_slow_site_leave_room_for_others():
     hand.settle(small.fence)
     assert hand.room(Lane.TRANSACTIONAL, "quick") == 1
     assert not hand.admits(make_job(5, key="quick", octets=1100)), "twice the bound is the end"
+
+
+def test_a_key_by_mx_that_is_not_listed_has_what_its_route_gives_each():
+    """One that is listed has its own, also none; a route's own name is no such key."""
+    hand = Hand(10_000)
+    lane = Lane.BULK
+    hand.grant({(lane, "direct/"): 2, (lane, "direct/big"): 7, (lane, "direct/slow"): 0, (lane, "out"): 3})
+    rooms = {key: hand.room(lane, key) for key in ("direct/a.example", "direct/big", "direct/slow", "out", "other/a.example", "direct")}
+    assert rooms == {"direct/a.example": 2, "direct/big": 7, "direct/slow": 0, "out": 3, "other/a.example": 0, "direct": 0}
+    assert {key for key in rooms if hand.has_credit(lane, key)} == {"direct/a.example", "direct/big", "out"}
+    hand.offer(make_job(1, lane=lane, key="direct/a.example", route="direct"))
+    assert hand.room(lane, "direct/a.example") == 1
+    assert hand.room(lane, "direct/b.example") == 2
+    assert hand.room(Lane.TRANSACTIONAL, "direct/b.example") == 0
