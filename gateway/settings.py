@@ -14,6 +14,7 @@ from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import MOST, VerdictRule
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
+from mailgate.classes import CLASSES
 from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.routes import BOUNDS, read_routes
@@ -196,6 +197,12 @@ def _check_tls(name: str, route: Route, reader: Reader) -> None:
         reader.note(f"routes.{name}.server_name", show(route.server_name), 'write a host name without a port, such as "mx.example.com"')
 
 
+def _check_failover(name: str, route: Route, reader: Reader) -> None:
+    for each in route.failover:
+        if each not in CLASSES and reader.sound(f"routes.{name}.failover"):
+            reader.note(f"routes.{name}.failover", show(each), f"there is no such class: write some of {listed(CLASSES)}")
+
+
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
     if not routes and reader.sound("routes"):
         cure = 'mail needs a way out: write [routes.default] with relays = ["smtp://host:25"]'
@@ -210,6 +217,7 @@ def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
             reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}")
         _check_login(name, route, reader)
         _check_tls(name, route, reader)
+        _check_failover(name, route, reader)
         for domain in route.domains:
             first = taken.setdefault(domain.lower(), name)
             if first != name:

@@ -43,6 +43,10 @@ MAX_AGE = timedelta(minutes=10)
 """Of a connection: its default."""
 
 
+FAILOVER = ("auth", "blocked", "connect", "rate_limited")
+"""Classes of refusals that are about the sender and the server, not about the mail: another relay may see it otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relay:
     """A server that a route hands mail to."""
@@ -125,6 +129,10 @@ class Route:
     sources: str = ""
     """The pool of sources that its mail leaves from, resolved on the node: each `[sources.NAME]` with this `pool` in its settings. A node
     that has none gets none of its mail. Empty: the pool `default` where the node has one, else what the system chooses."""
+    failover: tuple[str, ...] = FAILOVER
+    """Where there are several relays: a mail that one of them refuses for a reason of these classes, before its end was let go, is tried at
+    the next at once, and the one that refused rests for seconds, then ever longer, up to a minute. Empty: never. With `mx` it is
+    `connect` whatever is written here: who asks one server of a site after another that limits it is only limited more."""
 
 
 _MINUTES_10 = timedelta(minutes=10)

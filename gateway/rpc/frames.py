@@ -135,6 +135,7 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         auth=route.auth.value,  # type: ignore[arg-type]
         server_name=route.server_name,
         certificates=route.certificates,
+        failover=route.failover,
         min_idle=route.min_idle,
         max_age_ms=int(route.max_age.total_seconds() * 1000),
         sources=route.sources,

@@ -28,6 +28,7 @@ from sender.delivery.trace import trace
 from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
+from sender.pool.relays import spurned
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
@@ -200,7 +201,7 @@ class Delivery:
         work = self._works.get(handoff.fence)
         if work is None or work.handoff is not handoff:
             return
-        if not work.committed and work.tries < TRIES and is_dead_connection(tried):
+        if not work.committed and self._goes_again(work, tried):
             work.under_way, work.ready_at = False, None
             self._lines.again(work)
             return
@@ -208,6 +209,13 @@ class Delivery:
         if handoff.traceparent:
             trace(self._tracer, handoff, tried, time.time_ns())
         self._finish(work, tried)
+
+    def _goes_again(self, work: Work, tried: Tried) -> bool:
+        """Nothing was said on this mail, or another relay may take it: no attempt is over."""
+        if work.tries < TRIES and is_dead_connection(tried):
+            return True
+        path = self._paths.get(work.handoff.path) if work.handoff else None
+        return path is not None and work.tries < len(path.route.relays) and spurned(path.route, tried.recipients)
 
     def idle(self, path: str) -> None:
         """A connection has become idle."""

@@ -5,7 +5,7 @@ The site key is what gateways count jobs and credit by. A relay route's is its n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from mailgate.route import Route
@@ -55,6 +55,10 @@ class Paths:
         """The path that a mail of this route takes."""
         return self._open[route.name]
 
+    def get(self, key: str) -> Path | None:
+        """The path of that key, if it is open."""
+        return self._open.get(key)
+
     def capacities(self) -> dict[str, int]:
         """By site key, over its paths."""
         return {site: sum([self._pool.capacity(key) for key in keys]) for site, keys in self._keys.items()}
@@ -63,10 +67,6 @@ class Paths:
     def warm(self) -> int:
         """Connections, over all paths."""
         return sum(self._pool.warm(key) for key in self._open)
-
-    def keys(self) -> Iterable[str]:
-        """Of all that are open."""
-        return self._open.keys()
 
     def _add(self, path: Path, site_key: str) -> None:
         self._open[path.key] = path

@@ -13,7 +13,7 @@ log = get_logger(__name__)
 
 def dial_failed(slots: Slots, failure: DialFailed, now: float) -> None:
     """To be told once a pause. A server's own words are not repeated: they may name whom it knows."""
-    reply, relay, trouble = failure.reply, failure.relay, slots.trouble
+    reply, relay, trouble = failure.reply, failure.relay, slots.relays.trouble
     log.warning(
         "login_refused" if refuses_login(reply) else "dial_failed",
         route=slots.route.name,
@@ -28,5 +28,5 @@ def dial_failed(slots: Slots, failure: DialFailed, now: float) -> None:
 
 def dialled(slots: Slots, relay: Relay) -> None:
     """Told where the dials before it failed."""
-    if slots.trouble is not None:
+    if slots.relays.trouble is not None:
         log.info("dial_succeeded", route=slots.route.name, relay=f"{relay.host}:{relay.port}")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, cast
 
-from mailgate.verdict import Tried
+from mailgate.verdict import Outcome, Reply, Tried
 from sender.pool import notices
 from sender.pool.batch import Batch
 from sender.pool.circuits import Circuits
@@ -19,7 +19,7 @@ from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
 from sender.pool.path import Path
 from sender.pool.plan import Counts, Dial, Slot
-from sender.pool.relays import Trouble
+from sender.pool.relays import Trouble, spurned
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
 from sender.pool.table import Table
@@ -86,7 +86,7 @@ class Pool:
         await self.close()
 
     async def watch(self) -> None:
-        """For the application's task group: ends when the pool is closed, raises if its keeper fails, which only a bug can do."""
+        """For the application's task group: ends when the pool is closed, raises if its keeper fails: a bug."""
         await asyncio.wait([self._keeper])
         if not self._keeper.cancelled():
             self._keeper.result()
@@ -95,16 +95,12 @@ class Pool:
 
     def open(self, path: Path) -> None:
         """Takes mail for it from now on, and warms it up. One of that key that leads elsewhere finishes the mails it has, and closes."""
-        before = self._paths.get(path.key)
-        slots = self._paths.open(path)
-        if before is not None and before.retired:
-            self._follow(before)
-        self._follow(slots)
+        for slots in self._paths.open(path):
+            self._follow(slots)
 
     def shut(self, key: str) -> None:
         """Takes no more mail for it: it finishes what it has, and closes. Nothing happens where there is none."""
-        if (slots := self._paths.get(key)) is not None:
-            self._paths.shut(key)
+        for slots in self._paths.shut(key):
             self._follow(slots)
 
     def capacity(self, key: str) -> int:
@@ -117,8 +113,7 @@ class Pool:
 
     def trouble(self, key: str) -> Trouble | None:
         """Why there is no usable connection. None: there is one, or the first dial is still under way."""
-        slots = self._paths.get(key)
-        return None if slots is None or slots.warm else slots.trouble
+        return None if (slots := self._paths.get(key)) is None or slots.warm else slots.relays.trouble
 
     def stats(self) -> dict[str, Counts]:
         """Counts by route, over all paths that there are and were."""
@@ -200,10 +195,19 @@ class Pool:
         """Passed on, with where it happened."""
         if not connection.closing:
             connection.slots.done(connection.slot, answered=done.answered)
+        if done.recipients[0].outcome is not Outcome.DELIVERED and spurned(connection.slots.route, done.recipients):
+            self._spurned(connection, done.recipients[0].reply)
         handoff = cast("Handoff", done.transaction)
         if self._at.pop(handoff, None) is not None:
             remote = connection.remote
             self._listener.done(handoff, Tried(done.recipients, remote.host, remote.address, remote.tls, connection.duration_us))
+
+    def _spurned(self, connection: Connection, reply: Reply) -> None:
+        """Its relay wants none of our mail now."""
+        slots = connection.slots
+        for slot in slots.spurned(connection.slot, self._clock(), self._jitter(), reply, connection.remote.address):
+            self._connections[slot].quit()
+        self._follow(slots)
 
     def on_idle(self, connection: Connection) -> None:
         """The next mail may come, or the connection has served its time."""

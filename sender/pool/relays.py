@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from mailgate.route import Route
-from mailgate.verdict import Phase, Reply
+from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.pool.circuits import Circuits, Rest
 
-_OWN = (Phase.TLS, Phase.AUTH)
-"""Where a failure may be the route's own: its credentials, or what it demands of a certificate. The host is not to blame then."""
+_EARLY = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+_OWN = (Phase.TLS, Phase.AUTH, *_EARLY)
+"""Where a failure may be the route's own: its credentials, what it demands of a certificate, its name with that host. The host is not to
+blame then."""
+_REFUSED = (Outcome.DEFERRED, Outcome.BOUNCED)
+_ENDS = (0, 421)
+_MX_FAILOVER = ("connect",)
 _FOR_NOW = 4
 """RFC 5321 4.2.1: the first digit of a reply that says "not now"."""
 
@@ -45,16 +51,22 @@ class Relays:
         self._circuits = circuits or Circuits()
         self._keys = [(relay.server, (relay.server, *spoken(route)[1:])) for relay in route.relays]
         """Of the host itself, and of the host as this route speaks to it."""
+        self._hosts = [relay.host for relay in route.relays]
         self._limit = route.connect_timeout / timedelta(seconds=1)
+        self.trouble: Trouble | None = None
+        """The last that failed; None since a dial succeeded."""
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def failed(self, place: int, began: float, now: float, jitter: float, reply: Reply) -> bool:
-        """A dial begun at `began` failed. False: one that was under way with it told as much already."""
+    def failed(self, place: int, began: float, now: float, jitter: float, reply: Reply, address: str = "") -> bool:
+        """What was begun at `began`, a dial or a mail, failed. False: one that was under way with it told as much already."""
         host, own = self._keys[place]
         key = own if reply.phase in _OWN else host
-        return self._circuits.failed(key, began, now, jitter, Rest.LONG if refuses_login(reply) else Rest.SHORT)
+        news = self._circuits.failed(key, began, now, jitter, Rest.LONG if refuses_login(reply) else Rest.SHORT)
+        since = self.trouble.since if self.trouble else now
+        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place))
+        return news
 
     def tried(self, place: int, now: float) -> None:
         """It is being dialled, to see whether it is well again."""
@@ -63,6 +75,7 @@ class Relays:
 
     def answered(self, place: int, now: float) -> None:
         """A dial came through."""
+        self.trouble = None
         for key in self._keys[place]:
             self._circuits.answered(key, now)
 
@@ -109,3 +122,20 @@ def spoken(route: Route) -> tuple[object, ...]:
 def refuses_login(reply: Reply) -> bool:
     """The credentials were refused, or there are none here; not a relay that can't ask its directory now (454)."""
     return reply.phase is Phase.AUTH and reply.code // 100 != _FOR_NOW
+
+
+def spurned(route: Route, verdicts: Sequence[RecipientVerdict]) -> bool:
+    """Another relay may take what this one refused: for each recipient, before the mail's end, and for one of the route's reasons.
+
+    A connection that broke or was closed is none: the next one to the same relay may do.
+    """
+    if len(route.relays) == 1:
+        return False
+    classes = _MX_FAILOVER if route.mx else route.failover
+    return all(
+        verdict.outcome in _REFUSED
+        and verdict.reply.phase in _EARLY
+        and verdict.reply.bounce_class in classes
+        and not (verdict.reply.code in _ENDS and verdict.reply.bounce_class == "connect")
+        for verdict in verdicts
+    )

@@ -21,21 +21,19 @@ from sender.pool.circuits import Circuits
 from sender.pool.idle import Idle
 from sender.pool.path import Path
 from sender.pool.plan import IN_USE, USABLE, Counts, Dial, Plan, Slot, State
-from sender.pool.relays import Relays, Trouble, refuses_login, spoken
+from sender.pool.relays import Relays, refuses_login, spoken
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.sizing import Sizing
 from sender.pool.skills import Skills
+from sender.smtp.classes import CLOSING
 
 DIALS_AT_ONCE, MOST_AT_ONCE = 8, 32
 """Of one route; half as many as are open, up to the most. TLS handshakes cost the loop a millisecond each."""
-CLOSING = 421
 RESTED = 5.0
 """Seconds. A server that closes an idle connection sooner has failed; later it was tidying up."""
-
-
 _IDLE, _RESERVED, _BUSY, _RESETTING = State.IDLE, State.RESERVED, State.BUSY, State.RESETTING
 """For the hot path: a member of an enum costs 60 ns each time it is looked up by its class."""
-_HUNG_UP = Reply(Phase.EHLO)
+_HUNG_UP = Reply(Phase.EHLO, 0, "4.4.2", "the server closes connections as soon as they are made", "connect")
 
 
 class Slots:
@@ -47,8 +45,6 @@ class Slots:
         self.skills = Skills(route, shortcomings or Shortcomings())
         self.relays = Relays(route, circuits)
         self.retired = False
-        self.trouble: Trouble | None = None
-        """The last dial that failed; None since a dial succeeded."""
         self.sizing = Sizing(route.min_idle, route.connections)
         self._slots = [Slot() for _ in range(route.connections)]
         self._resting = Idle()
@@ -147,7 +143,6 @@ class Slots:
         if self.retired:
             self.closing(slot, now)
             return False
-        self.trouble = None
         slot.state = State.IDLE
         self._idle.append(slot)
         return True
@@ -159,11 +154,19 @@ class Slots:
         if self.warm and (reply.code == CLOSING or reply.bounce_class == "rate_limited"):
             self.sizing.too_many(now, self.warm)
             return False
-        since = self.trouble.since if self.trouble else now
-        news = self.relays.failed(slot.relay, slot.since, now, jitter, reply)
-        self.trouble = Trouble(reply, self.route.relays[slot.relay].host, address, since, *self.relays.pause(slot.relay))
         self._counts.refused += refuses_login(reply)
-        return news
+        return self.relays.failed(slot.relay, slot.since, now, jitter, reply, address)
+
+    def spurned(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> tuple[Slot, ...]:
+        """Its relay wants no mail of ours now: the relay rests. Its idle connections, CLOSING now; the others close when they are freed."""
+        self.relays.failed(slot.relay, slot.since, now, jitter, reply, address)
+        mine = [each for each in self._slots if each.relay == slot.relay and each.state in USABLE]
+        idle = tuple(each for each in mine if each.state is State.IDLE)
+        for each in mine:
+            each.dialled_at = float("-inf")
+            if each in idle:
+                self.closing(each, now)
+        return idle
 
     def given_up(self, slot: Slot) -> None:
         """The dial was cancelled: EMPTY."""
@@ -227,8 +230,11 @@ class Slots:
         return Plan(tuple(self._dials(now)), close, self._probes(now))
 
     def capacity(self, now: float) -> int:
-        """Connections usable, being dialled, or dialled on demand; what a relay that rests would have is not counted."""
-        if self.retired:
+        """Connections usable, being dialled, or dialled on demand; what a relay that rests would have is not counted.
+
+        0 until the first dial is over, where some are kept warm: a node that starts is not given mail before it has them.
+        """
+        if self.retired or (self.route.min_idle and not self._counts.dialled and not self._counts.failed):
             return 0
         if self.relays.well(now):
             return self.sizing.most

@@ -26,21 +26,23 @@ class Table:
         yield from self._paths.values()
         yield from self._retired
 
-    def open(self, path: Path) -> Slots:
-        """Its slots; those that lead elsewhere are retired."""
+    def open(self, path: Path) -> list[Slots]:
+        """It takes mail: its slots, after those of its key that lead elsewhere and are retired now."""
         slots = self._paths.get(path.key)
         if slots is not None and slots.serves(path):
             slots.resize(path)
-            return slots
-        self.shut(path.key)
+            return [slots]
+        retired = self.shut(path.key)
         slots = self._paths[path.key] = self._make(path)
-        return slots
+        return [*retired, slots]
 
-    def shut(self, key: str) -> None:
-        """It takes no more mail. Nothing happens where there is none."""
-        if (slots := self._paths.pop(key, None)) is not None:
-            slots.retire()
-            self._retired.append(slots)
+    def shut(self, key: str) -> list[Slots]:
+        """It takes no more mail: its slots, if there are any, which are retired now."""
+        if (slots := self._paths.pop(key, None)) is None:
+            return []
+        slots.retire()
+        self._retired.append(slots)
+        return [slots]
 
     def forget(self) -> None:
         """The retired that are empty."""

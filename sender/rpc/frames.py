@@ -199,6 +199,7 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         auth=AuthMode(message.auth or AuthMode.AUTO),
         server_name=message.server_name,
         certificates=message.certificates,
+        failover=tuple(message.failover),
         min_idle=message.min_idle,
         max_age=timedelta(milliseconds=message.max_age_ms) if message.max_age_ms else MAX_AGE,
         sources=message.sources,

@@ -106,7 +106,7 @@ def test_a_route_survives_the_link():
     relays = (Relay("mx1", 2525, 0, 3), Relay("mx2", 465, 1, 1))
     route = Route(
         "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
-        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing",
+        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing", ("connect",),
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()

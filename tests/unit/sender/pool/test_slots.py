@@ -363,11 +363,40 @@ def test_relays_in_order():
     assert later.plan(0.5).dial == ()
     (probe,) = later.plan(1.5).dial
     assert later.capacity(1.5) == 1
-    assert later.trouble.remote_address == "192.0.2.1:25"
+    assert later.relays.trouble.remote_address == "192.0.2.1:25"
     later.dialled(probe.slot, 1.6)
-    assert later.trouble is None
+    assert later.relays.trouble is None
     assert len(later.plan(1.6).dial) == 2
     assert len(later.plan(1.6 + RESTED).dial) == 1, "proved: all that is missing"
+
+
+def test_there_is_no_room_before_the_first_dial_is_over():
+    """A node that starts gets mail when it has a connection, or when it knows why it has none; where none is kept warm, at once."""
+    slots = Slots(path(4))
+    (first, *_) = slots.plan(0.0).dial
+    assert slots.capacity(0.0) == 0
+    slots.dialled(first.slot, 0.1)
+    assert slots.capacity(0.1) == 4
+    assert Slots(path(4, min_idle=0)).capacity(0.0) == 4
+
+
+def test_a_relay_that_wants_no_mail_rests():
+    """Its idle connections close, those in use when they are freed; the next is dialled; then it is tried by one."""
+    slots = Slots(path(3, relays=2))
+    warmed(slots)
+    first, second = slots.take(), slots.take()
+    slots.began(first, 0.5)
+    slots.began(second, 0.5)
+    slots.done(first, answered=True)
+    (idle,) = slots.spurned(first, 1.0, 0.5, TOO_MANY, "192.0.2.1:25")
+    assert idle.state is State.CLOSING
+    assert not slots.freed(first, 1.0)
+    slots.done(second, answered=True)
+    assert not slots.freed(second, 1.1)
+    for slot in (first, second, idle):
+        slots.closed(slot, 1.2, 0.5, by_server=False)
+    assert {dial.relay.host for dial in slots.plan(1.3).dial} == {"mx1.example"}
+    assert slots.capacity(1.3) == 3
 
 
 def test_trouble_says_since_when():
@@ -376,7 +405,7 @@ def test_trouble_says_since_when():
     for now in (0.0, 10.0, 100.0):
         (dial,) = slots.plan(now).dial
         slots.failed(dial.slot, now, 0.5, Reply(Phase.CONNECT, 0, "", str(now)), "")
-    assert (slots.trouble.since, slots.trouble.reply.text) == (0.0, "100.0")
+    assert (slots.relays.trouble.since, slots.relays.trouble.reply.text) == (0.0, "100.0")
 
 
 def test_hung_up_before_the_first_mail():
