@@ -39,8 +39,8 @@ class Skills:
         return counts and self._shortcomings.stumbled(self.route.relays[slot.relay], stumble, now)
 
     def proved(self, slot: Slot) -> None:
-        """A mail was answered on its connection."""
-        if self._shortcomings.any:
+        """Its connection is well, and may have had mails answered."""
+        if slot.mails and self._shortcomings.any:
             for skill, allowed in ((_CHUNKING, self.route.chunking), (_PIPELINING, self.route.pipelining), (_FOLLOWING, slot.followers)):
                 if allowed:
                     self._shortcomings.proved(self.route.relays[slot.relay], skill, slot.dialled_at)

@@ -40,8 +40,7 @@ class Slots:
     """See the module. Times are seconds of one monotonic clock; `jitter` is from [0, 1)."""
 
     def __init__(self, path: Path, shortcomings: Shortcomings | None = None, circuits: Circuits | None = None) -> None:
-        self.path, route = path, path.route
-        self.route = route
+        self.path, self.route = path, (route := path.route)
         self.skills = Skills(route, shortcomings or Shortcomings())
         self.relays = Relays(route, circuits)
         self.retired = False
@@ -164,8 +163,8 @@ class Slots:
         idle = tuple(each for each in mine if each.state is State.IDLE)
         for each in mine:
             each.dialled_at = float("-inf")
-            if each in idle:
-                self.closing(each, now)
+        for each in idle:
+            self.closing(each, now)
         return idle
 
     def given_up(self, slot: Slot) -> None:
@@ -210,8 +209,8 @@ class Slots:
 
     def resize(self, path: Path) -> None:
         """The same relays and credentials under other numbers."""
-        self.path, route = path, path.route
-        self.route = self.skills.route = route
+        self.path, self.route = path, (route := path.route)
+        self.skills.route = route
         self.sizing.resize(route.min_idle, route.connections)
         self._set_limits()
         self._slots += [Slot() for _ in range(route.connections - len(self._slots))]
@@ -230,7 +229,7 @@ class Slots:
         return Plan(tuple(self._dials(now)), close, self._probes(now))
 
     def capacity(self, now: float) -> int:
-        """Connections usable, being dialled, or dialled on demand; what a relay that rests would have is not counted.
+        """Connections usable, being dialled, or dialled on demand; not what a relay that rests would have.
 
         0 until the first dial is over, where some are kept warm: a node that starts is not given mail before it has them.
         """
@@ -268,8 +267,7 @@ class Slots:
         for slot in self._slots:
             if slot.state in USABLE and (slot.mails or now - slot.dialled_at >= RESTED):
                 self.relays.proved(slot.relay, slot.dialled_at)
-                if slot.mails:
-                    self.skills.proved(slot)
+                self.skills.proved(slot)
 
     def _overdue(self, now: float) -> tuple[Slot, ...]:
         idle = self._resting.all()
