@@ -488,11 +488,11 @@ async def test_idle_connections_are_closed_but_for_a_few(peer, running, route, h
     """Unused for `idle_timeout`: QUIT, down to `min_idle`; a burst of mail brings them back."""
     changes = {"connections": 10, "min_idle": 1, "idle_timeout": timedelta(milliseconds=300)}
     async with peer() as server, running(route(server.relay, **changes)) as listener:
-        await until(lambda: listener.pool.warm("r") == 1)
+        await until(lambda: listener.pool.warm("r") == 1, 15)
         for _ in range(2):
             listener.send(*(handoff() for _ in range(2000)))
             await until(lambda: listener.pool.warm("r") == 10)
-            await until(lambda: listener.pool.warm("r") == 1)
+            await until(lambda: listener.pool.warm("r") == 1, 15)
 
 
 # ---- large mails
