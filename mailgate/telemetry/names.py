@@ -130,13 +130,29 @@ SCRAPE_FAILURES = _metric(
 # Spans. A server's span is named by its method: `mailgate.api.mail.v1.MailService/SendMail`.
 SPAN_TRANSACTION: Final = "smtp.transaction"
 
+# Events of a transaction's span, which begins when its commands have left. Those that a mail does not come to are missing.
+EVENT_MAIL: Final = "smtp.mail"
+EVENT_RCPT: Final = "smtp.rcpt"
+EVENT_READY: Final = "smtp.ready"
+EVENT_COMMIT: Final = "smtp.commit"
+EVENT_BODY_SENT: Final = "smtp.body_sent"
+EVENT_REPLY: Final = "smtp.reply"
+EVENT_CLOSED: Final = "smtp.closed"
+EVENTS: Final = frozenset({EVENT_MAIL, EVENT_RCPT, EVENT_READY, EVENT_COMMIT, EVENT_BODY_SENT, EVENT_REPLY, EVENT_CLOSED})
+"""`mail`, `rcpt` (the last of them), `reply`: answered; `ready`: 354, or all chunks taken; `commit`: the body's end was let go;
+`body_sent`: a body, or a chunk that did not leave with the commands, was handed to the socket; `closed`: the connection ended before."""
+
 # Attributes of OpenTelemetry's conventions
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 SERVICE_INSTANCE_ID: Final = "service.instance.id"
 ERROR_TYPE: Final = "error.type"
 SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
 PEER_ADDRESS: Final = "network.peer.address"
+PEER_PORT: Final = "network.peer.port"
+NETWORK_PROTOCOL: Final = "network.protocol.name"
+TLS_VERSION: Final = "tls.protocol.version"
 
 # Attributes of our own: ids, counts and names of the settings
 MAIL_ID: Final = "mailgate.mail.id"
@@ -144,6 +160,7 @@ BATCH_ID: Final = "mailgate.batch.id"
 ATTEMPT_NUMBER: Final = "mailgate.attempt.number"
 ROUTE: Final = "mailgate.route"
 RECIPIENT_COUNT: Final = "mailgate.recipient.count"
+REFUSED_COUNT: Final = "mailgate.recipient.refused"
 MESSAGE_SIZE: Final = "mailgate.message.size"
 SMTP_PHASE: Final = "smtp.phase"
 SMTP_CODE: Final = "smtp.reply.code"
@@ -151,8 +168,8 @@ SMTP_ENHANCED_CODE: Final = "smtp.reply.enhanced_code"
 
 ATTRIBUTES: Final = frozenset(
     {
-        *(ERROR_TYPE, SERVER_ADDRESS, PEER_ADDRESS),
-        *(MAIL_ID, BATCH_ID, ATTEMPT_NUMBER, ROUTE, RECIPIENT_COUNT, MESSAGE_SIZE),
+        *(ERROR_TYPE, SERVER_ADDRESS, SERVER_PORT, PEER_ADDRESS, PEER_PORT, NETWORK_PROTOCOL, TLS_VERSION),
+        *(MAIL_ID, BATCH_ID, ATTEMPT_NUMBER, ROUTE, RECIPIENT_COUNT, REFUSED_COUNT, MESSAGE_SIZE),
         *(SMTP_PHASE, SMTP_CODE, SMTP_ENHANCED_CODE),
     }
 )

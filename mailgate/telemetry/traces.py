@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random as _random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,8 @@ log = get_logger(__name__)
 
 Value = str | bool | int | float
 Attributes = Mapping[str, Value]
+Event = tuple[str, int, Attributes]
+"""Of a span: its name, nanoseconds since the epoch, and more."""
 
 FLUSH = 5.0
 """Seconds at most to export what is left when the process ends."""
@@ -127,6 +129,7 @@ class Tracer:
         *,
         role: Role = Role.INTERNAL,
         error_type: str = "",
+        events: Iterable[Event] = (),
     ) -> str:
         """A span of what has already happened, `start_ns` to `end_ns` since the epoch; its traceparent, for spans below it.
 
@@ -136,10 +139,17 @@ class Tracer:
             return parent
         span = self._start(name, parse(parent), attributes, role, start_ns)
         if span._span is not None:
+            for event, at_ns, more in events:
+                span._span.add_event(event, more, at_ns)
             if error_type:
                 _fail(span._span, error_type)
             span._span.end(end_ns)
         return span.traceparent
+
+    @property
+    def exports(self) -> bool:
+        """There is somewhere to send spans to."""
+        return self._tracer is not None
 
     def wants(self, parent: str) -> bool:
         """Whether `span` would make one: before timestamps and attributes are gathered. Must be cheap."""

@@ -24,7 +24,7 @@ from sender.delivery.paths import Paths
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
 from sender.delivery.sources import Sources
 from sender.delivery.tally import Tally
-from sender.delivery.trace import trace
+from sender.delivery.trace import Transactions
 from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
@@ -65,7 +65,9 @@ class Delivery:
 
     def use(self, pool: Pool) -> None:
         """The pool whose listener this is; before anything else."""
-        self._pool, self._lines, self._paths = pool, Lines(pool), Paths(pool)
+        self._pool, self._paths = pool, Paths(pool)
+        self._traced = Transactions(pool, self._tracer, time.time_ns)
+        self._lines = Lines(self._traced if self._tracer.exports else pool)
 
     @property
     def pool(self) -> Pool:
@@ -146,7 +148,7 @@ class Delivery:
                 continue  # lost or dropped here meanwhile: its word is on the way
             if work.ready_at < latest:
                 self.tally.expired += 1
-                self.pool.withdraw(work.handoff)
+                self._traced.withdraw(work.handoff)
                 self._finish(work, Expired())
             else:
                 work.committed = True
@@ -207,7 +209,7 @@ class Delivery:
             return
         self.tally.tried(handoff.route, tried)
         if handoff.traceparent:
-            trace(self._tracer, handoff, tried, time.time_ns())
+            self._traced.over(handoff, tried)
         self._finish(work, tried)
 
     def _goes_again(self, work: Work, tried: Tried) -> bool:
@@ -265,7 +267,7 @@ class Delivery:
         del self._works[work.offer.fence]
         self._keep.drop(work.offer.fence)
         if work.under_way and work.handoff is not None:
-            self.pool.withdraw(work.handoff)
+            self._traced.withdraw(work.handoff)
 
     def _again(self, stream: Stream, fence: Fence) -> None:
         """Offered though it is here: a verdict is told again, what is under way will have one."""

@@ -58,13 +58,21 @@ def send_traced(fleet: Fleet) -> None:
 def test_the_transaction_hangs_below_the_call(collector: Collector, tmp_path: Path) -> None:
     """Where gateway and node both export: caller's span, SendMail, transaction."""
     telemetry = {"telemetry": {"otlp_endpoint": collector.endpoint}}
-    with Scripted() as server, Fleet(tmp_path, server.port, senders=1, settings=telemetry) as fleet:
+    with Scripted() as server, Fleet(tmp_path, port := server.port, senders=1, settings=telemetry) as fleet:
         send_traced(fleet)
         wait_until(lambda: len(collector.spans) >= 2, "the spans do not arrive", 10)
     call, transaction = collector.spans[SEND_MAIL], collector.spans[names.SPAN_TRANSACTION]
     assert {span.trace_id.hex() for span in (call, transaction)} == {TRACE}
     assert call.parent_span_id.hex() == PARENT
     assert transaction.parent_span_id == call.span_id
+    events = [names.EVENT_MAIL, names.EVENT_RCPT, names.EVENT_READY, names.EVENT_COMMIT, names.EVENT_BODY_SENT, names.EVENT_REPLY]
+    assert [event.name for event in transaction.events] == events
+    times = [event.time_unix_nano for event in transaction.events]
+    assert times == sorted(times)
+    assert transaction.start_time_unix_nano <= times[0]
+    assert times[-1] <= transaction.end_time_unix_nano
+    said = {each.key: each.value.string_value or each.value.int_value for each in transaction.attributes}
+    assert (said[names.PEER_ADDRESS], said[names.PEER_PORT]) == ("127.0.0.1", port)
 
 
 def test_a_gateway_that_exports_nothing_cuts_no_trace(collector: Collector, tmp_path: Path) -> None:

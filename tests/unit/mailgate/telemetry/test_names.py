@@ -54,7 +54,12 @@ def test_attributes_are_all_listed_and_none_is_said_of_people():
     constants = {
         value
         for key, value in vars(names).items()
-        if key.isupper() and isinstance(value, str) and "." in value and not key.startswith("SPAN")
+        if key.isupper() and isinstance(value, str) and "." in value and not key.startswith(("SPAN", "EVENT"))
     }
     assert {each for each in constants if not each.startswith("service.")} == names.ATTRIBUTES
     assert not [each for each in names.ATTRIBUTES if re.search(r"email|subject|tenant|tag|body", each)]
+
+
+def test_events_are_all_listed():
+    """EVENTS is what a transaction's span may have."""
+    assert {value for key, value in vars(names).items() if key.startswith("EVENT_")} == names.EVENTS

@@ -66,7 +66,8 @@ async def test_a_mail_is_one_trace_from_the_call_to_the_transaction(collector):
             envelope = call.onward
             call.set({names.MAIL_ID: "m1"})
         attempt = sender.span("attempt", envelope, start, start + 9, {names.ATTEMPT_NUMBER: 1})
-        sender.span(names.SPAN_TRANSACTION, attempt, start + 2, start + 7, role=Role.CLIENT, error_type="451")
+        events = [(names.EVENT_MAIL, start + 3, {}), (names.EVENT_REPLY, start + 6, {names.SMTP_CODE: 451})]
+        sender.span(names.SPAN_TRANSACTION, attempt, start + 2, start + 7, role=Role.CLIENT, error_type="451", events=events)
     call, attempt, transaction = (collector.spans[name] for name in ("SendMail", "attempt", names.SPAN_TRANSACTION))
     assert {span.trace_id.hex() for span in (call, attempt, transaction)} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
     assert call.parent_span_id.hex() == "00f067aa0ba902b7"
@@ -74,6 +75,8 @@ async def test_a_mail_is_one_trace_from_the_call_to_the_transaction(collector):
     assert (transaction.start_time_unix_nano, transaction.end_time_unix_nano) == (start + 2, start + 7)
     assert attributes(call) == {names.BATCH_ID: "b1", names.MAIL_ID: "m1"}
     assert attributes(transaction) == {names.ERROR_TYPE: "451"}
+    assert [(each.name, each.time_unix_nano) for each in transaction.events] == [(name, at_ns) for name, at_ns, _ in events]
+    assert attributes(transaction.events[1]) == {names.SMTP_CODE: 451}
     assert transaction.status.code == 2
     assert attempt.status.code == 0
     assert collector.services == {"mailgate-gateway", "mailgate-sender"}
