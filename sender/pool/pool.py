@@ -65,8 +65,7 @@ class Pool:
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
         self.taps = Taps(self._connections.values, self._at, time.time_ns)
-        self._changed = asyncio.Event()
-        self._draining = False
+        self._changed, self._draining = asyncio.Event(), False
 
     def __repr__(self) -> str:
         return f"<Pool{' draining' if self._draining else ''} {' '.join(map(repr, self._paths))} mails={len(self._at)}>"
