@@ -124,8 +124,7 @@ class Dispatcher:
 
     def heard(self, member: Member, frame: Heard) -> None:
         """A frame of a node."""
-        for domain, site in frame.sites:
-            self.sites.learn(domain, site)
+        self._regroup(frame.sites)
         for fence, verdict in frame.verdicts:
             self.verdicts.came(member, fence, verdict)
         for fence in frame.unreadable:
@@ -191,6 +190,12 @@ class Dispatcher:
         member.offered += 1
         self.handed[job.lane].observe(self._lateness.fed(job) / 1000)
 
+    def _regroup(self, told: Sequence[tuple[str, str]]) -> None:
+        """What waits by its domain waits by its site now."""
+        for domain, site in told:
+            for old, new in self.sites.learn(domain, site):
+                self._window.rekey(old, new)
+
     def _answer(self, member: Member, answered: Answered) -> None:
         if answered.adopt:
             self.committer.adopt(member, answered.adopt)
@@ -210,7 +215,7 @@ class Dispatcher:
                 self._ready_again([job])
 
     def _ready_again(self, jobs: Sequence[Job]) -> None:
-        self._feeder.put(self._unexpired(jobs))
+        self._feeder.put([self.sites.rekeyed(job) for job in self._unexpired(jobs)])
         self._more.set()
 
     def _unexpired(self, jobs: Sequence[Job]) -> list[Job]:
@@ -225,11 +230,11 @@ class Dispatcher:
 
     def room(self, lane: Lane, site_key: str) -> int:
         """The queue may bring so many of this key; its recovered jobs that still wait take their part of it."""
-        return self._window.room(lane, site_key, *self._recovery.of(lane, site_key))
+        return self._window.room(lane, self.sites.key(site_key), *self._recovery.of(lane, site_key))
 
     async def _refill(self) -> None:
         while True:
-            jobs = self._unexpired(self._recovery.sift(await self._queue.take(self.room)))
+            jobs = [self.sites.rekeyed(job) for job in self._unexpired(self._recovery.sift(await self._queue.take(self.room)))]
             if suspects := [job for job in jobs if self._losses.must_be_alone(job)]:
                 self._feeder.put(suspects)
                 jobs = [job for job in jobs if not self._losses.must_be_alone(job)]

@@ -1,8 +1,8 @@
 """Which site each domain belongs to, as nodes have looked it up, and the keys that jobs are counted by. Pure.
 
-A job by MX is of one domain. It begins as `ROUTE/DOMAIN`; when a node has told the domain's site, jobs that come, and jobs that come back,
-are `ROUTE/SITE`: then all domains of a slow site wait together, and hold up no other. Nothing depends on this being known, or right: a key
-that no node lists has the credit of `ROUTE/`.
+A job by MX is of one domain. It begins as `ROUTE/DOMAIN`; once a node has told the domain's site, jobs that come, wait, or come back are
+`ROUTE/SITE`: all domains of a slow site wait together then, and hold up no other. Nothing depends on this being known, or right: a key that
+no node lists has the credit of `ROUTE/`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Sites:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._sites: dict[str, str] = {}
+        self._routes: set[str] = set()
+        """Names of routes that go by MX."""
         self.of = self._sites.get
         """The site of a domain, or None."""
 
@@ -32,18 +34,27 @@ class Sites:
     def __len__(self) -> int:
         return len(self._sites)
 
-    def learn(self, domain: str, site: str) -> None:
-        """A node says so. What can be no name of a site is passed over."""
+    def learn(self, domain: str, site: str) -> list[tuple[str, str]]:
+        """A node says so: the keys that jobs had, each with the one that they have from now on. What can be no site is passed over."""
         if not site or len(site) > LONGEST or len(domain) > LONGEST or "/" in site or not site.isprintable():
-            return
-        if self._sites.pop(domain, None) is None and len(self._sites) >= self._most:
+            return []
+        before = self._sites.pop(domain, None)
+        if before is None and len(self._sites) >= self._most:
             del self._sites[next(iter(self._sites))]
         self._sites[domain] = site
+        return [] if site in (before, domain) else [(f"{route}/{domain}", f"{route}/{site}") for route in self._routes]
+
+    def key(self, site_key: str) -> str:
+        """What jobs of this key are counted by now. Must be cheap: asked whenever a line of jobs is looked at."""
+        if not self._sites:
+            return site_key
+        route, slash, domain = site_key.partition("/")
+        return f"{route}/{site}" if slash and (site := self._sites.get(domain)) is not None else site_key
 
     def rekeyed(self, job: Job) -> Job:
-        """The same under its site's key, where that is known by now. For a job that nobody has in hand."""
+        """The same under that key. For a job that nobody has in hand; must be cheap: asked for every job."""
         if job.site_key == job.route:
             return job
-        route, _, domain = job.site_key.partition("/")
-        site = self._sites.get(domain)
-        return job if site is None or site == domain else replace(job, site_key=f"{route}/{site}")
+        self._routes.add(job.route)
+        key = self.key(job.site_key)
+        return job if key == job.site_key else replace(job, site_key=key)

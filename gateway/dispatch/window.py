@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -83,6 +84,16 @@ class Window:
         if (lane, site_key) in self._queues and keys[-1] != site_key:
             keys.remove(site_key)
             keys.append(site_key)
+
+    def rekey(self, old: str, new: str) -> None:
+        """Jobs of one key are of another from now on, and at the end of it. They stay even where that is beyond the bounds."""
+        for lane in Lane:
+            if queue := self._queues.get((lane, old)):
+                moved = list(queue)
+                for job in moved:
+                    self._forget(job)
+                self._close((lane, old))
+                self.put([replace(job, site_key=new) for job in moved])
 
     def remove(self, wanted: set[bytes]) -> list[Job]:
         """Take these out by id, wherever they stand; those that were here."""

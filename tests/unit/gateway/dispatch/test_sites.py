@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.dispatch.sites import Sites
+from mailgate.mail import Lane
 from mailgate.verdict import Outcome
 from tests.unit.gateway.dispatch.world import World, make_job, tried
 from tests.unit.virtual_time import quiet, simulate
@@ -17,8 +18,10 @@ def test_a_job_is_counted_by_its_site_once_that_is_known():
     sites = Sites()
     by_mx, by_relay = make_job(key="direct/a.example", route="direct"), make_job(key="out")
     assert sites.rekeyed(by_mx) is by_mx
-    sites.learn("a.example", "big")
+    assert sites.learn("a.example", "big") == [("direct/a.example", "direct/big")]
+    assert sites.learn("a.example", "big") == sites.learn("b.example", "b.example") == []
     sites.learn("out", "big")
+    assert [sites.key(key) for key in ("direct/a.example", "direct/c.example", "out")] == ["direct/big", "direct/c.example", "out"]
     assert sites.rekeyed(by_mx).site_key == "direct/big"
     assert sites.rekeyed(sites.rekeyed(by_mx)).site_key == "direct/big"
     assert sites.rekeyed(by_relay) is by_relay
@@ -39,6 +42,31 @@ def test_what_can_be_no_site_is_passed_over(site: str):
     sites = Sites()
     sites.learn("a.example", site)
     assert sites.of("a.example") is None
+
+
+def test_what_waits_gets_its_sites_key_too():
+    """However it waits: ready in the window or behind it in the queue. The site then has its part of the window, and no more."""
+
+    async def main() -> None:
+        world = World(waiting_jobs=20)
+        async with world.gateway():
+            node = await world.node("a", credit=1, keys=("direct/",))
+            jobs = [make_job(number, key=f"direct/{number % 2}.example", route="direct") for number in range(10)]
+            await world.accept(*jobs)
+            await quiet()
+            assert {each.site_key for each in node.offers} == {"direct/0.example", "direct/1.example"}
+            node.stream.hear(sites=(("0.example", "big"), ("1.example", "big")))
+            assert [world.dispatcher.room(Lane.TRANSACTIONAL, key) for key in ("direct/0.example", "direct/big", "direct/2.example")] == [
+                0,
+                0,
+                2,
+            ]
+            node.credit, node.keys = 20, ("direct/big",)
+            await asyncio.sleep(2)
+            assert len(node.offers) == 10
+            assert {each.site_key for each in node.offers[2:]} == {"direct/big"}
+
+    simulate(main)
 
 
 def test_a_job_that_comes_back_has_its_sites_key():
