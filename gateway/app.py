@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -21,8 +22,10 @@ from gateway.dispatch.housekeeping import Housekeeping
 from gateway.dispatch.member import Member
 from gateway.dispatch.rules import Rules
 from gateway.dispatch.stats import stats
+from gateway.dispatch.table import RouteTable
 from gateway.events.hub import Hub
 from gateway.registry.port import NodeRecord
+from gateway.rpc.admin_port import SettingsView
 from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.door import Servicers, make_door
 from gateway.rpc.mail_service import MailServicer
@@ -31,12 +34,15 @@ from gateway.rpc.operations import Operators
 from gateway.rpc.registry_service import RegistryServicer
 from gateway.rpc.shell import LoopShell
 from gateway.rpc.upload import Upload
-from gateway.settings import GatewaySettings
-from mailgate.lifecycle import Stop, settle_heap
+from gateway.settings import LIVE, GatewaySettings, version
+from mailgate.lifecycle import Again, Stop, settle_heap
+from mailgate.reload import Reload
 from mailgate.rpc.jobs import encode_content, encode_envelope
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
+from mailgate.telemetry.names import SETTINGS_INFO
+from mailgate.telemetry.sample import Sample
 from mailgate.telemetry.traces import Tracer
 
 FINISH = 10.0
@@ -47,8 +53,8 @@ CALLS = timedelta(seconds=5)
 log = get_logger(__name__)
 
 
-async def run(settings: GatewaySettings, stop: Stop) -> None:
-    """The life of a gateway, until it is asked to stop.
+async def run(settings: GatewaySettings, stop: Stop, again: Again[GatewaySettings]) -> None:
+    """The life of a gateway, until it is asked to stop; when asked for, `again` gives other settings.
 
     Raises:
         SettingsInvalid: an address or the data directory cannot be had, or a file of TLS is wrong.
@@ -65,7 +71,7 @@ async def run(settings: GatewaySettings, stop: Stop) -> None:
             log.warning("clock_behind", milliseconds=behind_ms, consequence="ids and times go on from what was recorded last")
         if not clock.trusted:
             log.warning("clock_not_trusted", consequence="expiry and retention pause for 10 min")
-        gateway = Gateway(settings, backends, clock, shell, tracer)
+        gateway = Gateway(settings, backends, clock, shell, tracer, again)
         for reader in (lag.stats, backends.stats, *gateway.readers):
             metrics.register(reader)
         await gateway.run(stop)
@@ -75,9 +81,20 @@ async def run(settings: GatewaySettings, stop: Stop) -> None:
 class Gateway:
     """The rooms, wired."""
 
-    def __init__(self, settings: GatewaySettings, backends: Backends, clock: Clock, shell: LoopShell, tracer: Tracer) -> None:
-        self._settings, self._backends, self._shell = settings, backends, shell
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        backends: Backends,
+        clock: Clock,
+        shell: LoopShell,
+        tracer: Tracer,
+        again: Again[GatewaySettings],
+    ) -> None:
+        self._settings, self._backends, self._shell, self._again = settings, backends, shell, again
         self._members: dict[str, Member] = {}
+        self._table = RouteTable(settings.routes, version(settings))
+        self._tenants = Tenants(settings.tenants)
+        self._reload = Reload(settings, again.read, LIVE, self._prepare, clock.now_ms)
         token = settings.gateway.fleet_token.reveal()
         self._hub = Hub(backends.ledger.describe, settings.events)
         self._dispatcher = Dispatcher(
@@ -87,33 +104,33 @@ class Gateway:
             self._members,
             clock,
             settings.dispatch,
-            lambda route: make_picker(settings.routes[route].policy if route in settings.routes else "least_connections", random.random),
+            lambda route: make_picker(self._table.policy(route), random.random),
             random.random,
             early=backends.early,
             recovering=backends.recovering,
             calls=lambda: self._admission.tally.so_far,
             rules=Rules(settings.verdicts),
-            pool_of=lambda route: settings.routes[route].sources if route in settings.routes else "",
+            pool_of=self._table.sources,
+            has_route=self._table.__contains__,
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(
             backends.registry,
-            lambda record: GrpcNodeLink(record, identity, settings.routes),
+            lambda record: GrpcNodeLink(record, identity, self._table),
             self._dispatcher,
             self._members,
             random.random,
             settings.dispatch.node_bytes,
         )
         self._housekeeping = Housekeeping(backends.ledger, backends.files, self._dispatcher.waiting, clock, settings.journal.retention)
-        drafter = Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content, self._dispatcher.sites.of)
         self._admission = Admission(
-            ledger=backends.ledger, queue=backends.queue, files=backends.files, hub=self._hub, drafter=drafter, shell=shell
+            ledger=backends.ledger, queue=backends.queue, files=backends.files, hub=self._hub, drafter=self._drafter(settings), shell=shell
         )
         self._registry_servicer = RegistryServicer(backends.registry, self._answers)
         self._mail_servicer = MailServicer(
             self._admission,
             backends.ledger,
-            lambda tenant: Upload(backends.files, shell, settings.limits, tenant),
+            lambda tenant: Upload(backends.files, shell, self._reload.settings.limits, tenant),
             self._hub,
             shell,
             tracer,
@@ -121,16 +138,18 @@ class Gateway:
         )
         servicers = Servicers(
             self._mail_servicer,
-            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger), backends.ledger),
+            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger, self._shown), backends.ledger),
             self._registry_servicer,
         )
-        self._door = make_door(servicers, Tenants(settings.tenants), token, certificates=bool(settings.tls.client_ca))
+        self._door = make_door(servicers, self._tenants, token, certificates=bool(settings.tls.client_ca))
         self.readers = (
             self._admission.stats,
             self._mail_servicer.stats,
             self._hub.stats,
             self._housekeeping.stats,
             lambda: stats(self._dispatcher, self._fleet, self._members),
+            self._reload.stats,
+            lambda: [Sample(SETTINGS_INFO, 1, {"version": self._table.version})],
         )
 
     async def run(self, stop: Stop) -> None:
@@ -144,10 +163,17 @@ class Gateway:
                 tasks.create_task(self._fleet.run(), name="fleet"),
                 tasks.create_task(self._housekeeping.run(), name="housekeeping"),
                 tasks.create_task(self._watch_storage(), name="storage"),
+                tasks.create_task(self._reload.run(self._again.asked), name="settings"),
             ]
             await self._door.start()
             await self._door.serving(True)
-            log.info("gateway_started", address=address, gateway=self._backends.gateway_id, epoch=self._backends.epoch)
+            log.info(
+                "gateway_started",
+                address=address,
+                gateway=self._backends.gateway_id,
+                epoch=self._backends.epoch,
+                settings=self._table.version,
+            )
             settle_heap()
             await stop.graceful.wait()
             await self._leave(stop)
@@ -173,6 +199,30 @@ class Gateway:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             log.warning("left_in_hand", jobs=self._dispatcher.in_hand)
+
+    def _prepare(self, settings: GatewaySettings) -> Callable[[], None]:
+        """All that other settings need; what puts them in force can't fail."""
+        tenants, drafter, rules, settings_version = (
+            Tenants(settings.tenants),
+            drafter_of(settings),
+            Rules(settings.verdicts),
+            version(settings),
+        )
+
+        def put() -> None:
+            changed = self._table.use(settings.routes, settings_version)
+            self._tenants.become(tenants)
+            self._admission.use(drafter)
+            self._dispatcher.reload(changed, rules, settings.dispatch)
+
+        return put
+
+    def _drafter(self, settings: GatewaySettings) -> Drafter:
+        """What decides over the mails that come."""
+        return Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content, self._dispatcher.sites.of)
+
+    def _shown(self) -> SettingsView:
+        return SettingsView(self._table.version, self._reload.loaded_ms, self._reload.refusal, self._reload.restart)
 
     async def _watch_storage(self) -> None:
         await asyncio.shield(self._backends.broken)

@@ -15,6 +15,7 @@ from gateway.dispatch.rules import MOST, VerdictRule
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
 from mailgate.classes import CLASSES
+from mailgate.config.changes import merged, version_of
 from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.routes import BOUNDS, read_routes
@@ -108,6 +109,12 @@ OWN_BOUNDS: dict[str, Bound] = {
 }
 """Beyond these a value makes no sense or stops the gateway from working; the rooms document what is wise."""
 
+LIVE = (
+    *("limits", "routes", "tenants", "verdicts"),
+    *("dispatch.retry_first", "dispatch.retry_jitter", "dispatch.retry_max"),
+)
+"""What counts at once when the settings are read again; all else from the next start on."""
+
 RULES = Rules(bounds={**BOUNDS, **OWN_BOUNDS}, special={Mapping[str, Route]: read_routes})
 
 
@@ -123,6 +130,11 @@ def read(path: str | None, environ: Mapping[str, str]) -> GatewaySettings:
 def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> GatewaySettings:
     """As `read`, from a file's tables."""
     return from_tree(GatewaySettings, tables, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
+
+
+def version(settings: GatewaySettings) -> str:
+    """A short hash of what can change while the gateway runs."""
+    return version_of(merged(GatewaySettings(), settings, LIVE))
 
 
 def check(settings: GatewaySettings, reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""The life of a process: settings, logs, loop; and how it is asked to stop: by signals, or by the end of the process that started it."""
+"""The life of a process: settings, logs, loop; how it is asked to stop, and, by SIGHUP, to read its settings again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from mailgate.errors import MailgateError, SettingsInvalid
 from mailgate.telemetry import logs
@@ -31,6 +32,9 @@ HARD_GRACE = 5.0
 
 EXIT_FAILED, EXIT_SETTINGS = 1, 2
 
+STANDARD = (0, 1, 2)
+"""Input, output, errors."""
+
 Told = Callable[[str], object]
 
 
@@ -44,6 +48,14 @@ class HasTelemetry(Protocol):
 
 
 S = TypeVar("S", bound=HasTelemetry)
+
+
+@dataclass(frozen=True)
+class Again(Generic[S]):
+    """The settings once more: SIGHUP sets `asked`; `read` reads file and variables as at the start, and blocks and raises as then."""
+
+    asked: asyncio.Event
+    read: Callable[[], S]
 
 
 class Stop:
@@ -68,12 +80,14 @@ class Stop:
             self.now.set()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Stop]:
-        """While inside, SIGINT, SIGTERM and the end of the parent are requests."""
+    async def listening(self, hangups: Hangups | None = None) -> AsyncIterator[Stop]:
+        """While inside, SIGINT, SIGTERM and the end of the parent are requests; with `hangups` also the end of the terminal."""
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM)
         for number in signals:
             loop.add_signal_handler(number, self.request, signal.Signals(number).name)
+        if hangups is not None:
+            hangups.listen(loop, self)
         if os.environ.get(LIFELINE) == "stdin":
             threading.Thread(target=_watch_parent, args=(loop, self), name="lifeline", daemon=True).start()
         try:
@@ -81,6 +95,38 @@ class Stop:
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+            if hangups is not None:
+                loop.remove_signal_handler(signal.SIGHUP)
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+class Hangups:
+    """SIGHUP, heard from here on, so that it ends no process that is still starting. A parent may have kept it back until now.
+
+    It sets `asked`: read the settings again. But when the process had a terminal, and has it no more, the signal says that.
+    """
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._terminals = [fd for fd in STANDARD if os.isatty(fd)]
+        signal.signal(signal.SIGHUP, lambda *_: self.asked.set())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+    def listen(self, loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
+        """The loop hears it now, with whatever came before."""
+        loop.add_signal_handler(signal.SIGHUP, self._came, stop)
+        if self.asked.is_set():
+            self._came(stop)
+
+    def _came(self, stop: Stop) -> None:
+        if not (gone := [fd for fd in self._terminals if not os.isatty(fd)]):
+            self.asked.set()
+            return
+        self._terminals = []
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in gone:  # else the last words would be errors
+            os.dup2(nowhere, fd)
+        stop.request("the terminal is gone")
 
 
 async def until_stopped(run: Callable[[Stop], Awaitable[None]], told: Told | None = None) -> None:
@@ -89,8 +135,9 @@ async def until_stopped(run: Callable[[Stop], Awaitable[None]], told: Told | Non
         await run(stop)
 
 
-def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Callable[[S, Stop], Awaitable[None]]) -> int:
+def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Callable[[S, Stop, Again[S]], Awaitable[None]]) -> int:
     """The main of a process: its exit code. Wrong settings are listed on stderr, all of them, and are EXIT_SETTINGS."""
+    hangups = Hangups()
     parser = argparse.ArgumentParser(prog=f"python -m {role}", description=f"A Mailgate {role}. MAILGATE_SECTION__KEY overrides the file.")
     parser.add_argument("--config", metavar="FILE", default=os.environ.get(CONFIG) or None, help=f"settings (TOML); default: ${CONFIG}")
     path = parser.parse_args().config
@@ -102,7 +149,12 @@ def serve(role: str, read: Callable[[str | None, Mapping[str, str]], S], run: Ca
         settings = read(path, os.environ)
         logs.configure(settings.telemetry, role=role)
         log = logs.get_logger("mailgate.lifecycle")
-        uvloop.run(until_stopped(lambda stop: run(settings, stop), lambda what: log.info("lifecycle", what=what)))
+
+        async def life() -> None:
+            async with Stop(lambda what: log.info("lifecycle", what=what)).listening(hangups) as stop:
+                await run(settings, stop, Again(hangups.asked, lambda: read(path, os.environ)))
+
+        uvloop.run(life())
     except SettingsInvalid as error:
         sys.stderr.write(mistakes_text(error))
         return EXIT_SETTINGS

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mailgate.lifecycle import Stop, serve
+from mailgate.lifecycle import Again, Stop, serve
 
 if TYPE_CHECKING:
     from sender.settings import SenderSettings
@@ -19,11 +19,11 @@ def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
     return settings.read(path, environ)
 
 
-async def run(options: SenderSettings, stop: Stop) -> None:
+async def run(options: SenderSettings, stop: Stop, again: Again[SenderSettings]) -> None:
     """The composition root, imported when the settings are known to be right."""
     from sender import app
 
-    await app.run(options, stop)
+    await app.run(options, stop, again)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from mailgate.lifecycle import Stop, settle_heap
+from mailgate.lifecycle import Again, Stop, settle_heap
 from mailgate.rpc.address import join_address, split_address
 from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.jobs import decode_body
@@ -35,7 +35,7 @@ UNANSWERED = 600.0
 log = get_logger(__name__)
 
 
-async def run(settings: SenderSettings, stop: Stop) -> None:
+async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]) -> None:
     """The life of a node, until it is asked to stop.
 
     Raises:

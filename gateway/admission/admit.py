@@ -39,6 +39,11 @@ class Admission:
         self.desk = Desk(drafter, self.in_flight, shell, Shelf(files))
         self.store = Store(ledger, queue, hub, shell, self.tally)
 
+    def use(self, drafter: Drafter) -> None:
+        """Other routes and limits, for the calls that come from now on."""
+        self.desk.drafter = drafter
+        self.in_flight.bound = drafter.limits.max_in_flight_bytes
+
     async def send(
         self,
         tenant: Tenant,

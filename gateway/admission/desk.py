@@ -10,7 +10,7 @@ from gateway.admission.contents import weigh
 from gateway.admission.drafting import Call, Drafter
 from gateway.admission.idempotency import outcome
 from gateway.admission.in_flight import Hold, InFlight
-from gateway.admission.limits import MIB
+from gateway.admission.limits import MIB, Limits
 from gateway.admission.ports import Shell, T
 from gateway.admission.shelf import Shelf
 from gateway.admission.tenants import Tenant
@@ -68,7 +68,9 @@ class Desk:
     """One a gateway."""
 
     def __init__(self, drafter: Drafter, in_flight: InFlight, shell: Shell, shelf: Shelf) -> None:
-        self._drafter, self._in_flight, self._shell, self._shelf = drafter, in_flight, shell, shelf
+        self._in_flight, self._shell, self._shelf = in_flight, shell, shelf
+        self.drafter = drafter
+        """Another one may take its place; a call has the one that was here when it came."""
 
     async def mail(self, tenant: Tenant, mail: Mail, key: str = "", traceparent: str = "") -> DraftedMail:
         """One mail.
@@ -77,37 +79,36 @@ class Desk:
             Invalid, SenderDomainForbidden: the caller's fault.
             Unavailable: too much is in flight, or the gateway stops.
         """
-        started, octets = self._shell.clock(), weigh(mail)
-        hold, uploads = await self._hold(tenant, mail, octets, octets)
+        started, octets, drafter = self._shell.clock(), weigh(mail), self.drafter
+        hold, uploads = await self._hold(tenant, mail, drafter.limits, octets, octets)
         call = self._call(tenant, 0, traceparent, uploads)
         large = (
             octets > (TEMPLATE_OCTETS if mail.variables else ON_LOOP_OCTETS)
             or len(mail.to) + len(mail.cc) + len(mail.bcc) > ON_LOOP_RECIPIENTS
         )
-        return DraftedMail(await self._off(large, lambda: self._drafter.mail(call, mail, key), hold), hold, started)
+        return DraftedMail(await self._off(large, lambda: drafter.mail(call, mail, key), hold), hold, started)
 
     async def batch(
         self, tenant: Tenant, shared: Mail, entries: Sequence[BatchEntry], key: str = "", traceparent: str = ""
     ) -> DraftedBatch:
         """A mail for each entry. Raises as `mail` does, where `shared` or the batch as a whole is wrong."""
-        started = self._shell.clock()
+        started, drafter = self._shell.clock(), self.drafter
         recipients = sum([len(entry.to) + len(entry.cc) + len(entry.bcc) for entry in entries])
         variables = sum([len(entry.variables) for entry in entries])
         content = weigh(shared)
         octets = content + ENTRY_OCTETS * (len(entries) + recipients) + variables
-        hold, uploads = await self._hold(tenant, shared, content, octets)
-        call = self._call(tenant, len(entries), traceparent, uploads)
+        hold, uploads = await self._hold(tenant, shared, drafter.limits, content, octets)
+        call = self._call(tenant, min(len(entries), drafter.limits.max_batch_entries), traceparent, uploads)
         large = octets > (TEMPLATE_OCTETS if variables or shared.variables else ON_LOOP_OCTETS) or recipients > ON_LOOP_RECIPIENTS
-        batch_id, drafted = await self._off(large, lambda: self._drafter.batch(call, shared, entries, key), hold)
+        batch_id, drafted = await self._off(large, lambda: drafter.batch(call, shared, entries, key), hold)
         return DraftedBatch(batch_id, drafted, hold, started)
 
-    async def _hold(self, tenant: Tenant, mail: Mail, content: int, octets: int) -> tuple[Hold, Uploads]:
+    async def _hold(self, tenant: Tenant, mail: Mail, limits: Limits, content: int, octets: int) -> tuple[Hold, Uploads]:
         """The call's octets in flight, with those of the files that its mail names by digest; only then are these read.
 
         A mail that is too large with them is refused by their sizes, and one of which a file is not there: none of theirs is read.
         `content` is what the mail weighs, `octets` what the call does.
         """
-        limits = self._drafter.limits
         named = digests(mail.attachments, limits) if mail.attachments else ()
         if not named:
             return self._in_flight.hold(octets), NO_UPLOADS
@@ -123,7 +124,6 @@ class Desk:
         return hold, Uploads({digest: len(file.data) for digest, file in files.items()}, files)
 
     def _call(self, tenant: Tenant, entries: int, traceparent: str, uploads: Uploads) -> Call:
-        entries = min(entries, self._drafter.limits.max_batch_entries)
         return Call(tenant, self._shell.now_ms(), self._shell.random(RANDOM_OCTETS * (entries + 1)), traceparent, uploads)
 
     async def _off(self, large: bool, work: Callable[[], T], hold: Hold) -> T:

@@ -14,7 +14,7 @@ class InFlight:
     """One a gateway. `draining` set: no new mail."""
 
     def __init__(self, bound: int) -> None:
-        self._bound = bound
+        self.bound = bound
         self._files: Counter[bytes] = Counter()
         """How many holds have each file."""
         self.octets = 0
@@ -22,7 +22,7 @@ class InFlight:
 
     def fits(self, octets: int) -> bool:
         """There is room for so many; one call alone always fits."""
-        return not self.octets or self.octets + octets <= self._bound
+        return not self.octets or self.octets + octets <= self.bound
 
     def hold(self, octets: int, files: Mapping[bytes, int] = NO_FILES) -> Hold:
         """Count them until the hold is given back.
@@ -36,7 +36,7 @@ class InFlight:
             raise Unavailable("the gateway stops: send to another one, or again in a moment")
         fresh = octets + sum([size for digest, size in files.items() if digest not in self._files]) if files else octets
         if not self.fits(fresh):
-            raise Unavailable(f"mails of {self.octets:,} octets are being stored, at most {self._bound:,} may be: send again in a moment")
+            raise Unavailable(f"mails of {self.octets:,} octets are being stored, at most {self.bound:,} may be: send again in a moment")
         return Hold(self, octets, fresh, files)
 
     def take(self, octets: int, files: Mapping[bytes, int]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from mailgate.errors import Mistake, SettingsInvalid
+from mailgate.errors import Mistake, SettingsInvalid, Unauthenticated
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
@@ -63,12 +63,21 @@ class Tenant:
         return self._any or domain in self._exact or domain.endswith(self._parents)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Caller:
-    """What a key stands for."""
+    """What a key stands for; as long as the key is known, and while calls with it are open, the same object, whatever the settings say."""
 
     tenant: Tenant
     scopes: frozenset[Scope]
+
+    def check(self, scope: Scope, tenant: str) -> None:
+        """For calls that stay open: the key still allows what it did.
+
+        Raises:
+            Unauthenticated: it was revoked meanwhile.
+        """
+        if scope not in self.scopes or self.tenant.name != tenant:
+            raise Unauthenticated("the API key does not allow this call any more: the gateway's settings have changed")
 
 
 class Tenants:
@@ -90,6 +99,16 @@ class Tenants:
     def find(self, key: str) -> Caller | None:
         """Whose key it is; None for an unknown one. Must be cheap: asked for every call."""
         return self._callers.get(sha256(key.encode()).digest())
+
+    def become(self, others: Tenants) -> None:
+        """Take those of other settings. What a key does not allow any more ends for open calls too, as they look at their Caller."""
+        for digest, caller in self._callers.items():
+            if (other := others._callers.get(digest)) is None:
+                caller.scopes = frozenset()
+            else:
+                caller.tenant, caller.scopes = other.tenant, other.scopes
+                others._callers[digest] = caller
+        self._callers = others._callers
 
     def _add(self, name: str, options: TenantOptions, mistakes: list[Mistake]) -> None:
         where = f"tenants.{name}"

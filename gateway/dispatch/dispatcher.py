@@ -7,7 +7,7 @@ two reads of its stream, so that no await stands between a decision and its effe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from gateway.balancing.picker import Picker
@@ -65,6 +65,7 @@ class Dispatcher:
         calls: Callable[[], tuple[int, int]],
         rules: Rules = NO_RULES,
         pool_of: Callable[[str], str] = lambda _: "",
+        has_route: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
@@ -73,11 +74,10 @@ class Dispatcher:
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._more = asyncio.Event()
         self._lateness = Lateness(clock, calls, self._more.set)
-        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer, self._lateness.may_go)
+        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer, self._lateness.may_go, has_route)
         self.committer = Committer(ledger, clock, early, self._ready_again)
         self._returns = Returns(ledger, self._ready_again)
-        backoff = Backoff(_ms(options.retry_first), _ms(options.retry_max), options.retry_jitter)
-        self.settler = Settler(ledger, queue, publish, members, clock, backoff, random, self._ready_again, rules)
+        self.settler = Settler(ledger, queue, publish, members, clock, backoff_of(options), random, self._ready_again, rules)
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(
@@ -87,7 +87,7 @@ class Dispatcher:
         self.sites = Sites()
         self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
-        self.wait_reason = Reasons(members, self._losses, pool_of)
+        self.wait_reason = Reasons(members, self._losses, pool_of, has_route)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.withdrawn = 0
@@ -176,6 +176,15 @@ class Dispatcher:
     async def waiting(self) -> Sequence[QueueCount]:
         """What waits, by lane and route: all that is ready and not in flight, in memory or on disk, and what is deferred."""
         return await self._ledger.counts(self.in_flight)
+
+    def reload(self, changed: Iterable[str], rules: Rules, options: DispatchOptions) -> None:
+        """Other settings: the routes that changed, and what counts for the verdicts that come from now on."""
+        self._feeder.forget(changed)
+        self.settler.rules, self.settler.backoff = rules, backoff_of(options)
+        for member in self._members.values():
+            if member.link is not None:
+                member.link.routes_changed()
+        self._more.set()
 
     def stop_feeding(self) -> None:
         """The gateway stops: nothing new goes to nodes; what they have ends."""
@@ -288,5 +297,7 @@ class Dispatcher:
         await self.committer.broken
 
 
-def _ms(duration: timedelta) -> int:
-    return int(duration.total_seconds() * 1000)
+def backoff_of(options: DispatchOptions) -> Backoff:
+    """The waits that these options ask for."""
+    millisecond = timedelta(milliseconds=1)
+    return Backoff(options.retry_first // millisecond, options.retry_max // millisecond, options.retry_jitter)

@@ -37,9 +37,10 @@ class Feeder:
         make_picker: Callable[[str], Picker],
         offer: Callable[[Member, Job], None],
         may_go: Callable[[Job], bool],
+        has_route: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`may_go`: whether a job need not wait for younger ones (yielding.py)."""
-        self._window, self._losses = window, losses
+        """`may_go`: whether a job need not wait for younger ones (yielding.py). `has_route`: no job goes whose route is gone."""
+        self._window, self._losses, self._has_route = window, losses, has_route
         self._make_picker, self._offer, self._may_go = make_picker, offer, may_go
         self._pickers: dict[str, Picker] = {}
         self._alone: deque[Job] = deque()
@@ -76,6 +77,11 @@ class Feeder:
         over = (self.remove(late) if late else []) + self._homing.take(lambda job: job.expire_ms <= now_ms)
         return over + self._window.expired(now_ms)
 
+    def forget(self, routes: Iterable[str]) -> None:
+        """These changed: their nodes are chosen anew."""
+        for route in routes:
+            self._pickers.pop(route, None)
+
     def feed(self, members: Sequence[Member], now: float) -> None:
         """Offer what can be offered. `members` in the order of their ids; `now` in monotonic seconds, each second at least."""
         self._feed_alone(members, now)
@@ -100,6 +106,8 @@ class Feeder:
 
     def _feed_key(self, lane: Lane, site_key: str, members: list[Member], now: float) -> bool:
         """One turn; whether the key has both jobs and room left."""
+        if (first := self._window.peek(lane, site_key)) is None or not self._has_route(first.route):
+            return False
         candidates = [member for member in members if member.hand.room(lane, site_key) > 0]
         for _ in range(TURN):
             job = self._window.peek(lane, site_key)
@@ -135,7 +143,7 @@ class Feeder:
             return
         job = None
         if quiet.state is NodeState.READY:
-            job = next((job for job in self._alone if quiet.hand.room(job.lane, job.site_key) > 0), None)
+            job = next((job for job in self._alone if self._has_route(job.route) and quiet.hand.room(job.lane, job.site_key) > 0), None)
         if job is not None:
             self._alone.remove(job)
             self._offer(quiet, job)
@@ -157,7 +165,7 @@ class Feeder:
 
     def _choose(self, members: Sequence[Member]) -> Member | None:
         """The least busy of those that take one of the jobs that wait: it is kept quiet from now on."""
-        wanted = {(job.lane, job.site_key) for job in self._alone}
+        wanted = {(job.lane, job.site_key) for job in self._alone if self._has_route(job.route)}
         able = [member for member in members if member.takes_jobs and any(member.hand.has_credit(*slot) for slot in wanted)]
         if not able:
             return None

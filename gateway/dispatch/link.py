@@ -66,6 +66,8 @@ class Load:
     warm: int
     service_time_us: int
     credit: dict[tuple[Lane, str], int] = field(default_factory=dict)
+    settings_version: str = ""
+    """Of the settings that this gateway sent it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,10 @@ class NodeLink(Protocol):
 
     def lookup(self, fences: Sequence[Fence]) -> None:
         """Ask what the node knows."""
+        ...
+
+    def routes_changed(self) -> None:
+        """Tell what is new, changed and gone, before any job that is offered from now on."""
         ...
 
     @property

@@ -17,14 +17,24 @@ DEFAULT_POOL = "default"
 class Reasons:
     """Over the nodes as they are now. `pool_of`: the pool of sources that a route names, or ""."""
 
-    def __init__(self, members: Mapping[str, Member], losses: Losses, pool_of: Callable[[str], str] = lambda _: "") -> None:
-        self._members, self._losses, self._pool_of = members, losses, pool_of
+    def __init__(
+        self,
+        members: Mapping[str, Member],
+        losses: Losses,
+        pool_of: Callable[[str], str] = lambda _: "",
+        has_route: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._members, self._losses, self._pool_of, self._has_route = members, losses, pool_of, has_route
 
     def __call__(self, state: RecipientState, wait: Wait) -> str:
         """Why a recipient in this state is not under way; empty when nothing holds it up, or but for the time of its next attempt."""
+        if state is RecipientState.DEFERRED and wait.parked is Parked.IN_DOUBT:
+            return BESIDE_DOUBT
+        if state not in (RecipientState.QUEUED, RecipientState.DEFERRED):
+            return ""
+        if wait.route and not self._has_route(wait.route):
+            return f"route gone: {wait.route} is not in the settings any more"
         if state is RecipientState.DEFERRED:
-            return BESIDE_DOUBT if wait.parked is Parked.IN_DOUBT else ""
-        if state is not RecipientState.QUEUED:
             return ""
         return self._of_nodes(wait)
 

@@ -58,8 +58,9 @@ class Settler:
         rules: Rules,
     ) -> None:
         self._ledger, self._queue, self._publish = ledger, queue, publish
-        self._members, self._clock, self._backoff, self._random = members, clock, backoff, random
-        self._give_back, self._rules = give_back, rules
+        self._members, self._clock, self._random, self._give_back = members, clock, random, give_back
+        self.backoff, self.rules = backoff, rules
+        """Others may take their places: they count for the verdicts that come from then on."""
         self._batch: list[Settled] = []
         self._under_way: dict[Fence, str] = {}
         """With the node that will be told."""
@@ -100,8 +101,8 @@ class Settler:
 
     def tried(self, node_id: str, job: Job, verdict: Tried, *, tell: bool = True) -> None:
         """The node tried the job. `tell` it when that is durable."""
-        verdict = self._rules.over(job.route, verdict)
-        ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self._backoff, self._random(), may_expire=self._clock.trusted)
+        verdict = self.rules.over(job.route, verdict)
+        ruling = conclude(job, verdict, node_id, self._clock.now_ms(), self.backoff, self._random(), may_expire=self._clock.trusted)
         self.settle(Settled(ruling, node_id if tell else ""))
 
     def settle(self, settled: Settled) -> None:

@@ -38,6 +38,18 @@ class NodeView:
     registered: bool = True
     warnings: tuple[str, ...] = ()
     """What an operator should look at though the node gets jobs."""
+    settings_version: str = ""
+    """Empty: it has told none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """What the gateway runs by. `refusal`: the mistakes of the last reading; `restart`: keys that count from the next start on."""
+
+    version: str
+    loaded_ms: int
+    refusal: str = ""
+    restart: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,10 @@ class Operations(Protocol):
 
     def nodes(self) -> Sequence[NodeView]:
         """By node id."""
+        ...
+
+    def settings(self) -> SettingsView:
+        """As they are now."""
         ...
 
     async def queue(self) -> QueueView:

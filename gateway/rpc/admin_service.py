@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.ledger.port import DoubtView, Ledger, QueueCount
-from gateway.rpc.admin_port import NodeView, Operations, Resolution
+from gateway.rpc.admin_port import NodeView, Operations, Resolution, SettingsView
 from gateway.rpc.paging import page_size
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
 from mailgate.api.admin.v1 import admin_service_pb2_grpc
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mailgate.rpc.around import Context
 
 MAX_EMAILS = 100
+MAX_REFUSAL = 65_536
+"""Characters: a file may have as many mistakes as lines."""
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
@@ -27,7 +29,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
 
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
         """See the proto."""
-        return pb.ListNodesResponse(nodes=map(_node, self._operations.nodes()))
+        return pb.ListNodesResponse(nodes=map(_node, self._operations.nodes()), settings=_settings(self._operations.settings()))
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
         """See the proto."""
@@ -68,10 +70,16 @@ def _node(node: NodeView) -> pb.Node:
         service_time=duration(node.service_time),
         registered=node.registered,
         warnings=node.warnings,
+        settings_version=node.settings_version,
     )
     if node.heard_ago is not None:
         message.heard_ago.CopyFrom(duration(node.heard_ago))
     return message
+
+
+def _settings(settings: SettingsView) -> pb.Settings:
+    loaded = timestamp(settings.loaded_ms)
+    return pb.Settings(version=settings.version, load_time=loaded, refusal=settings.refusal[:MAX_REFUSAL], restart_keys=settings.restart)
 
 
 def _queue(count: QueueCount) -> pb.QueueCount:

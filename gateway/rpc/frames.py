@@ -32,22 +32,26 @@ class Outgoing:
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
         self._shared = SharedContents()
-        self._routes: list[Route] = []
+        self._routes: dict[str, Route | None] = {}
+        """By name, as they are now; None: gone."""
+        self._version: str | None = None
         self._commits: list[Fence] = []
         self._withdraws: list[Fence] = []
         self._settled: list[Fence] = []
         self._lookups: list[Fence] = []
 
     def __bool__(self) -> bool:
-        return bool(self._jobs or self._commits or self._settled or self._withdraws or self._lookups or self._routes)
+        waiting = self._jobs or self._commits or self._settled or self._withdraws or self._lookups
+        return bool(waiting) or self._version is not None
 
     def offer(self, job: Job) -> None:
         """After the routes that it needs."""
         self._jobs.append(job)
 
-    def route(self, route: Route) -> None:
-        """Before the next job."""
-        self._routes.append(route)
+    def routes(self, version: str, routes: Iterable[Route], gone: Iterable[str]) -> None:
+        """Before the jobs that wait here: those new or changed, names of those that are gone, and the version that the node has then."""
+        self._version = version
+        self._routes |= {route.name: route for route in routes} | dict.fromkeys(gone)
 
     def commit(self, fences: Iterable[Fence]) -> None:
         """First in the next frame."""
@@ -77,9 +81,8 @@ class Outgoing:
         put_fences(frame.withdraws, self._withdraws)
         put_fences(frame.lookups, self._lookups)
         self._commits, self._settled, self._withdraws, self._lookups = [], [], [], []
-        for route in self._routes:
-            frame.routes.append(route_to_proto(route))
-        self._routes = []
+        if self._version is not None:
+            self._put_routes(frame, self._version)
         size = 0
         while self._jobs and (size == 0 or size + self._shared.octets(self._jobs[0]) <= FRAME_OCTETS):
             job = self._jobs.popleft()
@@ -87,6 +90,12 @@ class Outgoing:
             put_offer(frame, job, self._shared.share(job))
         frame.forget_contents.extend(self._shared.forget())
         return frame
+
+    def _put_routes(self, frame: node_pb2.DeliverRequest, version: str) -> None:
+        frame.settings_version = version
+        frame.routes.extend([route_to_proto(route) for route in self._routes.values() if route is not None])
+        frame.removed_routes.extend([name for name, route in self._routes.items() if route is None])
+        self._routes, self._version = {}, None
 
 
 def put_fences(field: object, fences: Iterable[Fence]) -> None:
@@ -177,7 +186,7 @@ def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource,
 def load_from_proto(message: node_pb2.LoadReport) -> Load:
     """A load report."""
     credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in LANES}
-    return Load(message.draining, message.warm, message.service_time_us, credit)
+    return Load(message.draining, message.warm, message.service_time_us, credit, message.settings_version)
 
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.admission.admit import Admission
+from gateway.admission.tenants import Scope
 from gateway.events.hub import Hub
 from gateway.ledger.port import Ledger, MailView, Wait
 from gateway.rpc.answers import wait_seconds
@@ -120,7 +121,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def StreamMail(self, _requests: AsyncIterator[pb.StreamMailRequest], context: Context) -> None:
         """See the proto."""
         with self._tracer.begin(f"{SERVICE}/StreamMail", traceparent()) as span:
-            stream = MailStream(self._admission, self._shell, caller().tenant, context, span.onward)
+            stream = MailStream(self._admission, self._shell, caller(), context, span.onward)
             self._streams.add(stream)
             if self._admission.in_flight.draining:
                 stream.drain()
@@ -171,10 +172,12 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
     async def WatchEvents(self, request: pb.WatchEventsRequest, context: Context) -> None:
         """See the proto. The first frame is empty: from here on nothing is missed."""
         mail_id = (await self._view(request.mail_id)).mail.id if request.mail_id else None
-        async with self._hub.watch(caller().tenant.name, mail_id) as watcher:
+        me, tenant = caller(), caller().tenant.name
+        async with self._hub.watch(tenant, mail_id) as watcher:
             await context.write(pb.WatchEventsResponse())
             while True:
                 events = await watcher.read()
+                me.check(Scope.READ, tenant)
                 await context.write(pb.WatchEventsResponse(events=map(event_to_proto, events)))
 
     async def _opened(self, request: object, open_: Callable[[bytes], T]) -> T | None:

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from gateway.admission.admit import Admission, as_accepted
 from gateway.admission.desk import DraftedBatch, DraftedMail
 from gateway.admission.idempotency import outcome
-from gateway.admission.tenants import Tenant
+from gateway.admission.tenants import Caller, Scope
 from gateway.ledger.port import Accepted, Earlier
 from gateway.rpc.answers import fill_stream_receipt, wait_seconds
 from gateway.rpc.shell import LoopShell
@@ -85,9 +85,9 @@ class Answer(NamedTuple):
 class MailStream:
     """`run` is the call."""
 
-    def __init__(self, admission: Admission, shell: LoopShell, tenant: Tenant, context: Context, traceparent: str) -> None:
-        self._admission, self._shell, self._tenant, self._context = admission, shell, tenant, context
-        self._traceparent = traceparent
+    def __init__(self, admission: Admission, shell: LoopShell, caller: Caller, context: Context, traceparent: str) -> None:
+        self._admission, self._shell, self._caller, self._context = admission, shell, caller, context
+        self._tenant, self._traceparent = caller.tenant.name, traceparent
         self._drafted: deque[Message] = deque()
         self._answers: deque[Answer] = deque()
         self._mails = self._octets = 0
@@ -105,6 +105,7 @@ class MailStream:
 
         Raises:
             Invalid: what came is no message of this call; what came before it is answered.
+            Unauthenticated: the key was revoked; likewise.
             Unavailable: the gateway stops, and the client did not end its side.
         """
         reading, storing = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._store())
@@ -134,6 +135,7 @@ class MailStream:
     async def _read(self) -> None:
         try:
             while (request := await next_request(self._context)) is not None:
+                self._caller.check(Scope.SEND, self._tenant)
                 await self._take(request)
                 while self._mails >= UNANSWERED or self._octets >= UNANSWERED_OCTETS:
                     self._room.clear()
@@ -169,7 +171,7 @@ class MailStream:
     async def _draft(self, opened: OpenSend | OpenBatch | Invalid) -> Drafted | Receipt:
         if isinstance(opened, Invalid):
             raise opened
-        desk, tenant, key = self._admission.desk, self._tenant, opened.request.idempotency_key
+        desk, tenant, key = self._admission.desk, self._caller.tenant, opened.request.idempotency_key
         if isinstance(opened, OpenBatch):
             _, shared, entries = opened
             if not opened.request.HasField("shared"):

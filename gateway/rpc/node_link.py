@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import grpc
 
 from gateway.dispatch.link import Listener
+from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
 from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
@@ -47,13 +48,14 @@ class Ended(Exception):
 
 
 class GrpcNodeLink:
-    """See the port. `routes` is read when a job needs one: a node gets a route with the first job for it, and again when it changed."""
+    """See the port. The node hears of all routes of `table` at once, so that it dials ahead and reports credit, and later of changes."""
 
-    def __init__(self, record: NodeRecord, identity: Identity, routes: Mapping[str, Route]) -> None:
-        self._record, self._identity, self._routes = record, identity, routes
+    def __init__(self, record: NodeRecord, identity: Identity, table: RouteTable) -> None:
+        self._record, self._identity, self._table = record, identity, table
         self._outgoing = Outgoing()
         self._pace = Pace()
-        self._told: dict[str, Route] = {}
+        self._told: Mapping[str, Route] | None = None
+        """None: the node has said no hello yet."""
         self._frames_in = 0
         self._frames_out = 0
 
@@ -64,10 +66,6 @@ class GrpcNodeLink:
 
     def offer(self, job: Job) -> None:
         """Have the node make it ready."""
-        route = self._routes.get(job.route)
-        if route is not None and self._told.get(route.name) != route:
-            self._told[route.name] = route
-            self._outgoing.route(route)
         self._outgoing.offer(job)
         self._pace.soon()
 
@@ -88,6 +86,16 @@ class GrpcNodeLink:
     def lookup(self, fences: Sequence[Fence]) -> None:
         """Ask what the node knows."""
         self._outgoing.lookup(fences)
+        self._pace.now()
+
+    def routes_changed(self) -> None:
+        """Tell what is new, changed and gone, before any job that is offered from now on."""
+        if self._told is None:
+            return
+        routes = self._table.routes
+        gone = [name for name in self._told if name not in routes]
+        self._outgoing.routes(self._table.version, [route for name, route in routes.items() if self._told.get(name) != route], gone)
+        self._told = routes
         self._pace.now()
 
     async def run(self, listener: Listener) -> str:
@@ -119,7 +127,8 @@ class GrpcNodeLink:
             message = cast(node_pb2.DeliverResponse, frame)
             if not joined.is_set():
                 self._greeted(message)
-                self._routes_known()
+                self._told = {}
+                self.routes_changed()
                 joined.set()
             listener.heard(heard_from_proto(message))
         raise Ended("the node closed the stream")
@@ -133,13 +142,6 @@ class GrpcNodeLink:
             raise Ended(
                 f"the node at {address} speaks protocol {hello.protocol}, this gateway {PROTOCOL}: run a release that speaks the same"
             )
-
-    def _routes_known(self) -> None:
-        """Tell all routes at once, so that the node dials ahead and reports credit for them."""
-        for route in self._routes.values():
-            self._told[route.name] = route
-            self._outgoing.route(route)
-        self._pace.now()
 
     async def _write(self, call: Call) -> None:
         hello = node_pb2.GatewayHello(

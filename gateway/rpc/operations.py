@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Ruling, resend, resolve
 from gateway.dispatch.settler import Settled
 from gateway.ledger.port import DoubtView, Ledger, Parked
-from gateway.rpc.admin_port import NodeView, QueueView, Resolution
+from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
 from mailgate.errors import NotFound, WrongState
 from mailgate.ids import format_job, mail_of
 from mailgate.mail import RecipientState
@@ -21,8 +21,9 @@ PAGE = 1000
 class Operators:
     """See the port."""
 
-    def __init__(self, dispatcher: Dispatcher, members: Mapping[str, Member], ledger: Ledger) -> None:
+    def __init__(self, dispatcher: Dispatcher, members: Mapping[str, Member], ledger: Ledger, settings: Callable[[], SettingsView]) -> None:
         self._dispatcher, self._members, self._ledger = dispatcher, members, ledger
+        self.settings = settings
 
     def nodes(self) -> Sequence[NodeView]:
         """By node id."""
@@ -89,4 +90,5 @@ def view_of(member: Member, now: float) -> NodeView:
         heard_ago=None if member.heard_at is None else max(0.0, now - member.heard_at),
         registered=member.registered,
         warnings=tuple([words for source in member.sources.values() for words in source.told()]),
+        settings_version=member.load.settings_version if member.link is not None else "",
     )

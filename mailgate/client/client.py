@@ -17,7 +17,7 @@ from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.api.mail.v1 import mail_service_pb2_grpc as mail_service_grpc
 from mailgate.client import decode, encode
 from mailgate.client.encode import encoded
-from mailgate.client.views import Doubt, MailStatus, Node, Queue, Resolution, Stored
+from mailgate.client.views import Doubt, Fleet, MailStatus, Node, Queue, Resolution, Stored
 from mailgate.errors import Invalid, MailgateError, Unanswered, Unavailable
 from mailgate.ids import format_id
 from mailgate.mail import Address, BatchEntry, BatchReceipt, Event, Mail, Receipt, Recipient
@@ -205,8 +205,11 @@ class GatewayClient:
 
     async def nodes(self, *, within: float = CALL_TIMEOUT) -> tuple[Node, ...]:
         """The senders as this gateway sees them. Scope operate."""
-        answer = await _answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata))
-        return tuple(map(decode.node, answer.nodes))
+        return (await self.fleet(within=within)).nodes
+
+    async def fleet(self, *, within: float = CALL_TIMEOUT) -> Fleet:
+        """The senders, and the settings that they should have. Scope operate."""
+        return decode.fleet(await _answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata)))
 
     async def queue(self, *, within: float = CALL_TIMEOUT) -> Queue:
         """What waits. Scope operate."""

@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
 from mailgate.api.mail.v1 import mail_service_pb2
-from mailgate.client.views import Doubt, MailStatus, Node, NodeState, Queue, Waiting
+from mailgate.client.views import Doubt, Fleet, MailStatus, Node, NodeState, Queue, Settings, Waiting
 from mailgate.ids import parse_id
 from mailgate.mail import Lane, OnDoubt
 from mailgate.rpc.mails import counts_from_proto, recipient_from_proto
@@ -46,7 +46,15 @@ def node(message: admin_pb2.Node) -> Node:
         heard_ago_ms=_ms(message.heard_ago),
         registered=message.registered,
         warnings=tuple(message.warnings),
+        settings_version=message.settings_version,
     )
+
+
+def fleet(message: admin_pb2.ListNodesResponse) -> Fleet:
+    """All senders, and the settings."""
+    said = message.settings
+    settings = Settings(said.version, milliseconds(said.load_time), said.refusal, tuple(said.restart_keys))
+    return Fleet(tuple(map(node, message.nodes)), settings)
 
 
 def queue(message: admin_pb2.GetQueueResponse) -> Queue:

@@ -116,6 +116,28 @@ class Node:
     registered: bool
     warnings: tuple[str, ...] = ()
     """What an operator should look at though the node gets jobs."""
+    settings_version: str = ""
+    """Of the gateway's settings, as the node has them; empty: it has told none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a gateway runs by. `loaded_ms`: when it was read, or last found to be as before."""
+
+    version: str
+    loaded_ms: int
+    refusal: str = ""
+    """The mistakes of the last reading, a line each, of which nothing is in force; empty when it was good."""
+    restart_keys: tuple[str, ...] = ()
+    """Keys that have another value in the file, which counts from the gateway's next start on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The nodes, and the settings that they should have."""
+
+    nodes: tuple[Node, ...]
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)

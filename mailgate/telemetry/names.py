@@ -123,6 +123,13 @@ REGISTERED = _metric(_GAUGE, "mailgate_registered", "1 while a gateway acknowled
 LOOP_LAG = _metric(_HISTOGRAM, "mailgate_loop_lag_seconds", "How late the event loop ran a periodic task.")
 LOOP_LAG_MAX = _metric(_GAUGE, "mailgate_loop_lag_max_seconds", "The worst lag of the last half to whole minute.")
 BUILD = _metric(_GAUGE, "mailgate_build_info", "Always 1; the version is the label.", "version")
+SETTINGS_RELOADS = _metric(_COUNTER, "mailgate_settings_reloads_total", "Settings that were read again and are in force.")
+SETTINGS_REFUSED = _metric(_COUNTER, "mailgate_settings_refused_total", "Settings that were read again and had mistakes.")
+SETTINGS_SOUND = _metric(_GAUGE, "mailgate_settings_sound", "0 when the last reading of the settings had mistakes, else 1.")
+SETTINGS_LOADED = _metric(
+    _GAUGE, "mailgate_settings_loaded_time_seconds", "When the settings in force were last read, in seconds since 1970."
+)
+SETTINGS_INFO = _metric(_GAUGE, "mailgate_settings_info", "Always 1; the version of the gateway's settings is the label.", "version")
 SCRAPE_FAILURES = _metric(
     _COUNTER, "mailgate_scrape_failures_total", "Readers left out of a scrape: late, broken or mislabelled.", "reason"
 )

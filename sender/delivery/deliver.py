@@ -112,9 +112,9 @@ class Delivery:
             work.stream.withdrawn(work.offer.fence)
             self._drop(work)
 
-    def configure(self, stream: Stream, routes: Iterable[Route]) -> None:
-        """Routes of the stream's gateway: all of them, or later on those that are new or changed."""
-        for route, what in self._routes.tell(stream.gateway_id, routes)[:TOLD]:
+    def configure(self, stream: Stream, routes: Iterable[Route], removed: Iterable[str] = ()) -> None:
+        """Routes of the stream's gateway: all of them, or later on those that are new or changed, and names of those that are gone."""
+        for route, what in self._routes.tell(stream.gateway_id, routes, removed)[:TOLD]:
             log.warning("route_curbed", gateway=stream.gateway_id, route=route, what=what)
         self._paths.configure(self._routes.served)
 
@@ -288,7 +288,7 @@ class Delivery:
             now = time.monotonic()
             if self._routes.prune(now):
                 self._paths.configure(self._routes.served)
-            for work, verdict in self._lines.late(now):
+            for work, verdict in self._lines.late(now, self._routes.served):
                 self._finish(work, verdict)
 
     async def close(self) -> None:

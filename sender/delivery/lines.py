@@ -5,11 +5,12 @@ Must be cheap: `pump` is called whenever a connection becomes idle and whenever 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Container
 from typing import Protocol
 
 from mailgate.verdict import JobVerdict
-from sender.delivery.judge import too_late
+from sender.delivery.judge import too_late, unknown
 from sender.delivery.work import Line, Work
 from sender.pool.handoff import Handoff
 from sender.pool.relays import Trouble
@@ -61,18 +62,20 @@ class Lines:
             work.under_way = True
             work.tries += 1
 
-    def late(self, now: float) -> list[tuple[Work, JobVerdict]]:
-        """Take out those that have waited too long, each with its verdict, and forget empty lines. A walk: for a sweep.
+    def late(self, now: float, served: Container[str]) -> list[tuple[Work, JobVerdict]]:
+        """Take out those that have waited too long, or whose route is not `served` any more, each with its verdict; forget empty lines.
 
-        The others ask for a connection again: the one that was dialled for them may have failed.
+        A walk: for a sweep. The others ask for a connection again: the one that was dialled for them may have failed.
         """
         late: list[tuple[Work, JobVerdict]] = []
         for key, line in list(self._lines.items()):
-            if line:
+            if (head := line.head()) is None:
+                del self._lines[key]
+            elif head.offer.route not in served:
+                late += [(work, unknown(work.offer.route)) for work in line.overdue(math.inf)]
+            else:
                 late += too_late(line, self._pool.trouble(key), now)
                 self.pump(key)
-            else:
-                del self._lines[key]
         return late
 
     def _line(self, key: str) -> Line:

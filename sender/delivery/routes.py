@@ -55,11 +55,15 @@ class Routes:
         if known := self._gateways.get(gateway_id):
             known.gone = now
 
-    def tell(self, gateway_id: str, routes: Iterable[Route]) -> list[Curbed]:
-        """A frame of the gateway; the first of a stream has all routes, later ones what is new or changed. What of it is not done."""
+    def tell(self, gateway_id: str, routes: Iterable[Route], removed: Iterable[str] = ()) -> list[Curbed]:
+        """A frame of the gateway; the first of a stream has all routes, later ones what is new or changed, and names of those it `removed`.
+
+        What of it is not done.
+        """
         known = self._gateways.setdefault(gateway_id, _Gateway())
         if not known.told:
             known.names, known.told = set(), True
+        known.names.difference_update(removed)
         curbed = []
         for route in routes:
             if len(known.names) >= self._max and route.name not in known.names:

@@ -35,6 +35,8 @@ class Report:
     warm: int
     service_us: int
     credit: Mapping[tuple[Lane, str], int]
+    settings_version: str = ""
+    """As the stream's gateway said last."""
 
 
 class Outgoing:
@@ -122,6 +124,7 @@ def answer(fence: Fence, kept: Kept | None) -> node_pb2.LookupAnswer:
 def put_report(message: node_pb2.LoadReport, report: Report) -> None:
     """Write a load report."""
     message.draining, message.warm, message.service_time_us = report.draining, report.warm, report.service_us
+    message.settings_version = report.settings_version
     for (lane, site_key), jobs in report.credit.items():
         message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
 

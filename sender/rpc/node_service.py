@@ -51,6 +51,8 @@ class GatewayStream:
         """Of the node's sources, as last told."""
         self.closed = asyncio.Event()
         self.heard = asyncio.get_running_loop().time()
+        self.settings_version = ""
+        """Of what its gateway said of routes last."""
 
     def ready(self, fence: Fence) -> None:
         """The server has answered 354."""
@@ -165,8 +167,11 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.withdraw(stream, map(fence_from_proto, frame.withdraws))
         if frame.lookups:
             delivery.lookup(stream, map(fence_from_proto, frame.lookups))
-        if frame.routes:
-            delivery.configure(stream, [route_from_proto(route) for route in frame.routes])
+        if frame.routes or frame.removed_routes:
+            delivery.configure(stream, [route_from_proto(route) for route in frame.routes], frame.removed_routes)
+            stream.pace.now()
+        if frame.settings_version:
+            stream.settings_version = frame.settings_version
             stream.pace.now()
         if frame.jobs:
             delivery.offer(stream, stream.contents.offers(frame))
@@ -177,8 +182,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         next_report = 0.0
         while True:
             report = self._report(stream)
-            due = loop.time() >= next_report or told is None or report.credit != told.credit or report.draining != told.draining
-            if due:
+            if due := loop.time() >= next_report or told is None or is_news(report, told):
                 told, next_report = report, loop.time() + BEAT * 0.9
             before, stream.standings = stream.standings, self._delivery.sources.standings
             changed = None if stream.standings is before else stream.standings
@@ -207,4 +211,10 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.warm,
             delivery.tally.service_us,
             delivery.credit(stream),
+            stream.settings_version,
         )
+
+
+def is_news(report: Report, told: Report) -> bool:
+    """What a gateway waits for: the next report need not be due."""
+    return (report.credit, report.draining, report.settings_version) != (told.credit, told.draining, told.settings_version)

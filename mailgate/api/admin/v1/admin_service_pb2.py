@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mailgate.api.mail.v1 import mail_pb2 as mailgate_dot_api_dot_mail_dot_v1_dot_mail__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)mailgate/api/admin/v1/admin_service.proto\x12\x15mailgate.api.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmailgate/api/mail/v1/mail.proto\"\x12\n\x10ListNodesRequest\"?\n\x11ListNodesResponse\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x1b.mailgate.api.admin.v1.Node\"\xd7\x02\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .mailgate.api.admin.v1.NodeState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x11\n\tcommitted\x18\x07 \x01(\x05\x12\x0c\n\x04warm\x18\x08 \x01(\x05\x12\x0f\n\x07offered\x18\t \x01(\x03\x12\x11\n\tdelivered\x18\n \x01(\x03\x12/\n\x0cservice_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\theard_ago\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nregistered\x18\r \x01(\x08\x12\x10\n\x08warnings\x18\x0e \x03(\t\"\x11\n\x0fGetQueueRequest\"x\n\x10GetQueueResponse\x12\x31\n\x06queues\x18\x01 \x03(\x0b\x32!.mailgate.api.admin.v1.QueueCount\x12\x11\n\tin_flight\x18\x02 \x01(\x03\x12\x10\n\x08in_doubt\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x04 \x01(\x03\"\x97\x01\n\nQueueCount\x12(\n\x04lane\x18\x01 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\r\n\x05route\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x03\x12\x10\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\x12/\n\x0boldest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListDoubtsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListDoubtsResponse\x12,\n\x06\x64oubts\x18\x01 \x03(\x0b\x32\x1c.mailgate.api.admin.v1.Doubt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x05\x44oubt\x12\x10\n\x08\x64oubt_id\x18\x01 \x01(\t\x12\x0f\n\x07mail_id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0e\n\x06\x65mails\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0f\n\x07node_id\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\"^\n\x13ResolveDoubtRequest\x12\x10\n\x08\x64oubt_id\x18\x01 \x01(\t\x12\x35\n\nresolution\x18\x02 \x01(\x0e\x32!.mailgate.api.admin.v1.Resolution\"\x16\n\x14ResolveDoubtResponse*\x9d\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15NODE_STATE_CONNECTING\x10\x01\x12\x14\n\x10NODE_STATE_READY\x10\x02\x12\x16\n\x12NODE_STATE_SUSPECT\x10\x03\x12\x12\n\x0eNODE_STATE_OUT\x10\x04\x12\x17\n\x13NODE_STATE_DRAINING\x10\x05*q\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x15\n\x11RESOLUTION_RESEND\x10\x01\x12\x18\n\x14RESOLUTION_DELIVERED\x10\x02\x12\x16\n\x12RESOLUTION_BOUNCED\x10\x03\x32\x97\x03\n\x0c\x41\x64minService\x12^\n\tListNodes\x12\'.mailgate.api.admin.v1.ListNodesRequest\x1a(.mailgate.api.admin.v1.ListNodesResponse\x12[\n\x08GetQueue\x12&.mailgate.api.admin.v1.GetQueueRequest\x1a\'.mailgate.api.admin.v1.GetQueueResponse\x12\x61\n\nListDoubts\x12(.mailgate.api.admin.v1.ListDoubtsRequest\x1a).mailgate.api.admin.v1.ListDoubtsResponse\x12g\n\x0cResolveDoubt\x12*.mailgate.api.admin.v1.ResolveDoubtRequest\x1a+.mailgate.api.admin.v1.ResolveDoubtResponseB@\n\x19\x64\x65v.mailgate.api.admin.v1P\x01Z!mailgate.dev/api/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)mailgate/api/admin/v1/admin_service.proto\x12\x15mailgate.api.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmailgate/api/mail/v1/mail.proto\"\x12\n\x10ListNodesRequest\"r\n\x11ListNodesResponse\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x1b.mailgate.api.admin.v1.Node\x12\x31\n\x08settings\x18\x02 \x01(\x0b\x32\x1f.mailgate.api.admin.v1.Settings\"q\n\x08Settings\x12\x0f\n\x07version\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x14\n\x0crestart_keys\x18\x04 \x03(\t\"\xf1\x02\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .mailgate.api.admin.v1.NodeState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x11\n\tcommitted\x18\x07 \x01(\x05\x12\x0c\n\x04warm\x18\x08 \x01(\x05\x12\x0f\n\x07offered\x18\t \x01(\x03\x12\x11\n\tdelivered\x18\n \x01(\x03\x12/\n\x0cservice_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\theard_ago\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nregistered\x18\r \x01(\x08\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12\x18\n\x10settings_version\x18\x0f \x01(\t\"\x11\n\x0fGetQueueRequest\"x\n\x10GetQueueResponse\x12\x31\n\x06queues\x18\x01 \x03(\x0b\x32!.mailgate.api.admin.v1.QueueCount\x12\x11\n\tin_flight\x18\x02 \x01(\x03\x12\x10\n\x08in_doubt\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x04 \x01(\x03\"\x97\x01\n\nQueueCount\x12(\n\x04lane\x18\x01 \x01(\x0e\x32\x1a.mailgate.api.mail.v1.Lane\x12\r\n\x05route\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x03\x12\x10\n\x08\x64\x65\x66\x65rred\x18\x04 \x01(\x03\x12/\n\x0boldest_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListDoubtsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x12ListDoubtsResponse\x12,\n\x06\x64oubts\x18\x01 \x03(\x0b\x32\x1c.mailgate.api.admin.v1.Doubt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x05\x44oubt\x12\x10\n\x08\x64oubt_id\x18\x01 \x01(\t\x12\x0f\n\x07mail_id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0e\n\x06\x65mails\x18\x04 \x03(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0f\n\x07node_id\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\"^\n\x13ResolveDoubtRequest\x12\x10\n\x08\x64oubt_id\x18\x01 \x01(\t\x12\x35\n\nresolution\x18\x02 \x01(\x0e\x32!.mailgate.api.admin.v1.Resolution\"\x16\n\x14ResolveDoubtResponse*\x9d\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15NODE_STATE_CONNECTING\x10\x01\x12\x14\n\x10NODE_STATE_READY\x10\x02\x12\x16\n\x12NODE_STATE_SUSPECT\x10\x03\x12\x12\n\x0eNODE_STATE_OUT\x10\x04\x12\x17\n\x13NODE_STATE_DRAINING\x10\x05*q\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x15\n\x11RESOLUTION_RESEND\x10\x01\x12\x18\n\x14RESOLUTION_DELIVERED\x10\x02\x12\x16\n\x12RESOLUTION_BOUNCED\x10\x03\x32\x97\x03\n\x0c\x41\x64minService\x12^\n\tListNodes\x12\'.mailgate.api.admin.v1.ListNodesRequest\x1a(.mailgate.api.admin.v1.ListNodesResponse\x12[\n\x08GetQueue\x12&.mailgate.api.admin.v1.GetQueueRequest\x1a\'.mailgate.api.admin.v1.GetQueueResponse\x12\x61\n\nListDoubts\x12(.mailgate.api.admin.v1.ListDoubtsRequest\x1a).mailgate.api.admin.v1.ListDoubtsResponse\x12g\n\x0cResolveDoubt\x12*.mailgate.api.admin.v1.ResolveDoubtRequest\x1a+.mailgate.api.admin.v1.ResolveDoubtResponseB@\n\x19\x64\x65v.mailgate.api.admin.v1P\x01Z!mailgate.dev/api/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,32 +35,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailgate.api.admin.v1.admin
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\031dev.mailgate.api.admin.v1P\001Z!mailgate.dev/api/admin/v1;adminv1'
-  _globals['_NODESTATE']._serialized_start=1341
-  _globals['_NODESTATE']._serialized_end=1498
-  _globals['_RESOLUTION']._serialized_start=1500
-  _globals['_RESOLUTION']._serialized_end=1613
+  _globals['_NODESTATE']._serialized_start=1533
+  _globals['_NODESTATE']._serialized_end=1690
+  _globals['_RESOLUTION']._serialized_start=1692
+  _globals['_RESOLUTION']._serialized_end=1805
   _globals['_LISTNODESREQUEST']._serialized_start=166
   _globals['_LISTNODESREQUEST']._serialized_end=184
   _globals['_LISTNODESRESPONSE']._serialized_start=186
-  _globals['_LISTNODESRESPONSE']._serialized_end=249
-  _globals['_NODE']._serialized_start=252
-  _globals['_NODE']._serialized_end=595
-  _globals['_GETQUEUEREQUEST']._serialized_start=597
-  _globals['_GETQUEUEREQUEST']._serialized_end=614
-  _globals['_GETQUEUERESPONSE']._serialized_start=616
-  _globals['_GETQUEUERESPONSE']._serialized_end=736
-  _globals['_QUEUECOUNT']._serialized_start=739
-  _globals['_QUEUECOUNT']._serialized_end=890
-  _globals['_LISTDOUBTSREQUEST']._serialized_start=892
-  _globals['_LISTDOUBTSREQUEST']._serialized_end=950
-  _globals['_LISTDOUBTSRESPONSE']._serialized_start=952
-  _globals['_LISTDOUBTSRESPONSE']._serialized_end=1043
-  _globals['_DOUBT']._serialized_start=1046
-  _globals['_DOUBT']._serialized_end=1218
-  _globals['_RESOLVEDOUBTREQUEST']._serialized_start=1220
-  _globals['_RESOLVEDOUBTREQUEST']._serialized_end=1314
-  _globals['_RESOLVEDOUBTRESPONSE']._serialized_start=1316
-  _globals['_RESOLVEDOUBTRESPONSE']._serialized_end=1338
-  _globals['_ADMINSERVICE']._serialized_start=1616
-  _globals['_ADMINSERVICE']._serialized_end=2023
+  _globals['_LISTNODESRESPONSE']._serialized_end=300
+  _globals['_SETTINGS']._serialized_start=302
+  _globals['_SETTINGS']._serialized_end=415
+  _globals['_NODE']._serialized_start=418
+  _globals['_NODE']._serialized_end=787
+  _globals['_GETQUEUEREQUEST']._serialized_start=789
+  _globals['_GETQUEUEREQUEST']._serialized_end=806
+  _globals['_GETQUEUERESPONSE']._serialized_start=808
+  _globals['_GETQUEUERESPONSE']._serialized_end=928
+  _globals['_QUEUECOUNT']._serialized_start=931
+  _globals['_QUEUECOUNT']._serialized_end=1082
+  _globals['_LISTDOUBTSREQUEST']._serialized_start=1084
+  _globals['_LISTDOUBTSREQUEST']._serialized_end=1142
+  _globals['_LISTDOUBTSRESPONSE']._serialized_start=1144
+  _globals['_LISTDOUBTSRESPONSE']._serialized_end=1235
+  _globals['_DOUBT']._serialized_start=1238
+  _globals['_DOUBT']._serialized_end=1410
+  _globals['_RESOLVEDOUBTREQUEST']._serialized_start=1412
+  _globals['_RESOLVEDOUBTREQUEST']._serialized_end=1506
+  _globals['_RESOLVEDOUBTRESPONSE']._serialized_start=1508
+  _globals['_RESOLVEDOUBTRESPONSE']._serialized_end=1530
+  _globals['_ADMINSERVICE']._serialized_start=1808
+  _globals['_ADMINSERVICE']._serialized_end=2215
 # @@protoc_insertion_point(module_scope)

@@ -43,13 +43,27 @@ class ListNodesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListNodesResponse(_message.Message):
-    __slots__ = ("nodes",)
+    __slots__ = ("nodes", "settings")
     NODES_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     nodes: _containers.RepeatedCompositeFieldContainer[Node]
-    def __init__(self, nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ...) -> None: ...
+    settings: Settings
+    def __init__(self, nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
+
+class Settings(_message.Message):
+    __slots__ = ("version", "load_time", "refusal", "restart_keys")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LOAD_TIME_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    RESTART_KEYS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    load_time: _timestamp_pb2.Timestamp
+    refusal: str
+    restart_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., load_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., refusal: _Optional[str] = ..., restart_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ("node_id", "address", "state", "reason", "version", "in_flight", "committed", "warm", "offered", "delivered", "service_time", "heard_ago", "registered", "warnings")
+    __slots__ = ("node_id", "address", "state", "reason", "version", "in_flight", "committed", "warm", "offered", "delivered", "service_time", "heard_ago", "registered", "warnings", "settings_version")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +78,7 @@ class Node(_message.Message):
     HEARD_AGO_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_VERSION_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     address: str
     state: NodeState
@@ -78,7 +93,8 @@ class Node(_message.Message):
     heard_ago: _duration_pb2.Duration
     registered: bool
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[NodeState, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., in_flight: _Optional[int] = ..., committed: _Optional[int] = ..., warm: _Optional[int] = ..., offered: _Optional[int] = ..., delivered: _Optional[int] = ..., service_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard_ago: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., registered: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    settings_version: str
+    def __init__(self, node_id: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[NodeState, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., in_flight: _Optional[int] = ..., committed: _Optional[int] = ..., warm: _Optional[int] = ..., offered: _Optional[int] = ..., delivered: _Optional[int] = ..., service_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heard_ago: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., registered: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ...) -> None: ...
 
 class GetQueueRequest(_message.Message):
     __slots__ = ()

@@ -212,9 +212,11 @@ class SharedContent(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces")
+    __slots__ = ("hello", "routes", "removed_routes", "settings_version", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_ROUTES_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_VERSION_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
     FORGET_CONTENTS_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +227,8 @@ class DeliverRequest(_message.Message):
     TRACES_FIELD_NUMBER: _ClassVar[int]
     hello: GatewayHello
     routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
+    removed_routes: _containers.RepeatedScalarFieldContainer[str]
+    settings_version: str
     jobs: _containers.RepeatedCompositeFieldContainer[JobOffer]
     contents: _containers.RepeatedCompositeFieldContainer[SharedContent]
     forget_contents: _containers.RepeatedScalarFieldContainer[bytes]
@@ -233,7 +237,7 @@ class DeliverRequest(_message.Message):
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
     traces: TracesWanted
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., removed_routes: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ...) -> None: ...
 
 class TracesWanted(_message.Message):
     __slots__ = ("site_keys",)
@@ -416,18 +420,20 @@ class SiteReport(_message.Message):
     def __init__(self, site_key: _Optional[str] = ..., source: _Optional[str] = ..., warm: _Optional[int] = ..., busy: _Optional[int] = ..., dialing: _Optional[int] = ..., wanted: _Optional[int] = ..., limit: _Optional[int] = ..., waiting: _Optional[int] = ..., mails: _Optional[int] = ..., delivered: _Optional[int] = ..., deferred: _Optional[int] = ..., bounced: _Optional[int] = ..., in_doubt: _Optional[int] = ..., trouble: _Optional[str] = ..., reason: _Optional[str] = ..., wait_ms: _Optional[int] = ..., rate: _Optional[float] = ...) -> None: ...
 
 class LoadReport(_message.Message):
-    __slots__ = ("draining", "warm", "service_time_us", "credits", "sites")
+    __slots__ = ("draining", "warm", "service_time_us", "credits", "sites", "settings_version")
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     WARM_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIME_US_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     SITES_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_VERSION_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     warm: int
     service_time_us: int
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
     sites: _containers.RepeatedCompositeFieldContainer[SiteReport]
-    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., sites: _Optional[_Iterable[_Union[SiteReport, _Mapping]]] = ...) -> None: ...
+    settings_version: str
+    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., sites: _Optional[_Iterable[_Union[SiteReport, _Mapping]]] = ..., settings_version: _Optional[str] = ...) -> None: ...
 
 class TraceLine(_message.Message):
     __slots__ = ("time_us", "site_key", "connection", "source", "remote", "direction", "text", "lost")

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from gateway.admission.tenants import KeyOptions, Scope, Tenant, TenantOptions, Tenants
-from mailgate.errors import SettingsInvalid
+from mailgate.errors import SettingsInvalid, Unauthenticated
 
 
 def digest(key):
@@ -70,3 +70,20 @@ def test_all_mistakes_at_once_and_never_a_key():
     ]
     assert "THE-KEY" not in str(refused.value)
     assert "choose of send, read, operate" in str(refused.value)
+
+
+def test_other_settings_count_for_calls_that_are_open():
+    """They hold their Caller: a key that is gone allows nothing, another scope or tenant's domain counts at once."""
+    tenants = Tenants({"acme": TenantOptions(("a.example",), (KeyOptions(digest("k1")), KeyOptions(digest("k2"))))})
+    first, second = tenants.find("k1"), tenants.find("k2")
+    assert first is not None
+    assert second is not None
+    first.check(Scope.SEND, "acme")
+    tenants.become(Tenants({"acme": TenantOptions(("b.example",), (KeyOptions(digest("k2"), ("read",)),))}))
+    assert tenants.find("k1") is None
+    assert tenants.find("k2") is second
+    assert second.tenant.may_send_from("b.example")
+    second.check(Scope.READ, "acme")
+    for caller, scope, name in ((first, Scope.SEND, "acme"), (second, Scope.SEND, "acme"), (second, Scope.READ, "other")):
+        with pytest.raises(Unauthenticated):
+            caller.check(scope, name)

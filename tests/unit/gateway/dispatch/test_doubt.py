@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.dispatch.link import Answer, Known
-from gateway.rpc.admin_port import Resolution
+from gateway.rpc.admin_port import Resolution, SettingsView
 from gateway.rpc.operations import Operators
 from mailgate.job import Job
 from mailgate.mail import EventType, OnDoubt, RecipientState
@@ -224,7 +224,7 @@ class TestDoubt:
                 await asyncio.sleep(100 if expired else 30)
                 waiting = RecipientState.EXPIRED if expired else RecipientState.DEFERRED
                 assert [await world.state(job, i) for i in range(3)] == [waiting, RecipientState.IN_DOUBT, waiting]
-                operators = Operators(world.dispatcher, world.members, world.ledger)
+                operators = Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0))
                 if expired:
                     await operators.resolve_doubt(job.id, Resolution.DELIVERED)
                     assert await world.found(job) is None
@@ -322,7 +322,11 @@ class TestDoubt:
                 node.credit = 0
                 await asyncio.sleep(3)
                 world.ledger.stopped = True
-                decided = asyncio.ensure_future(Operators(world.dispatcher, world.members, world.ledger).resolve_doubt(job.id, resolution))
+                decided = asyncio.ensure_future(
+                    Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0)).resolve_doubt(
+                        job.id, resolution
+                    )
+                )
                 await quiet()
                 node.stream.hear(found=(Answer(job.fence, Known.UNKNOWN),))
                 await asyncio.sleep(0.2)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.dispatch.link import Answer, Known
+from gateway.rpc.admin_port import SettingsView
 from gateway.rpc.operations import Operators
 from mailgate.mail import EventType, OnDoubt, RecipientState
 from tests.unit.gateway.dispatch.world import HOLD, RESEND, World, make_job, tried
@@ -44,7 +45,7 @@ def test_everything_that_waits_is_counted():
     async def main() -> None:
         world = World(waiting_jobs=30)
         async with world.gateway():
-            operators = Operators(world.dispatcher, world.members, world.ledger)
+            operators = Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0))
             await world.accept(*(make_job(number) for number in range(1, 21)))
             assert [(each.ready, each.deferred) for each in (await operators.queue()).waiting] == [(20, 0)]
             node = await world.node("a", credit=5)

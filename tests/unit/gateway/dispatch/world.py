@@ -174,6 +174,7 @@ class Link:
         self.withdraws: list[Fence] = []
         self.acknowledged: list[Fence] = []
         self.asked: list[Fence] = []
+        self.routes_told = 0
         self.listener: Listener | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.frames = (0, 0)
@@ -192,6 +193,9 @@ class Link:
 
     def lookup(self, fences: Sequence[Fence]) -> None:
         self.asked += fences
+
+    def routes_changed(self) -> None:
+        self.routes_told += 1
 
     async def run(self, listener: Listener) -> str:
         """As the adapter: until the stream ends, frames at least each 250 ms unless the node is silent."""

@@ -20,7 +20,7 @@ from gateway.events.hub import Hub
 from gateway.events.options import EventOptions
 from gateway.ledger.memory import MemoryLedger
 from gateway.queue.memory import MemoryQueue
-from gateway.rpc.admin_port import NodeView, QueueView
+from gateway.rpc.admin_port import NodeView, QueueView, SettingsView
 from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.interceptors import authentication
 from gateway.rpc.mail_service import MailServicer, lazy_requests
@@ -57,6 +57,10 @@ class Operations:
     queued: QueueView = field(default_factory=lambda: QueueView((), 0, 0, 0))
     resolved: list[tuple[bytes, object]] = field(default_factory=list)
     error: Exception | None = None
+    run_by: SettingsView = field(default_factory=lambda: SettingsView("v1", 1_790_000_000_500))
+
+    def settings(self):
+        return self.run_by
 
     def nodes(self):
         return self.seen

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.dispatch.member import NodeState
 from gateway.ledger.port import Begin, Change, Conclusion, Parked, QueueCount
-from gateway.rpc.admin_port import NodeView, QueueView, Resolution
+from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
 from mailgate import errors
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
 from mailgate.api.mail.v1 import mail_pb2, mail_service_pb2
@@ -49,6 +49,16 @@ async def test_nodes_as_this_gateway_sees_them(gateway, as_):
     assert (first.service_time.nanos, first.heard_ago.nanos, first.registered) == (1_500_000, 250_000_000, False)
     assert (list(first.warnings), list(second.warnings)) == (["source s1: no PTR"], [])
     assert not second.HasField("heard_ago")
+
+
+async def test_the_settings_that_the_gateway_runs_by(gateway, as_):
+    """What is in force, what was refused, what waits for a restart; and what each node has."""
+    gateway.operations.run_by = SettingsView("v2", 1_790_000_000_500, "limits.x = 1: cure\nroutes: cure", ("gateway.listen",))
+    gateway.operations.seen = (NodeView("n1", "127.0.0.1:1", NodeState.READY, settings_version="v1"),)
+    answer = await gateway.admin.ListNodes(pb.ListNodesRequest(), **as_("operate"))
+    assert (answer.settings.version, answer.settings.load_time.seconds) == ("v2", 1_790_000_000)
+    assert (answer.settings.refusal, answer.settings.restart_keys) == ("limits.x = 1: cure\nroutes: cure", ["gateway.listen"])
+    assert answer.nodes[0].settings_version == "v1"
 
 
 async def mails(gateway, as_, count):

@@ -12,8 +12,10 @@ import grpc
 import pytest
 
 from gateway.dispatch.link import Heard, Known
+from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
 from gateway.rpc import node_link
+from gateway.rpc.frames import Outgoing
 from gateway.rpc.node_link import GrpcNodeLink, Identity
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Job
@@ -33,6 +35,7 @@ from sender.rpc.node_service import NodeServicer
 from tests.simulation.machine import real_job
 
 BOOT = b"b" * 16
+VERSION = "v1"
 
 
 class Smtp:
@@ -149,8 +152,9 @@ class Node:
 
     @asynccontextmanager
     async def link(self, *, gateway: str = "g", epoch: int = 1, node_id: str = "n1") -> AsyncIterator[tuple[GrpcNodeLink, Listening]]:
-        """A life of a stream, joined; leaving it breaks the stream."""
-        link = GrpcNodeLink(NodeRecord(node_id, BOOT, self.address, "1"), Identity(gateway, epoch), self.routes)
+        """A life of a stream, joined; leaving it breaks the stream. `table` is the last one's."""
+        self.table = RouteTable(self.routes, VERSION)
+        link = GrpcNodeLink(NodeRecord(node_id, BOOT, self.address, "1"), Identity(gateway, epoch), self.table)
         listener = Listening()
         task = asyncio.get_running_loop().create_task(link.run(listener))
         try:
@@ -293,13 +297,13 @@ async def test_a_new_stream_of_a_gateway_ends_its_old_one(node: Node):
 async def test_an_earlier_life_of_a_gateway_is_refused(node: Node):
     """It was hung while its successor took over."""
     async with node.link(epoch=5):
-        link = GrpcNodeLink(NodeRecord("n1", BOOT, node.address, "1"), Identity("g", 4), node.routes)
+        link = GrpcNodeLink(NodeRecord("n1", BOOT, node.address, "1"), Identity("g", 4), RouteTable(node.routes))
         assert "a later life of this gateway" in await link.run(Listening())
 
 
 async def test_another_node_at_the_address(node: Node):
     """An address that was taken over by somebody else gets no mail."""
-    link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), node.routes)
+    link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), RouteTable(node.routes))
     heard = Listening()
     assert "is not 'n2'" in await link.run(heard)
     assert heard.frames == []
@@ -307,7 +311,7 @@ async def test_another_node_at_the_address(node: Node):
 
 async def test_nobody_at_the_address():
     """The reason is told, at once."""
-    link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), Identity("g", 1), {})
+    link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), Identity("g", 1), RouteTable({}))
     async with asyncio.timeout(3):
         assert "UNAVAILABLE" in await link.run(Listening())
 
@@ -325,7 +329,7 @@ async def test_somebody_who_never_says_hello(monkeypatch):
     gone = asyncio.Event()
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    link = GrpcNodeLink(NodeRecord("n1", BOOT, f"127.0.0.1:{port}", "1"), Identity("g", 1), {})
+    link = GrpcNodeLink(NodeRecord("n1", BOOT, f"127.0.0.1:{port}", "1"), Identity("g", 1), RouteTable({}))
     assert "no hello" in await link.run(Listening())
     server.close()
     await gone.wait()
@@ -375,7 +379,7 @@ async def test_a_node_of_another_protocol_gets_no_mail():
 
     async with node_that(deliver) as address:
         heard = Listening()
-        reason = await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), {}).run(heard)
+        reason = await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), RouteTable({})).run(heard)
     assert "speaks protocol 9, this gateway 1" in reason
     assert heard.frames == []
 
@@ -437,7 +441,7 @@ async def test_bytes_that_are_no_frame_end_the_stream():
         await context.read()
 
     async with node_that(deliver) as address:
-        assert "are no frame" in await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), {}).run(Listening())
+        assert "are no frame" in await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), RouteTable({})).run(Listening())
 
 
 async def test_what_a_node_cannot_read_ends_the_stream_with_a_word(node: Node):
@@ -477,6 +481,76 @@ async def test_a_route_that_no_gateway_has_any_more_is_dropped(node: Node, smtp:
         link.offer(make_job(2))
         await heard.ready(make_job(2))
     assert len(smtp.bodies) == 1
+
+
+async def test_routes_change_on_an_open_stream(node: Node, smtp: Smtp):
+    """New, changed and gone: in one frame, before any job, and the node says which version it has."""
+    new = replace(node.routes["out"], name="new", connections=1)
+    async with node.link() as (link, heard):
+        await heard.until(lambda frame: frame.load and frame.load.settings_version == VERSION)
+        job = replace(make_job(), route="new", site_key="new")
+        node.table.use({**node.routes, "new": new}, "v2")
+        link.routes_changed()
+        link.offer(job)
+        await heard.ready(job)
+        await heard.until(lambda frame: frame.load and frame.load.settings_version == "v2")
+        link.commit([job.fence])
+        assert isinstance(await heard.verdict(job), Tried)
+        node.table.use({"new": replace(new, connections=3)}, "v3")
+        link.routes_changed()
+        await until(lambda: node.pool.capacity("new") == 3 and not node.pool.capacity("out"))
+        await heard.until(
+            lambda frame: frame.load and frame.load.settings_version == "v3" and {key for _, key in frame.load.credit} == {"new"}
+        )
+    assert len(smtp.bodies) == 1
+
+
+async def test_only_the_version_changed(node: Node):
+    """The node hears of it, and its connections stay as they are."""
+    async with node.link() as (link, heard):
+        await until(lambda: node.pool.warm("out") == 2)
+        before = node.pool.stats()["out"].dialled
+        node.table.use(node.routes, "v2")
+        link.routes_changed()
+        await heard.until(lambda frame: frame.load and frame.load.settings_version == "v2")
+        assert node.pool.stats()["out"].dialled == before
+
+
+async def test_jobs_of_a_route_that_goes_come_back_at_once(node: Node, smtp: Smtp):
+    """What waits for a connection is given back, unsent; what is on one ends there."""
+    async with node.link() as (link, heard):
+        jobs = [make_job(number) for number in range(1, 5)]
+        for job in jobs:
+            link.offer(job)
+        under_way = await heard.until(lambda frame: frame.ready)
+        await until(lambda: sum(len(frame.ready) for frame in heard.frames) == 2)
+        under_way = [fence for frame in heard.frames for fence in frame.ready]
+        node.table.use({}, "v2")
+        link.routes_changed()
+        for job in jobs:
+            if job.fence not in under_way:
+                verdict = await heard.verdict(job)
+                assert isinstance(verdict, NotTried)
+                assert "is gone" in verdict.reason
+        link.commit(under_way)
+        for job in jobs:
+            if job.fence in under_way:
+                assert isinstance(await heard.verdict(job), Tried)
+    assert len(smtp.bodies) == 2
+
+
+async def test_changes_that_have_not_left_yet_are_one():
+    """A route that changed and then went is gone; one that went and came is there."""
+    out, outgoing = Route("out", (Relay("mx"),)), Outgoing()
+    outgoing.routes("v2", [replace(out, connections=3)], [])
+    outgoing.routes("v3", [], ["out"])
+    frame = outgoing.next_frame()
+    assert (list(frame.routes), list(frame.removed_routes), frame.settings_version) == ([], ["out"], "v3")
+    assert not outgoing
+    outgoing.routes("v4", [], ["out"])
+    outgoing.routes("v5", [out], [])
+    frame = outgoing.next_frame()
+    assert ([route.name for route in frame.routes], list(frame.removed_routes), frame.settings_version) == (["out"], [], "v5")
 
 
 async def test_a_gateway_does_not_decide_how_many_sockets_a_node_opens(node: Node):

@@ -26,6 +26,19 @@ def test_later_frames_add_and_change():
     assert connections(routes) == {"a": 10, "b": 3, "c": 10}
 
 
+def test_a_frame_may_remove_and_bring_back():
+    """Names that are removed go before what the frame brings; of what another gateway has too nothing goes."""
+    routes = Routes()
+    for gateway in "gh":
+        routes.join(gateway)
+    routes.tell("g", [make("a"), make("b"), make("c")])
+    routes.tell("h", [make("b")])
+    routes.tell("g", [make("c", 3)], ["a", "b", "c", "never"])
+    assert connections(routes) == {"b": 10, "c": 3}
+    routes.tell("h", [], ["b"])
+    assert connections(routes) == {"c": 3}
+
+
 def test_a_route_goes_when_the_last_gateway_that_has_it_says_so():
     """By the first frame of its next stream, not before: it is mostly the same gateway with the same routes."""
     routes = Routes()

@@ -1,0 +1,45 @@
+"""The routes in force, and the version of the settings that they are of. Pure.
+
+One object for all who need a route as it is now: links, feeder, reasons. `use` replaces all of it between two turns of the loop, so that
+nobody sees half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mailgate.route import Route
+
+DEFAULT_POLICY = "least_connections"
+"""For what is left of a route that is gone."""
+
+
+class RouteTable:
+    """See the module."""
+
+    def __init__(self, routes: Mapping[str, Route], version: str = "") -> None:
+        self.routes: Mapping[str, Route] = MappingProxyType(dict(routes))
+        """By name."""
+        self.version = version
+
+    def __repr__(self) -> str:
+        return f"<RouteTable {self.version or '(no version)'} {', '.join(self.routes)}>"
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.routes
+
+    def policy(self, name: str) -> str:
+        """How nodes are chosen for its jobs."""
+        return self.routes[name].policy if name in self.routes else DEFAULT_POLICY
+
+    def sources(self, name: str) -> str:
+        """The pool of sources that it names, or ""."""
+        return self.routes[name].sources if name in self.routes else ""
+
+    def use(self, routes: Mapping[str, Route], version: str) -> frozenset[str]:
+        """From now on these are all there are. Names of those that are new, changed or gone."""
+        names = self.routes.keys() | routes.keys()
+        changed = frozenset(name for name in names if self.routes.get(name) != routes.get(name))
+        self.routes, self.version = MappingProxyType(dict(routes)), version
+        return changed
