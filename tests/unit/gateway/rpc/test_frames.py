@@ -110,7 +110,7 @@ def test_a_route_survives_the_link():
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()
-    out.route(route)
+    out.routes("v1", [route], [])
     (message,) = out.next_frame().routes
     read = route_from_proto(message)
     assert replace(read, domains=route.domains, policy=route.policy) == route

@@ -250,7 +250,7 @@ async def test_one_bad_mail_of_a_group_fails_alone(gateway, monkeypatch):
 
 async def test_octets_in_flight_of_others_are_waited_for(gateway):
     """No error: the stream stands still and goes on."""
-    hold = gateway.admission.in_flight.hold(gateway.admission.in_flight._bound)
+    hold = gateway.admission.in_flight.hold(gateway.admission.in_flight.bound)
     client = Client(gateway)
     await client.write(message(1, "a@example.org"))
     reading = asyncio.ensure_future(client.receipts(1))

@@ -177,6 +177,17 @@ async def node(smtp: Smtp) -> AsyncIterator[Node]:
         yield node
 
 
+@asynccontextmanager
+async def sweeping(node: Node) -> AsyncIterator[None]:
+    """With the node's look, four times a second, at what has waited too long."""
+    task = asyncio.get_running_loop().create_task(node.delivery.sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def make_job(number: int = 1) -> Job:
     return real_job(number, OnDoubt.HOLD)
 
@@ -518,11 +529,10 @@ async def test_only_the_version_changed(node: Node):
 
 async def test_jobs_of_a_route_that_goes_come_back_at_once(node: Node, smtp: Smtp):
     """What waits for a connection is given back, unsent; what is on one ends there."""
-    async with node.link() as (link, heard):
+    async with node.link() as (link, heard), sweeping(node):
         jobs = [make_job(number) for number in range(1, 5)]
         for job in jobs:
             link.offer(job)
-        under_way = await heard.until(lambda frame: frame.ready)
         await until(lambda: sum(len(frame.ready) for frame in heard.frames) == 2)
         under_way = [fence for frame in heard.frames for fence in frame.ready]
         node.table.use({}, "v2")

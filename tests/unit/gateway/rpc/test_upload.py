@@ -184,7 +184,7 @@ async def test_a_stream_waits_until_its_files_have_room(gateway, monkeypatch):
     files = [random.Random(number).randbytes(500_000) for number in range(5)]
     digests = [(await upload(gateway, *pieces(data))).digest for data in files]
     flight = gateway.admission.in_flight
-    hold = flight.hold(flight._bound - 600_000)
+    hold = flight.hold(flight.bound - 600_000)
     seen, read = [], gateway.ledger.files.read
 
     async def noting(tenant, wanted):
