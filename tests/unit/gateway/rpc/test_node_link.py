@@ -541,7 +541,7 @@ async def test_jobs_of_a_route_that_goes_come_back_at_once(node: Node, smtp: Smt
             if job.fence not in under_way:
                 verdict = await heard.verdict(job)
                 assert isinstance(verdict, NotTried)
-                assert "is gone" in verdict.reason
+                assert "is not known here" in verdict.reason
         link.commit(under_way)
         for job in jobs:
             if job.fence in under_way:
