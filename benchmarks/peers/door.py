@@ -60,6 +60,10 @@ class Door:
         """ListNodes."""
         return list(self._admin.ListNodes(admin.ListNodesRequest(), metadata=self._metadata, timeout=self._timeout).nodes)
 
+    def settings(self) -> admin.Settings:
+        """What the gateway runs by."""
+        return self._admin.ListNodes(admin.ListNodesRequest(), metadata=self._metadata, timeout=self._timeout).settings
+
     def doubts(self) -> list[admin.Doubt]:
         """ListDoubts, all pages."""
         found: list[admin.Doubt] = []

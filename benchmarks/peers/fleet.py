@@ -42,7 +42,7 @@ class Fleet:
         self.data = data or folder / "data"
         self.address = f"127.0.0.1:{self.port}"
         self.settings = folder / "mailgate.toml"
-        self.settings.write_text(self._toml(relay, route or {}, settings or {}))
+        self.configure(relay, route, settings)
         root = Path(__file__).parents[2]
         self.gateway = Process(
             "gateway",
@@ -66,6 +66,12 @@ class Fleet:
             )
             for letter in "abcdefgh"[:senders]
         ]
+
+    def configure(self, relay: int, route: Values | None = None, settings: Mapping[str, Values] | None = None) -> None:
+        """Write the settings file (anew); whole or not at all, so that whoever reads it meanwhile sees one of the two."""
+        new = self.settings.with_suffix(".new")
+        new.write_text(self._toml(relay, route or {}, settings or {}))
+        new.replace(self.settings)
 
     def _toml(self, relay: int, route: Values, settings: Mapping[str, Values]) -> str:
         digest = hashlib.sha256(KEY.encode()).hexdigest()
