@@ -202,12 +202,8 @@ class Gateway:
 
     def _prepare(self, settings: GatewaySettings) -> Callable[[], None]:
         """All that other settings need; what puts them in force can't fail."""
-        tenants, drafter, rules, settings_version = (
-            Tenants(settings.tenants),
-            drafter_of(settings),
-            Rules(settings.verdicts),
-            version(settings),
-        )
+        tenants, rules = Tenants(settings.tenants), Rules(settings.verdicts)
+        drafter, settings_version = self._drafter(settings), version(settings)
 
         def put() -> None:
             changed = self._table.use(settings.routes, settings_version)
