@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 
 from gateway.balancing.picker import Picker
 from gateway.dispatch.claims import Claims
@@ -77,7 +76,7 @@ class Dispatcher:
         self._feeder = Feeder(self._window, self._losses, make_picker, self._offer, self._lateness.may_go, has_route)
         self.committer = Committer(ledger, clock, early, self._ready_again)
         self._returns = Returns(ledger, self._ready_again)
-        self.settler = Settler(ledger, queue, publish, members, clock, backoff_of(options), random, self._ready_again, rules)
+        self.settler = Settler(ledger, queue, publish, members, clock, Backoff.of(options), random, self._ready_again, rules)
         until = clock.monotonic() + options.recovery_wait.total_seconds() if recovering else None
         self._recovery = Recovery(until, clock.now_ms())
         self._where = Whereabouts(
@@ -180,7 +179,7 @@ class Dispatcher:
     def reload(self, changed: Iterable[str], rules: Rules, options: DispatchOptions) -> None:
         """Other settings: the routes that changed, and what counts for the verdicts that come from now on."""
         self._feeder.forget(changed)
-        self.settler.rules, self.settler.backoff = rules, backoff_of(options)
+        self.settler.rules, self.settler.backoff = rules, Backoff.of(options)
         for member in self._members.values():
             if member.link is not None:
                 member.link.routes_changed()
@@ -295,9 +294,3 @@ class Dispatcher:
 
     async def _watch_storage(self) -> None:
         await self.committer.broken
-
-
-def backoff_of(options: DispatchOptions) -> Backoff:
-    """The waits that these options ask for."""
-    millisecond = timedelta(milliseconds=1)
-    return Backoff(options.retry_first // millisecond, options.retry_max // millisecond, options.retry_jitter)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import NamedTuple
 
+from gateway.dispatch.options import DispatchOptions
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import LOST, Change, Conclusion, Parked
 from mailgate.ids import mail_of
@@ -42,6 +44,12 @@ class Backoff:
     first: int
     longest: int
     jitter: float
+
+    @classmethod
+    def of(cls, options: DispatchOptions) -> Backoff:
+        """The waits that these options ask for."""
+        millisecond = timedelta(milliseconds=1)
+        return cls(options.retry_first // millisecond, options.retry_max // millisecond, options.retry_jitter)
 
     def wait(self, attempt: int, random: float) -> int:
         """The wait after this attempt (1 for the first); `random` uniform in [0, 1)."""
