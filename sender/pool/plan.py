@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from mailgate.route import Relay
@@ -23,6 +24,7 @@ class State(IntEnum):
 IN_USE = (State.RESERVED, State.BUSY, State.RESETTING)
 USABLE = (State.IDLE, *IN_USE)
 """Open, and not about to end."""
+_NAMES = tuple(state.name for state in State)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +71,8 @@ class Plan:
 class Counts:
     """Since the start. `dialled` is always `closed` plus the connections that are open."""
 
+    begun: int = 0
+    """Dials, but for those that were given up."""
     dialled: int = 0
     closed: int = 0
     failed: int = 0
@@ -80,8 +84,22 @@ class Counts:
     slots: dict[str, int] = field(default_factory=dict)
     """Slots by the name of their state."""
 
+    @property
+    def dialing(self) -> int:
+        """Dials under way."""
+        return self.begun - self.dialled - self.failed
+
+    def with_slots(self, slots: Iterable[Slot], resting: int) -> Counts:
+        """A copy, with where these stand, and the mails of their connections."""
+        mails, states = self.mails, dict.fromkeys(_NAMES, 0)
+        for slot in slots:
+            states[_NAMES[slot.state]] += 1
+            mails += slot.mails
+        return replace(self, mails=mails, resting=resting, slots=states)
+
     def add(self, other: Counts) -> None:
         """Have these be of both."""
+        self.begun += other.begun
         self.dialled += other.dialled
         self.closed += other.closed
         self.failed += other.failed

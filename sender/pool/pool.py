@@ -247,7 +247,7 @@ class Pool:
     def _sweep(self, now: float) -> None:
         for connection in list(self._connections.values()):
             connection.sweep(now)
-        for slots in list(self._paths):
+        for slots in [slots for slots in self._paths if not slots.asleep]:
             self._follow(slots)
         self._paths.forget()
 

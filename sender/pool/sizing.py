@@ -34,7 +34,7 @@ class Sizing:
         self._least, self._most = min(least, most), most
         self.wanted = self._least
         self._missed = False
-        """Since the last look: what is wanted for it may not even be dialled yet."""
+        """Since the last look: one connection at least is needed, though none may be in use yet."""
 
     def __repr__(self) -> str:
         return f"<Sizing {self.wanted} of {self._least} to {self.most}>"
@@ -56,6 +56,11 @@ class Sizing:
         """Connections that are kept without need."""
         return min(self._least, self.most)
 
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is wanted, and there is no ceiling that rises."""
+        return not self.wanted and self._ceiling is None
+
     def missed(self, opened: int) -> None:
         """A mail found no idle connection, while so many were open: twice as many are wanted, once those that are dialled are there too."""
         self.wanted = min(self.most, max(self.wanted, 2 * opened, 1))
@@ -72,8 +77,8 @@ class Sizing:
             return
         needed = max(self.used / seconds, busy)
         self.used, self._looked = 0.0, now
-        asked = ceil(needed + 2 * sqrt(needed))
-        lower = self.wanted - (0 if self._missed else max(1, int(self.wanted * SLOWER)))
+        asked = max(ceil(needed + 2 * sqrt(needed)), int(self._missed))
+        lower = self.wanted - max(1, int(self.wanted * SLOWER))
         self.wanted, self._missed = min(max(asked, lower, self._least), self.most), False
 
     def too_many(self, now: float, opened: int) -> None:

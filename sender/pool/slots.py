@@ -12,7 +12,6 @@ closed when nobody has used it for `idle_timeout`. What has been idle for long i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 
 from mailgate.verdict import Phase, Reply
@@ -136,6 +135,7 @@ class Slots:
     def dialled(self, slot: Slot, now: float) -> bool:
         """The dial succeeded: IDLE. False: it is not wanted any more, and is CLOSING."""
         self._counts.dialled += 1
+        self._counts.mails += slot.mails
         slot.dialled_at = slot.since = now
         slot.mails, slot.follows, slot.followers = 0, False, False
         self.relays.answered(slot.relay, now)
@@ -170,6 +170,7 @@ class Slots:
     def given_up(self, slot: Slot) -> None:
         """The dial was cancelled: EMPTY."""
         slot.state = State.EMPTY
+        self._counts.begun -= 1
 
     def closing(self, slot: Slot, now: float) -> None:
         """No mail may take it any more."""
@@ -193,7 +194,6 @@ class Slots:
         self.closing(slot, now)
         slot.state = State.EMPTY
         self._counts.closed += 1
-        self._counts.mails += slot.mails
         if by_server and not slot.rested and not slot.mails and now - slot.dialled_at < RESTED:
             self.relays.failed(slot.relay, slot.dialled_at, now, jitter, _HUNG_UP)
 
@@ -237,7 +237,7 @@ class Slots:
             return 0
         if self.relays.well(now):
             return self.sizing.most
-        return self.warm + self._count((State.DIALING,))
+        return self.warm + self._counts.dialing
 
     @property
     def warm(self) -> int:
@@ -247,16 +247,16 @@ class Slots:
     @property
     def empty(self) -> bool:
         """Nothing is open or being dialled."""
-        return all(slot.state is State.EMPTY for slot in self._slots)
+        return self._counts.begun == self._counts.failed + self._counts.closed
+
+    @property
+    def asleep(self) -> bool:
+        """`plan` has nothing to do before the next `take`. Must be cheap: ten thousand are asked each second."""
+        return self.empty and self.sizing.at_rest
 
     def stats(self, now: float = 0.0) -> Counts:
         """A copy of the counts as of now."""
-        slots = {state.name: self._count((state,)) for state in State}
-        mails = self._counts.mails + sum(slot.mails for slot in self._slots if slot.state in (*USABLE, State.CLOSING))
-        return replace(self._counts, mails=mails, resting=self.relays.count_resting(now), slots=slots)
-
-    def _count(self, states: Iterable[State]) -> int:
-        return sum(slot.state in states for slot in self._slots)
+        return self._counts.with_slots(self._slots, self.relays.count_resting(now))
 
     def _set_limits(self) -> None:
         self._bulk_most = self.route.connections - self.route.connections // 10
@@ -288,7 +288,7 @@ class Slots:
         return tuple(probes)
 
     def _dials(self, now: float) -> Iterable[Dial]:
-        dialing, usable = self._count((State.DIALING,)), self.warm
+        dialing, usable = self._counts.dialing, self.warm
         at_once = min(max(DIALS_AT_ONCE, usable // 2), MOST_AT_ONCE)
         missing = 0 if self.retired else min(self.sizing.wanted - dialing - usable, at_once - dialing)
         empty = (slot for slot in self._slots if slot.state is State.EMPTY)
@@ -296,5 +296,6 @@ class Slots:
             if missing <= 0 or (place := choose(self.route.relays, self.relays, self._slots, now)) is None:
                 return
             missing -= 1
+            self._counts.begun += 1
             slot.state, slot.relay, slot.since = State.DIALING, place, now
             yield Dial(slot, self.route.relays[place], place)

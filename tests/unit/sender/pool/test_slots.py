@@ -185,6 +185,26 @@ def test_a_mail_that_followed_and_was_answered_proves_that_mails_may(follows: bo
     assert slots.skills.following(slot, 0.0) is follows
 
 
+def test_who_sleeps_has_nothing_to_do():
+    """A path that nobody uses is not looked at; one with a connection, a dial, a wish or a ceiling that is to rise is."""
+    slots = Slots(path(4, min_idle=0))
+    assert slots.asleep
+    assert slots.take() is None
+    assert not slots.asleep
+    (dial,) = slots.plan(0.0).dial
+    assert slots.dialled(dial.slot, 0.0)
+    slots.dismissed(dial.slot, TOO_MANY, 0.0)
+    slots.closed(dial.slot, 0.0, 0.0, by_server=True)
+    slept, now = [], 0.0
+    while not slots.asleep:
+        now += 1.0
+        slots.plan(now)
+        slept.append(slots.sizing.most)
+    assert slept[0] < slots.sizing.most == 4, "the ceiling rose first"
+    assert not slots.plan(now + 100).dial
+    assert Slots(path(4, min_idle=1)).asleep is False
+
+
 def test_not_begun():
     """The mail was unfit for the server: idle is idle again, and what could be followed still can."""
     slots = Slots(path(1))
