@@ -169,8 +169,7 @@ class Slots:
 
     def given_up(self, slot: Slot) -> None:
         """The dial was cancelled: EMPTY."""
-        slot.state = State.EMPTY
-        self._counts.begun -= 1
+        slot.state, self._counts.begun = State.EMPTY, self._counts.begun - 1
 
     def closing(self, slot: Slot, now: float) -> None:
         """No mail may take it any more."""
