@@ -20,11 +20,13 @@ NEGATIVE_MOST = 900.0
 """Seconds that "there is none" is kept at the most (RFC 2308 5 would allow hours): whoever mends his domain gets mail soon."""
 FAILED_KEPT = 15.0
 """Seconds in which a question that failed is not asked again."""
+AT_LEAST = 1.0
+"""Seconds that what was found holds, though a part of it should end sooner: whoever asked has to use it."""
 STALE = 3600.0
 """Seconds past its time for which an answer is used while nobody gives another."""
 MOST = 50_000
 """Answers that are kept: 10,000 domains with hosts of their own. About 1 KB each."""
-AT_ONCE = 50
+AT_ONCE = 200
 """Questions under way; others wait. Each has a socket of its own."""
 
 Ask = Callable[[str, str], Awaitable[Answer]]
@@ -85,14 +87,14 @@ class Resolver:
         mail = await self._get(domain, "MX")
         listed = exchanges(domain, mail.answer, self._here)
         if isinstance(listed, Nowhere):
-            return Resolved(listed, mail.until)
+            return Resolved(listed, max(mail.until, self._clock() + AT_LEAST))
         questions = [(host, kind) for _, host in listed for kind in ("A", "AAAA")]
         known = await asyncio.gather(*[self._get(host, kind) for host, kind in questions])
         found: dict[str, list[Answer]] = {}
         for (host, _), each in zip(questions, known, strict=True):
             found.setdefault(host, []).append(each.answer)
         hosts = destination(domain, listed, found, self._here, implicit=not mail.answer.exchanges)
-        return Resolved(hosts, min([mail.until, *[each.until for each in known]]))
+        return Resolved(hosts, max(min([mail.until, *[each.until for each in known]]), self._clock() + AT_LEAST))
 
     async def close(self) -> None:
         """Gives up what is being asked."""

@@ -98,6 +98,7 @@ def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
 
 def _why(error: Exception) -> str:
     """In words; what the last of the name servers answered, such as SERVFAIL, or how it failed."""
+    import dns.message
     import dns.resolver
 
     if isinstance(error, TimeoutError | dns.resolver.LifetimeTimeout):
@@ -106,6 +107,8 @@ def _why(error: Exception) -> str:
         return "the system has no name servers: set nameservers under [sender]"
     if isinstance(error, dns.resolver.NoNameservers) and error.kwargs.get("errors"):
         last = error.kwargs["errors"][-1][3]
+        if isinstance(last, dns.message.ChainTooLong):
+            return "aliases (CNAME) lead in a circle"
         return last if isinstance(last, str) else type(last).__name__
     return type(error).__name__
 
