@@ -22,6 +22,7 @@ from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
 from sender.delivery.paths import Paths
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
+from sender.delivery.seen import Seen
 from sender.delivery.sources import Sources
 from sender.delivery.tally import Tally
 from sender.delivery.trace import Transactions
@@ -68,6 +69,7 @@ class Delivery:
         self._pool, self._paths = pool, Paths(pool)
         self._traced = Transactions(pool, self._tracer, time.time_ns)
         self._lines = Lines(self._traced if self._tracer.exports else pool)
+        self.seen = Seen(pool, self._paths.opened, self._lines.waiting)
 
     @property
     def pool(self) -> Pool:
@@ -208,6 +210,7 @@ class Delivery:
             self._lines.again(work)
             return
         self.tally.tried(handoff.route, tried)
+        self.seen.tried(handoff.path, tried)
         if handoff.traceparent:
             self._traced.over(handoff, tried)
         self._finish(work, tried)
@@ -257,8 +260,7 @@ class Delivery:
     def _finish(self, work: Work, verdict: JobVerdict) -> None:
         """Keep the verdict and tell the gateway, if it has a stream now; else the next inventory does."""
         del self._works[work.offer.fence]
-        gateway_id = self._keep.done(work.offer.fence, verdict)
-        if (stream := self._streams.get(gateway_id)) is not None:
+        if (stream := self._streams.get(self._keep.done(work.offer.fence, verdict))) is not None:
             stream.verdict(work.offer.fence, verdict)
 
     def _drop(self, work: Work) -> None:
@@ -271,8 +273,7 @@ class Delivery:
 
     def _again(self, stream: Stream, fence: Fence) -> None:
         """Offered though it is here: a verdict is told again, what is under way will have one."""
-        kept = self._keep.get(fence)
-        if kept is not None and kept.verdict is not None:
+        if (kept := self._keep.get(fence)) is not None and kept.verdict is not None:
             stream.verdict(fence, kept.verdict)
 
     def _refuse(self, stream: Stream, fence: Fence, verdict: NotTried) -> None:

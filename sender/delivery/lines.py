@@ -39,6 +39,10 @@ class Lines:
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines.values())
 
+    def waiting(self, key: str) -> int:
+        """How many jobs wait for this path."""
+        return len(line) if (line := self._lines.get(key)) is not None else 0
+
     def wait(self, work: Work) -> str:
         """At the end of its lane in the line of its handoff's path; the path's key."""
         assert work.handoff is not None  # noqa: S101

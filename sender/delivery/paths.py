@@ -55,6 +55,11 @@ class Paths:
         """The path that a mail of this route takes."""
         return self._open[route.name]
 
+    @property
+    def opened(self) -> Mapping[str, Path]:
+        """Those that are open, by their keys."""
+        return self._open
+
     def get(self, key: str) -> Path | None:
         """The path of that key, if it is open."""
         return self._open.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from mailgate.route import Relay
 
@@ -112,3 +113,17 @@ class Counts:
     def count(self, *states: State) -> int:
         """Slots in any of these states."""
         return sum(self.slots.get(state.name, 0) for state in states)
+
+
+class Standing(NamedTuple):
+    """Connections of a path as they are now: `warm` with those that are `busy`; `wanted` as demand goes, of `most`."""
+
+    warm: int = 0
+    busy: int = 0
+    dialing: int = 0
+    wanted: int = 0
+    most: int = 0
+
+
+NOWHERE = Standing()
+"""Of a path that is not there."""

@@ -61,6 +61,7 @@ class Pool:
         keys = Credentials(secrets, tokens, clock), Contexts(certificates)
         self._dialer = Dialer(helo, *keys, self._shortcomings, clock=clock)
         self._paths = Table(lambda path: Slots(path, self._shortcomings, self._circuits))
+        self.standing = self._paths.standing
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
@@ -71,8 +72,7 @@ class Pool:
         return f"<Pool{' draining' if self._draining else ''} {' '.join(map(repr, self._paths))} mails={len(self._at)}>"
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        self._tasks = asyncio.TaskGroup()
+        self._loop, self._tasks = asyncio.get_running_loop(), asyncio.TaskGroup()
         self._unfit = Batch(self._loop.call_soon, self._tell_unfit)
         self._held = Batch(self._loop.call_soon, release)
         self._hungry = Batch(self._loop.call_soon, self._feed)

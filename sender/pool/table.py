@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 
 from sender.pool.path import Path
-from sender.pool.plan import Counts
+from sender.pool.plan import NOWHERE, Counts, Standing, State
 from sender.pool.slots import Slots
 
 
@@ -43,6 +43,14 @@ class Table:
         slots.retire()
         self._retired.append(slots)
         return [slots]
+
+    def standing(self, key: str) -> Standing:
+        """How many connections a path has now. Cheap, but not for each mail."""
+        if (slots := self._paths.get(key)) is None:
+            return NOWHERE
+        sizing, warm = slots.sizing, slots.warm
+        dialing = slots.stats().count(State.DIALING) if warm < sizing.wanted else 0
+        return Standing(warm, slots.busy, dialing, sizing.wanted, sizing.most)
 
     def forget(self) -> None:
         """The retired that are empty."""

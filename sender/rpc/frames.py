@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from mailgate.route import LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, Relay, Rout
 from mailgate.rpc.verdicts import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
+from sender.delivery.seen import Site
 from sender.delivery.sources import Standing
 from sender.delivery.work import Offer
 
@@ -22,6 +23,8 @@ PROTOCOL = 1
 """The protocol of this release."""
 FRAME_VERDICTS = 1000
 """Verdicts in a frame: some 100 KiB."""
+TEXT = 512
+"""Characters of what is told of a site."""
 LANES = frozenset(int(lane) for lane in Lane)
 TLS_MODES = frozenset(int(mode.value) for mode in TlsMode)
 AUTH_MODES = frozenset(int(mode.value) for mode in AuthMode)
@@ -37,6 +40,10 @@ class Report:
     credit: Mapping[tuple[Lane, str], int]
     settings_version: str = ""
     """As the stream's gateway said last."""
+    sites: Sequence[Site] = ()
+    """Of which the gateway is to be told."""
+    now: float = 0.0
+    """Monotonic seconds."""
 
 
 class Outgoing:
@@ -127,6 +134,20 @@ def put_report(message: node_pb2.LoadReport, report: Report) -> None:
     message.settings_version = report.settings_version
     for (lane, site_key), jobs in report.credit.items():
         message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
+    for site in report.sites:
+        put_site(message.sites.add(), site, report.now)
+
+
+def put_site(message: node_pb2.SiteReport, site: Site, now: float) -> None:
+    """Write how a site does; `now` in monotonic seconds."""
+    standing = site.standing
+    message.site_key, message.waiting = site.site_key, site.waiting
+    message.warm, message.busy, message.dialing = standing.warm, standing.busy, standing.dialing
+    message.wanted, message.limit = standing.wanted, standing.most
+    message.mails, message.delivered, message.deferred = site.mails, site.delivered, site.deferred
+    message.bounced, message.in_doubt = site.bounced, site.in_doubt
+    message.trouble, message.reason = site.trouble[:TEXT], site.reason[:TEXT]
+    message.wait_ms, message.rate = max(0, round((site.until - now) * 1000)), site.rate
 
 
 class Contents:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc
@@ -105,6 +106,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         reason = "the gateway closed the stream"
         try:
             inventory = self._delivery.attach(stream)
+            self._delivery.seen.join(stream.gateway_id)
             stream.standings = self._delivery.sources.standings
             await context.write(hello(self._node_id, self._boot_id, inventory, stream.standings))
             async with asyncio.TaskGroup() as tasks:
@@ -118,6 +120,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             self._delivery.detach(stream)
             if self._streams.get(stream.gateway_id) is stream:
                 del self._streams[stream.gateway_id]
+                self._delivery.seen.leave(stream.gateway_id)
             log.info("gateway_left", gateway=stream.gateway_id, reason=reason)
 
     async def close(self) -> None:
@@ -183,7 +186,8 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         while True:
             report = self._report(stream)
             if due := loop.time() >= next_report or told is None or is_news(report, told):
-                told, next_report = report, loop.time() + BEAT * 0.9
+                report = replace(report, sites=self._delivery.seen.news(stream.gateway_id, now := loop.time()), now=now)
+                told, next_report = report, now + BEAT * 0.9
             before, stream.standings = stream.standings, self._delivery.sources.standings
             changed = None if stream.standings is before else stream.standings
             if due or stream.outgoing or changed is not None:
