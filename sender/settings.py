@@ -14,6 +14,7 @@ from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 from sender.delivery.routes import MAX_CONNECTIONS
+from sender.delivery.stub import parse_nameserver
 from sender.pool.credentials import TokenOptions
 from sender.pool.source import SourceOptions, mistakes_between
 from sender.pool.tls import CertificateOptions
@@ -46,6 +47,12 @@ class SenderOptions:
     """SMTP connections of all routes together. Gateways say how many each route gets; beyond this a route gets what is left, or nothing."""
     helo: str = ""
     """The name in EHLO (RFC 5321 4.1.1.1). Empty: the host's full name, or its address literal."""
+    nameservers: tuple[str, ...] = ()
+    """Asked for the servers of recipients' domains by routes with `mx = true`: `["9.9.9.9", "127.0.0.1:5353"]`, the next where one is
+    silent. Empty: the system's. They should be near, and keep answers themselves; relays' names are always looked up as the system does."""
+    private_mx: bool = False
+    """For tests: such mail may also go to loopback, private and own addresses. Elsewhere whoever owns a domain could have mail of his sent
+    to what listens in your network."""
     tls: TlsOptions = field(default_factory=TlsOptions)
     """`[sender.tls]`: the node's door."""
     gateway_tls: TlsOptions | None = None
@@ -115,11 +122,20 @@ def check(settings: SenderSettings, reader: Reader) -> None:
     host = check_address(options.listen, "sender.listen", reader, zero=True)
     guarded = bool(options.fleet_token or options.tls.client_ca)
     check_guard(reader, "sender", "sender.tls", options.listen, host=host, guarded=guarded)
+    _check_nameservers(options, reader)
     _check_tokens(settings, reader)
     _check_certificates(settings, reader)
     for mistake in mistakes_between(settings.sources):
         if reader.sound(mistake.key):
             reader.note(mistake.key, mistake.value, mistake.cure)
+
+
+def _check_nameservers(options: SenderOptions, reader: Reader) -> None:
+    for index, text in enumerate(options.nameservers):
+        try:
+            parse_nameserver(text)
+        except ValueError as error:
+            reader.mistake(f"sender.nameservers[{index}]", text, str(error))
 
 
 def _check_certificates(settings: SenderSettings, reader: Reader) -> None:

@@ -38,6 +38,10 @@ class Stream(Protocol):
         """The answer to a lookup; None: unknown."""
         ...
 
+    def site(self, domain: str, site: str) -> None:
+        """The gateway counts jobs of this domain by something else."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -54,6 +58,8 @@ class Offer:
     """What its attachments name, by SHA-256."""
     source: str = ""
     """What its last attempt was sent from; empty: there was none."""
+    site_key: str = ""
+    """What its gateway counts it by; empty: the route."""
 
     @property
     def octets(self) -> int:

@@ -54,9 +54,10 @@ class Outgoing:
         self._verdicts: list[tuple[Fence, JobVerdict]] = []
         self._withdrawn: list[Fence] = []
         self._found: list[tuple[Fence, Kept | None]] = []
+        self._sites: dict[str, str] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._verdicts or self._withdrawn or self._found)
+        return bool(self._ready or self._verdicts or self._withdrawn or self._found or self._sites)
 
     def ready(self, fence: Fence) -> None:
         """The server has answered 354."""
@@ -74,6 +75,10 @@ class Outgoing:
         """The answer to a lookup."""
         self._found.append((fence, kept))
 
+    def site(self, domain: str, site: str) -> None:
+        """A domain belongs to it."""
+        self._sites[domain] = site
+
     def next_frame(self, report: Report | None, standings: Iterable[Standing] | None = None) -> node_pb2.DeliverResponse:
         """What has gathered, the report if one is due, and the sources if they have changed."""
         frame = node_pb2.DeliverResponse()
@@ -86,7 +91,9 @@ class Outgoing:
             frame.found.append(answer(fence_, kept))
         verdicts, self._verdicts = self._verdicts[:FRAME_VERDICTS], self._verdicts[FRAME_VERDICTS:]
         frame.verdicts.extend([verdict_to_proto(fence_, verdict) for fence_, verdict in verdicts])
-        self._ready, self._withdrawn, self._found = [], [], []
+        for domain, site in self._sites.items():
+            frame.sites.add(domain=domain, site=site)
+        self._ready, self._withdrawn, self._found, self._sites = [], [], [], {}
         if report is not None:
             put_report(frame.load, report)
         if standings is not None:
@@ -175,7 +182,7 @@ class Contents:
         content = self._brought(message.content_id) if message.content_id else b""
         files = {digest: self._brought(digest) for digest in message.file_ids} if message.file_ids else {}
         fence, remaining = fence_from_proto(message.fence), frozenset(message.remaining)
-        return Offer(fence, message.route, lane, remaining, message.job, content, files, message.source)
+        return Offer(fence, message.route, lane, remaining, message.job, content, files, message.source, message.site_key)
 
     def _brought(self, digest: bytes) -> bytes:
         if (data := self._kept.get(digest)) is None:

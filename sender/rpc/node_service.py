@@ -75,6 +75,11 @@ class GatewayStream:
         self.outgoing.found(fence, kept)
         self.pace.now()
 
+    def site(self, domain: str, site: str) -> None:
+        """The gateway counts jobs of this domain by something else."""
+        self.outgoing.site(domain, site)
+        self.pace.soon()
+
 
 class Ended(Exception):
     """The stream is over; the text says why."""

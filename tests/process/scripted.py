@@ -68,13 +68,13 @@ def close_at(step: Step) -> Script:
 class Scripted:
     """The server, a thread a connection. `script` may be changed at any time and counts from the next step on."""
 
-    def __init__(self, script: Script = behave) -> None:
+    def __init__(self, script: Script = behave, host: str = "127.0.0.1", port: int = 0) -> None:
         self.script = script
         self.taken: list[bytes] = []
         """Messages that were answered with 250, as they came."""
         self.steps: list[Step] = []
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self._listener = socket.create_server((host, port), backlog=100)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []

@@ -38,6 +38,12 @@ def test_beyond_loopback_it_wants_to_know_its_gateways() -> None:
     assert from_tables({"sender": {"listen": "0.0.0.0:0", "tls": tls}}, {}).sender.tls == TlsOptions("c", "k", "a")
 
 
+def test_name_servers_are_addresses() -> None:
+    """With a port if need be; a name could be looked up by nobody."""
+    assert from_tables({"sender": {"nameservers": ["9.9.9.9", "[::1]:5353"]}}, {}).sender.nameservers == ("9.9.9.9", "[::1]:5353")
+    assert "address of a name server" in cures({"nameservers": ["9.9.9.9", "dns.example"]})["sender.nameservers[1]"]
+
+
 def test_gateways_can_be_dialled() -> None:
     """At least one, each with host and port, and no port 0."""
     assert "at least one" in cures({"gateways": []})["sender.gateways"]
