@@ -25,7 +25,7 @@ HELP = f"""Mailgate: a gRPC mail gateway.
 
 def build() -> typer.Typer:
     """The commands, one file each."""
-    from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, up, watch
+    from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, shaping, up, watch
 
     app = typer.Typer(name="mailgate", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=HELP)(whole)
@@ -34,6 +34,7 @@ def build() -> typer.Typer:
     app.add_typer(doubts.doubts, name="doubts")
     app.add_typer(inbox.inbox, name="inbox")
     app.add_typer(config.config, name="config")
+    app.add_typer(shaping.shaping, name="shaping")
     app.command("gateway", help=process.GATEWAY_HELP)(process.gateway)
     app.command("sender", help=process.SENDER_HELP)(process.sender)
     return app

@@ -38,7 +38,9 @@ def test_every_command_has_json_unless_it_becomes_a_process(name: str) -> None:
 
 
 GATEWAY_FLAGS = ["--address", "--key", "--data", "--tls", "--ca"]
-LOCAL = {"up", "gateway", "sender", "inbox list", "inbox show", "inbox serve", "config check", "config show", "config key"}
+LOCAL = {"up", "gateway", "sender", "inbox list", "inbox show", "inbox serve", "config check", "config show", "config key"} | {
+    *("shaping explain", "shaping show", "shaping check"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - LOCAL))
