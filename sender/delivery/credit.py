@@ -16,11 +16,18 @@ TRIAL = 2
 """Jobs of a route without a usable connection: they find out, and tell, what is wrong there."""
 
 
-def credits_of(connections: Mapping[str, int], streams: int) -> dict[tuple[Lane, str], int]:
-    """For one of `streams` equal streams. `connections`: by route, those usable or being dialled."""
+NO_LIMITS: Mapping[str, int] = {}
+
+
+def credits_of(connections: Mapping[str, int], streams: int, most: Mapping[str, int] = NO_LIMITS) -> dict[tuple[Lane, str], int]:
+    """For one of `streams` equal streams. `connections`: by site key, usable or being dialled. `most`: jobs that limits let go soon."""
     credit = {}
     for route, count in connections.items():
         jobs = max(TRIAL, count * DEPTH // max(1, streams))
+        if route in most:
+            jobs = min(jobs, -(-most[route] // max(1, streams)))
+        if not jobs:
+            continue
         credit[Lane.TRANSACTIONAL, route] = jobs
         credit[Lane.BULK, route] = max(1, jobs - max(1, jobs // 10))
     return credit

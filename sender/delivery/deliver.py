@@ -15,9 +15,12 @@ from mailgate.route import Route
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
+from sender.delivery.alarm import Alarm
+from sender.delivery.announce import hear
 from sender.delivery.credit import credits_of
-from sender.delivery.judge import is_dead_connection, unknown
+from sender.delivery.judge import goes_again, unknown
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
+from sender.delivery.limits import Limits
 from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
 from sender.delivery.paths import Paths
@@ -29,14 +32,11 @@ from sender.delivery.trace import Transactions
 from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
-from sender.pool.relays import spurned
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
 TOLD = 20
 """Of what is not done of a frame's routes, lines in the log."""
-TRIES = 2
-"""A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
 
 log = get_logger(__name__)
 
@@ -66,10 +66,13 @@ class Delivery:
 
     def use(self, pool: Pool) -> None:
         """The pool whose listener this is; before anything else."""
-        self._pool, self._paths = pool, Paths(pool)
         self._traced = Transactions(pool, self._tracer, time.time_ns)
-        self._lines = Lines(self._traced if self._tracer.exports else pool)
-        self.seen = Seen(pool, self._paths.opened, self._lines.waiting)
+        self._alarm = Alarm()
+        start = (self._traced if self._tracer.exports else pool).start
+        self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
+        self._lines, self._paths = Lines(self.limits), Paths(self.limits)
+        self._alarm.ring = self._lines.ring
+        self.seen = Seen(pool, self._paths.opened, self._lines.waiting, self.limits.held)
 
     @property
     def pool(self) -> Pool:
@@ -185,11 +188,11 @@ class Delivery:
         """What the stream's gateway may have in hand."""
         if self.draining or self._keep.unsettled(stream.gateway_id) >= UNSETTLED_LIMIT:
             return {}
-        return credits_of(self._paths.capacities(), len(self._streams))
+        return credits_of(self._paths.capacities(), len(self._streams), self.limits.jobs())
 
     def all_credit(self) -> dict[tuple[Lane, str], int]:
         """What all gateways together may have in hand."""
-        return {} if self.draining else credits_of(self._paths.capacities(), 1)
+        return {} if self.draining else credits_of(self._paths.capacities(), 1, self.limits.jobs())
 
     # ------------------------------------------------------------------ the pool's listener
 
@@ -205,7 +208,7 @@ class Delivery:
         work = self._works.get(handoff.fence)
         if work is None or work.handoff is not handoff:
             return
-        if not work.committed and self._goes_again(work, tried):
+        if hear(self.limits, handoff.path, tried) and goes_again(work, tried, self._paths.get(handoff.path)):
             work.under_way, work.ready_at = False, None
             self._lines.again(work)
             return
@@ -214,13 +217,6 @@ class Delivery:
         if handoff.traceparent:
             self._traced.over(handoff, tried)
         self._finish(work, tried)
-
-    def _goes_again(self, work: Work, tried: Tried) -> bool:
-        """Nothing was said on this mail, or another relay may take it: no attempt is over."""
-        if work.tries < TRIES and is_dead_connection(tried):
-            return True
-        path = self._paths.get(work.handoff.path) if work.handoff else None
-        return path is not None and work.tries < len(path.route.relays) and spurned(path.route, tried.recipients)
 
     def idle(self, path: str) -> None:
         """A connection has become idle."""
@@ -290,10 +286,14 @@ class Delivery:
             if self._routes.prune(now):
                 self._paths.configure(self._routes.served)
             for work, verdict in self._lines.late(now, self._routes.served):
+                if work.handoff is not None and isinstance(verdict, Tried):
+                    hear(self.limits, work.handoff.path, verdict)
                 self._finish(work, verdict)
+            self.limits.prune()
 
     async def close(self) -> None:
-        """Cancel what is being composed."""
+        """Cancel what is being composed, and what waits for its time."""
+        self._alarm.stop()
         for task in self._large:
             task.cancel()
         if self._large:

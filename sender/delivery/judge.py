@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mailgate.verdict import JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Tried
 from sender.delivery.work import Line, Work
-from sender.pool.relays import Trouble
+from sender.pool.path import Path
+from sender.pool.relays import Trouble, spurned
 from sender.smtp.verdicts import plain
 
 UNREACHABLE_AFTER = 3.0
@@ -12,6 +13,8 @@ UNREACHABLE_AFTER = 3.0
 first failed dial, so that a blink costs no attempt."""
 PATIENCE = 30.0
 """Seconds that a job waits here for a connection, before the gateway gets it back."""
+TRIES = 2
+"""A connection that turns out to be dead, before the server said a word on the mail, costs a mail no attempt but the second time."""
 EARLY = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})
 
 
@@ -21,6 +24,15 @@ def is_dead_connection(tried: Tried) -> bool:
         verdict.outcome is Outcome.DEFERRED and verdict.reply.phase in EARLY and verdict.reply.code in (0, 421)
         for verdict in tried.recipients
     )
+
+
+def goes_again(work: Work, tried: Tried, path: Path | None) -> bool:
+    """Nothing was said on this mail, or another relay may take it: no attempt is over."""
+    if work.committed:
+        return False
+    if work.tries < TRIES and is_dead_connection(tried):
+        return True
+    return path is not None and work.tries < len(path.route.relays) and spurned(path.route, tried.recipients)
 
 
 def unknown(route: str) -> NotTried:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Container
 from typing import Protocol
 
-from mailgate.verdict import JobVerdict
+from mailgate.verdict import JobVerdict, NotTried
 from sender.delivery.judge import too_late, unknown
 from sender.delivery.work import Line, Work
 from sender.pool.handoff import Handoff
@@ -25,6 +25,14 @@ class Connections(Protocol):
 
     def trouble(self, key: str) -> Trouble | None:
         """Why a path has no connection."""
+        ...
+
+    def due(self) -> list[str]:
+        """Keys of paths that a limit has held up, and that may be asked again."""
+        ...
+
+    def closed(self, key: str) -> str:
+        """Why nothing goes there for so long that its jobs had better wait at their gateways; empty: something does."""
         ...
 
 
@@ -66,6 +74,11 @@ class Lines:
             work.under_way = True
             work.tries += 1
 
+    def ring(self) -> None:
+        """Pump what a limit has held up, and may go now."""
+        for key in self._pool.due():
+            self.pump(key)
+
     def late(self, now: float, served: Container[str]) -> list[tuple[Work, JobVerdict]]:
         """Take out those that have waited too long, or whose route is not `served` any more, each with its verdict; forget empty lines.
 
@@ -77,6 +90,8 @@ class Lines:
                 del self._lines[key]
             elif head.offer.route not in served:
                 late += [(work, unknown(work.offer.route)) for work in line.overdue(math.inf)]
+            elif why := self._pool.closed(key):
+                late += [(work, NotTried(why)) for work in line.overdue(math.inf)]
             else:
                 late += too_late(line, self._pool.trouble(key), now)
                 self.pump(key)

@@ -7,6 +7,8 @@ mails that were under way when the first came, and count as one.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from mailgate.shaping.shape import Rule, Shape
@@ -26,6 +28,8 @@ SHARE_FIRST, SHARE_LONGEST = 60.0, 3600.0
 """Seconds of a suspension for a share of refusals: as of a rule that says nothing else."""
 TEXT = 160
 """Characters of a reply that are repeated."""
+_ADDRESS = re.compile(r"<[^<>]{0,320}>|[^\s<>@]{1,64}@[^\s<>]{1,255}")
+"""Left out: what is repeated is told to all whose mail waits, and to the log."""
 
 Kind = Literal["suspended", "slowed", "fewer_connections", "resumed"]
 
@@ -99,6 +103,11 @@ class Throttle:
         return self._suspension.until if self._suspension is not None and self._suspension.holds else float("-inf")
 
     @property
+    def rate(self) -> float:
+        """Mails a second, at most; 0: no limit."""
+        return 1 / self._spacing.interval if self._spacing is not None else 0.0
+
+    @property
     def slowed(self) -> bool:
         """It goes slower than its shape says."""
         return self._rate is not None
@@ -136,8 +145,8 @@ class Throttle:
 
     # ------------------------------------------------------------------ after it
 
-    def heard(self, tried: Tried, now: float, connections: int = 0) -> Change | None:
-        """What the site said to a mail, of `connections` that are open to it. What has changed by it, if anything."""
+    def heard(self, tried: Tried, now: float, opened: Callable[[Throttle], int] = lambda _: 0) -> Change | None:
+        """What the site said to a mail. What has changed by it, if anything. `opened`: how many connections there are to the site."""
         if self._deaf:
             return None
         said = self._said
@@ -148,11 +157,11 @@ class Throttle:
             said.said(len(each.indexes), now)
             refused = refused or each.outcome is Outcome.DEFERRED or each.outcome is Outcome.BOUNCED
             word = word or each.reply.code > 0
-        if refused and (change := self._refused(tried, said, now, connections)) is not None:
+        if refused and (change := self._refused(tried, said, now, opened)) is not None:
             return change
         return self._well(now) if word and (self._suspension or self._rate or self._fewer) else None
 
-    def _refused(self, tried: Tried, said: Refusals, now: float, connections: int) -> Change | None:
+    def _refused(self, tried: Tried, said: Refusals, now: float, opened: Callable[[Throttle], int]) -> Change | None:
         shape = self.shape
         for each in tried.recipients:
             if each.outcome is not Outcome.DEFERRED and each.outcome is not Outcome.BOUNCED:
@@ -161,7 +170,7 @@ class Throttle:
             if each.reply.bounce_class in shape.refused_classes and (rule is None or rule.action != "none"):
                 said.refused(each.reply.bounce_class, len(each.indexes))
             if rule is not None and rule.action != "none":
-                return self._obey(rule, each.reply, said, now, connections)
+                return self._obey(rule, each.reply, said, now, opened)
         if not shape.refused_share or now < self.suspended_until:
             return None
         share = said.too_much(shape.refused_classes, shape.refused_share, shape.refused_least, now)
@@ -170,7 +179,7 @@ class Throttle:
         why = f"{share.share:.0%} of {share.of} verdicts of 10 min are {share.name}"
         return self._suspend(SHARE_FIRST, SHARE_LONGEST, 0.0, why, "refused_share", now)
 
-    def _obey(self, rule: Rule, reply: Reply, said: Refusals, now: float, connections: int) -> Change | None:
+    def _obey(self, rule: Rule, reply: Reply, said: Refusals, now: float, opened: Callable[[Throttle], int]) -> Change | None:
         if now < self.suspended_until:
             return None
         if rule.action == "suspend":
@@ -180,7 +189,7 @@ class Throttle:
         self._judged_at = now
         if rule.action == "slow":
             return self._slow(rule, words_of(reply), said.rate(now), now)
-        return self._take_connections(rule, words_of(reply), connections, now)
+        return self._take_connections(rule, words_of(reply), opened(self), now)
 
     def _suspend(self, first: float, longest: float, asked: float, why: str, rule: str, now: float) -> Change:
         self._suspension = self._suspension or Suspension()
@@ -253,6 +262,7 @@ class Throttle:
 
 
 def words_of(reply: Reply) -> str:
-    """Code, enhanced code and words, in one line that is not long."""
-    text = " ".join(filter(None, (str(reply.code) if reply.code else "", reply.enhanced_code, reply.text)))
+    """Code, enhanced code and words without addresses, in one line that is not long."""
+    words = _ADDRESS.sub("…", reply.text)
+    text = " ".join(filter(None, (str(reply.code) if reply.code else "", reply.enhanced_code, words)))
     return text if len(text) <= TEXT else text[: TEXT - 1] + "…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from mailgate.shaping.shape import Shape
@@ -58,9 +58,9 @@ class Throttles:
         key = (throttle.shape.name or OTHER, change.kind)
         self._counts[key] = self._counts.get(key, 0) + 1
 
-    def prune(self, now: float) -> None:
-        """Forget those that are as new ones would be. Nobody may keep a throttle over this: ask `get` again."""
-        for key in [key for key, throttle in self._known.items() if throttle.is_default(now)]:
+    def prune(self, now: float, held: Container[Throttle] = ()) -> None:
+        """Forget those that are as new ones would be, and that nobody holds."""
+        for key in [key for key, throttle in self._known.items() if throttle not in held and throttle.is_default(now)]:
             del self._known[key]
 
     def stats(self, now: float) -> dict[str, ProviderCounts]:

@@ -18,3 +18,5 @@ class Path:
     key: str
     """The route's name, for a path that is all of the route; else it begins with it."""
     route: Route
+    site: str = ""
+    """What the limits of large providers apply to: a provider, or a mail server's name. Empty: the route's relays."""

@@ -227,7 +227,7 @@ def test_complaints_at_once_are_one() -> None:
 def test_half_the_connections_and_back_one_by_one() -> None:
     """Of those that are open, or of the limit, whichever is less; one more each minute, up to the limit."""
     throttle = Throttle("site", shape())
-    change = throttle.heard(said("too many connections"), 0.0, connections=6)
+    change = throttle.heard(said("too many connections"), 0.0, lambda _: 6)
     assert change is not None
     assert (change.kind, change.connections, throttle.connections) == ("fewer_connections", 3, 3)
     throttle.heard(TAKEN, 59.0)
@@ -243,7 +243,7 @@ def test_where_connections_have_no_limit() -> None:
     throttle = Throttle("site", shape(TEXT.replace("connections = 8", "")))
     assert throttle.connections == 0
     for now, connections, left in ((0.0, 10, 5), (10.0, 5, 2), (20.0, 2, 1), (30.0, 1, 1)):
-        throttle.heard(said("too many connections"), now, connections)
+        throttle.heard(said("too many connections"), now, lambda _, count=connections: count)
         assert throttle.connections == left
     throttle.heard(TAKEN, 30.0 + 600.0)
     assert throttle.connections == 0
@@ -308,7 +308,7 @@ def test_what_is_learned_outlasts_new_limits() -> None:
     """A shaping file that is read again does not let a suspended site be asked sooner."""
     throttle = Throttle("site", shape())
     throttle.heard(said("go away"), 0.0)
-    throttle.heard(said("too many connections"), 100.0, connections=8)
+    throttle.heard(said("too many connections"), 100.0, lambda _: 8)
     throttle.reshape(shape(TEXT.replace("connections = 8", "connections = 2\nmails_per_second = 1.0")))
     assert throttle.wait(1.0) == 60.0
     assert throttle.connections == 2

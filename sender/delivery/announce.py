@@ -1,0 +1,32 @@
+"""What is logged of sites: what their words have changed. Never an address of a recipient: words of servers come without."""
+
+from __future__ import annotations
+
+from mailgate.telemetry.logs import get_logger
+from mailgate.verdict import Tried
+from sender.delivery.limits import Limits
+from sender.delivery.throttle import Change
+
+log = get_logger(__name__)
+
+
+def hear(limits: Limits, key: str, tried: Tried) -> bool:
+    """Take a site's word on a mail of this path, and tell what has changed by it. False: nothing goes there for a while."""
+    change = limits.heard(key, tried)
+    if change is None:
+        return True
+    _tell(limits, key, change)
+    return change.kind != "suspended"
+
+
+def _tell(limits: Limits, key: str, change: Change) -> None:
+    site_key, source, site = limits.site_of(key)
+    where = {"site": site_key, "provider": site, **({"source": source} if source else {})}
+    if change.kind == "suspended":
+        log.warning("site_suspended", **where, seconds=round(change.seconds, 1), rule=change.rule, why=change.why)
+    elif change.kind == "slowed":
+        log.warning("site_slowed", **where, mails_per_second=round(change.rate, 3), rule=change.rule, why=change.why)
+    elif change.kind == "fewer_connections":
+        log.warning("site_fewer_connections", **where, connections=change.connections, rule=change.rule, why=change.why)
+    else:
+        log.info("site_resumed", **where)
