@@ -20,8 +20,11 @@ from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
 from mailgate.telemetry.traces import Tracer
 from sender.delivery.deliver import Delivery
+from sender.delivery.sources import Sources
 from sender.delivery.stats import stats
 from sender.pool.pool import Pool
+from sender.pool.reach import check_addresses
+from sender.pool.source import read_sources
 from sender.pool.tls import check_files
 from sender.rpc.node_service import SERVICE, NodeServicer
 from sender.rpc.registration import Registration, Self
@@ -39,18 +42,20 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
     """The life of a node, until it is asked to stop.
 
     Raises:
-        SettingsInvalid: an address cannot be had, or a file of TLS is wrong.
+        SettingsInvalid: an address cannot be had, a source's is not this machine's, or a file of TLS is wrong.
     """
     options = settings.sender
     boot_id = os.urandom(16)
     secrets = {name: secret.reveal() for name, secret in settings.secrets.items()}
     token = options.fleet_token.reveal()
     await asyncio.to_thread(check_files, settings.certificates)
+    sources = read_sources(settings.sources)
+    check_addresses(sources)
     async with AsyncExitStack() as started:
         tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
-        delivery = Delivery(decode_body, tracer, options.max_connections)
+        delivery = Delivery(decode_body, tracer, options.max_connections, Sources(sources))
         started.push_async_callback(delivery.close)
         making = Pool(delivery, secrets, options.helo, tokens=settings.tokens, certificates=settings.certificates)
         pool = await started.enter_async_context(making)

@@ -34,7 +34,7 @@ def jobs_of(throttle: Throttle, now: float) -> int:
 
 def source_of(path: Path) -> str:
     """The egress identity; empty: none."""
-    return path.key.partition("@")[2]
+    return path.source.name
 
 
 def site_key_of(path: Path) -> str:

@@ -56,7 +56,7 @@ class Delivery:
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
         self._streams: dict[str, Stream] = {}
-        self._routes = Routes(max_connections)
+        self._routes = Routes(max_connections, lambda route: len(self.sources.of(route)))
         self._large: set[asyncio.Task[None]] = set()
         self.draining = False
         self.tally = Tally()
@@ -70,7 +70,7 @@ class Delivery:
         self._alarm = Alarm()
         start = (self._traced if self._tracer.exports else pool).start
         self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
-        self._lines, self._paths = Lines(self.limits), Paths(self.limits)
+        self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources)
         self._alarm.ring = self._lines.ring
         self.seen = Seen(pool, self._paths.opened, self._lines.waiting, self.limits.held)
 
@@ -188,11 +188,11 @@ class Delivery:
         """What the stream's gateway may have in hand."""
         if self.draining or self._keep.unsettled(stream.gateway_id) >= UNSETTLED_LIMIT:
             return {}
-        return credits_of(self._paths.capacities(), len(self._streams), self.limits.jobs())
+        return credits_of(self._paths.capacities(time.monotonic()), len(self._streams), self.limits.jobs())
 
     def all_credit(self) -> dict[tuple[Lane, str], int]:
         """What all gateways together may have in hand."""
-        return {} if self.draining else credits_of(self._paths.capacities(), 1, self.limits.jobs())
+        return {} if self.draining else credits_of(self._paths.capacities(time.monotonic()), 1, self.limits.jobs())
 
     # ------------------------------------------------------------------ the pool's listener
 
@@ -233,20 +233,18 @@ class Delivery:
     def _made(self, work: Work, made: Handoff | NotTried | Tried) -> bool:
         """It may wait for a connection now. False: nobody can compose it, and the gateway was told."""
         if isinstance(made, Handoff):
-            made = self._placed(made)
+            made = self._paths.place(made, work.offer.source, time.monotonic())
         if isinstance(made, NotTried | Tried):
             self._finish(work, made)
             return False
         work.handoff = made
         return True
 
-    def _placed(self, handoff: Handoff) -> Handoff | NotTried:
-        """It has a path now."""
-        route = self._routes.served.get(handoff.route)
-        if route is None:
-            return unknown(handoff.route)
-        handoff.path = self._paths.place(route).key
-        return handoff
+    def _displace(self, stranded: Iterable[Work]) -> None:
+        """Each to another source, or back to its gateway."""
+        for work in stranded:
+            if work.handoff is not None and self._made(work, work.handoff):
+                self._lines.pump(self._lines.wait(work))
 
     async def _make_large(self, work: Work) -> None:
         made = await asyncio.to_thread(make, work.offer, self._decode)
@@ -285,6 +283,8 @@ class Delivery:
             now = time.monotonic()
             if self._routes.prune(now):
                 self._paths.configure(self._routes.served)
+            self._displace(self._lines.stranded())
+            self.sources.trouble(self._paths.troubles())
             for work, verdict in self._lines.late(now, self._routes.served):
                 if work.handoff is not None and isinstance(verdict, Tried):
                     hear(self.limits, work.handoff.path, verdict)

@@ -40,11 +40,16 @@ def unknown(route: str) -> NotTried:
     return NotTried(f"the route {route!r} is not known here")
 
 
+def without_source(route: str) -> NotTried:
+    """The verdict of a job whose route asks for sources that this node has not."""
+    return NotTried(f"this node has none of the sources that the route {route!r} asks for")
+
+
 def unreachable(work: Work, trouble: Trouble, now: float) -> Tried:
     """The verdict of a job that found no relay: why, and for how long nobody will try."""
     indexes = tuple(recipient.index for recipient in work.handoff.recipients) if work.handoff else ()
     verdict = RecipientVerdict(indexes, Outcome.DEFERRED, trouble.reply._replace(text=plain(trouble.told(now).encode())))
-    return Tried((verdict,), trouble.remote_host, trouble.remote_address)
+    return Tried((verdict,), trouble.remote_host, trouble.remote_address, source=work.handoff.source if work.handoff else "")
 
 
 def too_late(line: Line, trouble: Trouble | None, now: float) -> list[tuple[Work, JobVerdict]]:

@@ -97,6 +97,14 @@ class Lines:
                 self.pump(key)
         return late
 
+    def stranded(self) -> list[Work]:
+        """Take out those whose source can't be dialled from: another may do. A walk: for a sweep."""
+        stranded: list[Work] = []
+        for key, line in self._lines.items():
+            if line and (trouble := self._pool.trouble(key)) is not None and trouble.of_source:
+                stranded += line.overdue(math.inf)
+        return stranded
+
     def _line(self, key: str) -> Line:
         line = self._lines.get(key)
         if line is None:

@@ -7,7 +7,7 @@ more; those of a gateway that has gone are kept for a while, since it is mostly 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -38,8 +38,9 @@ class _Gateway:
 class Routes:
     """See the module."""
 
-    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
-        self._max = max_connections
+    def __init__(self, max_connections: int = MAX_CONNECTIONS, ways: Callable[[Route], int] = lambda _: 1) -> None:
+        """`ways`: how many sources a route leaves from; each has so many connections as the route says."""
+        self._max, self._ways = max_connections, ways
         self._gateways: dict[str, _Gateway] = {}
         self._asked: dict[str, Route] = {}
         self.served: Mapping[str, Route] = {}
@@ -91,8 +92,11 @@ class Routes:
         self._asked = {name: route for name, route in self._asked.items() if name in wanted}
         curbed, served, left = [], {}, self._max
         for name, route in self._asked.items():
-            given = min(route.connections, left)
-            left -= given
+            ways = self._ways(route)
+            if not ways:
+                curbed.append(Curbed(name, f"sources {route.sources!r}: this node has none of that pool, and gets none of its mail"))
+            given = min(route.connections, left // max(1, ways))
+            left -= given * ways
             if given:
                 served[name] = replace(route, connections=given)
             if given < route.connections:

@@ -15,6 +15,8 @@ REST_FIRST = 1.0
 """Seconds after the first failure; doubled with each that follows."""
 REST_LONGEST = 60.0
 """Seconds. Throughput towards dead hosts is bounded by the time spent on dialling them, so the rest must outlast `connect_timeout`."""
+BRIEF_LONGEST = 5.0
+"""Seconds, where no packet leaves: an address that is given back to this machine is used again within them."""
 REFUSED_FIRST = 30.0
 """Seconds after credentials were refused. Servers lock accounts, and block addresses, after some tries in some minutes."""
 REFUSED_LONGEST = 900.0
@@ -30,9 +32,15 @@ class Rest(IntEnum):
     """A host that can't be reached may be back in a second."""
     LONG = 1
     """Credentials that were refused do not get better by being tried."""
+    BRIEF = 2
+    """What fails on this machine troubles nobody else."""
 
 
-_PAUSES = {Rest.SHORT: lambda: (REST_FIRST, REST_LONGEST), Rest.LONG: lambda: (REFUSED_FIRST, REFUSED_LONGEST)}
+_PAUSES = {
+    Rest.SHORT: lambda: (REST_FIRST, REST_LONGEST),
+    Rest.LONG: lambda: (REFUSED_FIRST, REFUSED_LONGEST),
+    Rest.BRIEF: lambda: (REST_FIRST, BRIEF_LONGEST),
+}
 
 
 @dataclass(slots=True)

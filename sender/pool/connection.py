@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol, cast
 
 from mailgate.route import Route
+from mailgate.verdict import Tried
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
 from sender.pool.plan import Slot
@@ -116,6 +117,11 @@ class Connection(asyncio.Protocol):
     def takes_another(self) -> bool:
         """A mail may follow the one whose body is out: this server answers bodies soon, and so the mail waits no longer than elsewhere."""
         return self.took <= FOLLOW_WITHIN and self.conversation.takes_another and not self.closing and not self._transport.is_closing()
+
+    def tried(self, done: Done, duration_us: int = 0) -> Tried:
+        """What a mail on it came to, and where."""
+        remote = self.remote
+        return Tried(done.recipients, remote.host, remote.address, remote.tls, duration_us, self.slots.path.source.name)
 
     @property
     def duration_us(self) -> int:

@@ -31,9 +31,11 @@ class Handoff:
     traceparent: str = ""
     clean: bool = False
     bulk: bool = False
+    """It leaves the last connections to mail that is not."""
     path: str = ""
     """The key of the path that it takes, when that is known."""
-    """It leaves the last connections to mail that is not."""
+    source: str = ""
+    """Of that path: the name of the source that it leaves from."""
 
 
 class Listener(Protocol):

@@ -14,10 +14,10 @@ log = get_logger(__name__)
 def dial_failed(slots: Slots, failure: DialFailed, now: float) -> None:
     """To be told once a pause. A server's own words are not repeated: they may name whom it knows."""
     reply, relay, trouble = failure.reply, failure.relay, slots.relays.trouble
+    kind = "source_failed" if failure.of_source else "login_refused" if refuses_login(reply) else "dial_failed"
     log.warning(
-        "login_refused" if refuses_login(reply) else "dial_failed",
-        route=slots.route.name,
-        relay=f"{relay.host}:{relay.port}",
+        kind,
+        **_where(slots, relay),
         phase=reply.phase.name.lower(),
         code=reply.code,
         reason=reply.bounce_class if reply.code else reply.text,
@@ -29,4 +29,9 @@ def dial_failed(slots: Slots, failure: DialFailed, now: float) -> None:
 def dialled(slots: Slots, relay: Relay) -> None:
     """Told where the dials before it failed."""
     if slots.relays.trouble is not None:
-        log.info("dial_succeeded", route=slots.route.name, relay=f"{relay.host}:{relay.port}")
+        log.info("dial_succeeded", **_where(slots, relay))
+
+
+def _where(slots: Slots, relay: Relay) -> dict[str, str]:
+    source = {"source": slots.path.source.name} if slots.path.source.name else {}
+    return {"route": slots.route.name, "relay": f"{relay.host}:{relay.port}", **source}

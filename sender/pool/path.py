@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailgate.route import Route
+from sender.pool.source import ANY, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,6 @@ class Path:
     route: Route
     site: str = ""
     """What the limits of large providers apply to: a provider, or a mail server's name. Empty: the route's relays."""
+    source: Source = ANY
+    """What it is dialled from. Circuits of hosts, and limits, are each source's own: a server that lets in none of one takes mail of
+    another."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, cast
 
-from mailgate.verdict import Outcome, Reply, Tried
+from mailgate.verdict import Outcome, Reply
 from sender.pool import notices
 from sender.pool.batch import Batch
 from sender.pool.circuits import Circuits
@@ -137,7 +137,7 @@ class Pool:
             slots.began(slot, connection.since)
         else:
             slots.not_begun(slot)
-            self._unfit.add((connection.remote, unfit))
+            self._unfit.add((connection, unfit))
         return True
 
     def commit(self, handoff: Handoff) -> bool:
@@ -198,8 +198,7 @@ class Pool:
             self._spurned(connection, done.recipients[0].reply)
         handoff = cast("Handoff", done.transaction)
         if self._at.pop(handoff, None) is not None:
-            remote = connection.remote
-            self._listener.done(handoff, Tried(done.recipients, remote.host, remote.address, remote.tls, connection.duration_us))
+            self._listener.done(handoff, connection.tried(done, connection.duration_us))
 
     def _spurned(self, connection: Connection, reply: Reply) -> None:
         """Its relay wants none of our mail now."""
@@ -274,10 +273,11 @@ class Pool:
 
         self.taps.dialling(slots.path, dial)
         try:
-            await self._dialer.dial(route, dial.relay, adopt)
+            await self._dialer.dial(route, dial.relay, adopt, slots.path.source)
         except DialFailed as failure:
             self.taps.failed(slots.path, failure)
-            if slots.failed(slot, now := self._clock(), self._jitter(), failure.reply, failure.address):
+            now, jitter = self._clock(), self._jitter()
+            if slots.failed(slot, now, jitter, failure.reply, failure.address, of_source=failure.of_source):
                 notices.dial_failed(slots, failure, now)
         except asyncio.CancelledError:
             slots.given_up(slot)
@@ -291,10 +291,10 @@ class Pool:
         self._follow(slots)
         self._changed.set()
 
-    def _tell_unfit(self, told: list[tuple[Dialled, Done]]) -> None:
+    def _tell_unfit(self, told: list[tuple[Connection, Done]]) -> None:
         """Mails that their server can't take: nothing was begun, and their slots are as they were."""
-        for remote, unfit in told:
+        for connection, unfit in told:
             handoff = cast("Handoff", unfit.transaction)
             if self._at.pop(handoff, None) is not None:
-                self._listener.done(handoff, Tried(unfit.recipients, remote.host, remote.address, remote.tls))
+                self._listener.done(handoff, connection.tried(unfit))
                 self._listener.idle(handoff.path)

@@ -9,11 +9,11 @@ from datetime import timedelta
 from mailgate.route import Route
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.pool.circuits import Circuits, Rest
+from sender.pool.source import ANY, Source
 
 _EARLY = (Phase.MAIL, Phase.RCPT, Phase.DATA)
-_OWN = (Phase.TLS, Phase.AUTH, *_EARLY)
-"""Where a failure may be the route's own: its credentials, what it demands of a certificate, its name with that host. The host is not to
-blame then."""
+_OWN = (Phase.TLS, Phase.AUTH)
+"""Where a failure may be the route's own: its credentials, or what it demands of a certificate. The host is not to blame then."""
 _REFUSED = (Outcome.DEFERRED, Outcome.BOUNCED)
 _ENDS = (0, 421)
 _MX_FAILOVER = ("connect",)
@@ -34,6 +34,8 @@ class Trouble:
     """Of that relay, in a row; dials that were under way together are one."""
     rests_until: float = float("-inf")
     """Monotonic seconds: the relay is not dialled before."""
+    of_source: bool = False
+    """It was the source that could not be dialled from: mail had better take another."""
 
     def told(self, now: float) -> str:
         """In words: what happened, and how long nobody will try."""
@@ -45,12 +47,13 @@ class Trouble:
 
 
 class Relays:
-    """The record of each relay, by its place in the route. What it says of a host, other routes of the node hear too."""
+    """The record of each relay, by its place in the route. What it says of a host, other routes hear too that dial from this source."""
 
-    def __init__(self, route: Route, circuits: Circuits | None = None) -> None:
+    def __init__(self, route: Route, circuits: Circuits | None = None, source: Source = ANY) -> None:
         self._circuits = circuits or Circuits()
-        self._keys = [(relay.server, (relay.server, *spoken(route)[1:])) for relay in route.relays]
-        """Of the host itself, and of the host as this route speaks to it."""
+        owns = [(relay.server, *spoken(route)[1:]) for relay in route.relays]
+        self._keys = [((own[0], source.name), own, (*own, source.name)) for own in owns]
+        """Of the host as this source sees it, of the host as this route speaks to it, and of both, where it takes no mail of ours."""
         self._hosts = [relay.host for relay in route.relays]
         self._limit = route.connect_timeout / timedelta(seconds=1)
         self.trouble: Trouble | None = None
@@ -59,13 +62,16 @@ class Relays:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def failed(self, place: int, began: float, now: float, jitter: float, reply: Reply, address: str = "") -> bool:
+    def failed(
+        self, place: int, began: float, now: float, jitter: float, reply: Reply, address: str = "", *, of_source: bool = False
+    ) -> bool:
         """What was begun at `began`, a dial or a mail, failed. False: one that was under way with it told as much already."""
-        host, own = self._keys[place]
-        key = own if reply.phase in _OWN else host
-        news = self._circuits.failed(key, began, now, jitter, Rest.LONG if refuses_login(reply) else Rest.SHORT)
+        host, own, ours = self._keys[place]
+        key = own if reply.phase in _OWN else ours if reply.phase in _EARLY else host
+        rest = Rest.BRIEF if of_source else Rest.LONG if refuses_login(reply) else Rest.SHORT
+        news = self._circuits.failed(key, began, now, jitter, rest)
         since = self.trouble.since if self.trouble else now
-        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place))
+        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place), of_source)
         return news
 
     def tried(self, place: int, now: float) -> None:

@@ -41,7 +41,7 @@ class Slots:
     def __init__(self, path: Path, shortcomings: Shortcomings | None = None, circuits: Circuits | None = None) -> None:
         self.path, self.route = path, (route := path.route)
         self.skills = Skills(route, shortcomings or Shortcomings())
-        self.relays = Relays(route, circuits)
+        self.relays = Relays(route, circuits, path.source)
         self.retired = False
         self.sizing = Sizing(route.min_idle, route.connections)
         self._slots = [Slot() for _ in range(route.connections)]
@@ -146,7 +146,7 @@ class Slots:
         self._idle.append(slot)
         return True
 
-    def failed(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> bool:
+    def failed(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str, *, of_source: bool = False) -> bool:
         """The dial failed: EMPTY, and its relay rests, unless it only has enough of us. False: nothing new, or nothing that is trouble."""
         slot.state = State.EMPTY
         self._counts.failed += 1
@@ -154,7 +154,7 @@ class Slots:
             self.sizing.too_many(now, self.warm)
             return False
         self._counts.refused += refuses_login(reply)
-        return self.relays.failed(slot.relay, slot.since, now, jitter, reply, address)
+        return self.relays.failed(slot.relay, slot.since, now, jitter, reply, address, of_source=of_source)
 
     def spurned(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> tuple[Slot, ...]:
         """Its relay wants no mail of ours now: the relay rests. Its idle connections, CLOSING now; the others close when they are freed."""
@@ -203,8 +203,8 @@ class Slots:
             self.sizing.too_many(now, self.warm)
 
     def serves(self, path: Path) -> bool:
-        """Its connections serve this path too: the same relays, spoken to in the same way."""
-        return spoken(self.route) == spoken(path.route)
+        """Its connections serve this path too: the same relays, from the same source, spoken to in the same way."""
+        return spoken(self.route) == spoken(path.route) and self.path.source == path.source
 
     def resize(self, path: Path) -> None:
         """The same relays and credentials under other numbers."""

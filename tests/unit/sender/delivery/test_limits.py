@@ -17,6 +17,7 @@ from sender.delivery.seen import Held
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
 from sender.pool.relays import Trouble
+from sender.pool.source import Source
 
 SHAPING = parse("""
 [default]
@@ -98,7 +99,7 @@ def route(name: str, host: str = "mx.example", **numbers: int) -> Route:
 
 
 def path(key: str, host: str = "mx.example", site: str = "", **numbers: int) -> Path:
-    return Path(key, route(key.partition("/")[0].partition("@")[0], host, **numbers), site)
+    return Path(key, route(key.partition("/")[0].partition("@")[0], host, **numbers), site, Source(key.partition("@")[2]))
 
 
 def mail(key: str) -> Handoff:

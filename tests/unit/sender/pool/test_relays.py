@@ -6,12 +6,16 @@ from mailgate.route import Relay, Route
 from mailgate.verdict import Phase, Reply
 from sender.pool.circuits import Circuits
 from sender.pool.relays import Relays, Trouble, refuses_login
+from sender.pool.source import Source
 
 DEAD = Reply(Phase.CONNECT, 0, "", "connection refused", "connect")
 REFUSED = Reply(Phase.AUTH, 535, "5.7.8", "no", "auth")
 NOT_NOW = Reply(Phase.AUTH, 454, "4.7.0", "later", "auth")
 DISTRUSTED = Reply(Phase.TLS, 0, "", "certificate expired", "tls")
 MX = Relay("mx", 25)
+
+
+HERE, THERE = Source("here"), Source("there")
 
 
 def relays(count: int = 1, circuits: Circuits | None = None, **changes) -> Relays:
@@ -83,3 +87,33 @@ def test_what_waits_is_told_why():
     assert trouble.told(100.0) == "not dialled for 16 s after 5 failures in a row: connection refused"
     assert trouble.told(116.0) == "connection refused"
     assert Trouble(DEAD, "mx", "", 0.0, 1, 116.0).told(100.0).startswith("not dialled for 16 s after a failure: ")
+
+
+def test_a_host_is_each_sources_own():
+    """Who lets in none of one source may take all of another's; a password that is wrong is wrong from everywhere."""
+    for reply, shared in (
+        (DEAD, False),
+        (Reply(Phase.MAIL, 554, "5.7.1", "blocked", "blocked"), False),
+        (REFUSED, True),
+        (DISTRUSTED, True),
+    ):
+        circuits = Circuits()
+        route = Route("a", (MX,), username="me", secret="s")
+        first, second, same = (Relays(route, circuits, source) for source in (HERE, THERE, HERE))
+        first.failed(0, 0.0, 0.0, 0.5, reply)
+        assert same.resting(0, 0.5)
+        assert second.resting(0, 0.5) is shared
+
+
+def test_a_source_that_fails_rests_briefly():
+    """Nobody but this machine is asked, so five seconds at the most; and the trouble says that it is the source's."""
+    found = Relays(Route("a", (MX,)), Circuits(), HERE)
+    now = 0.0
+    for pause in (1.0, 2.0, 4.0, 5.0, 5.0):
+        found.failed(0, now, now, 0.5, DEAD, of_source=True)
+        assert found.pause(0)[1] == now + pause
+        now += 10.0
+    assert found.trouble is not None
+    assert found.trouble.of_source
+    found.failed(0, now, now, 0.5, DEAD)
+    assert not found.trouble.of_source
