@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SERVICE = "mailgate.api.node.v1.NodeService"
 BEAT = 0.25
 """Seconds between load reports (design, section 7)."""
+LOOK = 0.05
+"""Seconds between two looks at what a report would say, which go over all sites: frames may be five times as many."""
 HELLO = 5.0
 """Seconds that a gateway has for its first frame."""
 SILENT = 5.0
@@ -54,6 +56,8 @@ class GatewayStream:
         self.heard = asyncio.get_running_loop().time()
         self.settings_version = ""
         """Of what its gateway said of routes last."""
+        self.reconfigured = False
+        """It has said something of routes, and waits for what that comes to."""
 
     def ready(self, fence: Fence) -> None:
         """The server has answered 354."""
@@ -177,9 +181,11 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.lookup(stream, map(fence_from_proto, frame.lookups))
         if frame.routes or frame.removed_routes:
             delivery.configure(stream, [route_from_proto(route) for route in frame.routes], frame.removed_routes)
+            stream.reconfigured = True
             stream.pace.now()
         if frame.settings_version:
             stream.settings_version = frame.settings_version
+            stream.reconfigured = True
             stream.pace.now()
         if frame.jobs:
             delivery.offer(stream, stream.contents.offers(frame))
@@ -187,16 +193,19 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
     async def _write(self, stream: GatewayStream, context: Context) -> None:
         loop = asyncio.get_running_loop()
         told: Report | None = None
-        next_report = 0.0
+        next_report = next_look = 0.0
         while True:
-            report = self._report(stream)
-            if due := loop.time() >= next_report or told is None or is_news(report, told):
-                report = replace(report, sites=self._delivery.seen.news(stream.gateway_id, now := loop.time()), now=now)
-                told, next_report = report, now + BEAT * 0.9
+            due = False
+            if (now := loop.time()) >= next_look or stream.reconfigured or told is None or told.draining != self._delivery.draining:
+                stream.reconfigured, next_look = False, now + LOOK
+                report = self._report(stream)
+                if due := now >= next_report or told is None or is_news(report, told):
+                    told = replace(report, sites=self._delivery.seen.news(stream.gateway_id, now), now=now)
+                    next_report = now + BEAT * 0.9
             before, stream.standings = stream.standings, self._delivery.sources.standings
             changed = None if stream.standings is before else stream.standings
             if due or stream.outgoing or changed is not None:
-                await context.write(stream.outgoing.next_frame(report if due else None, changed))
+                await context.write(stream.outgoing.next_frame(told if due else None, changed))
             if not stream.outgoing:
                 await stream.pace.turn()
 
