@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .door import Door
@@ -22,7 +22,8 @@ class Fleet:
     """One gateway and some nodes on one data folder. Entered: started, with every node ready. Left: killed.
 
     `settings` are further tables or keys of the settings file, such as `{"journal": {"reserve_bytes": 4096}}`; `route` further keys of the
-    one route, to `relay` on 127.0.0.1; `sender_env` further variables of the nodes, `sender_module` what runs as one.
+    one route, to `relay` on 127.0.0.1; `sender_env` further variables of the nodes, `each_env` of the first, the second…,
+    `sender_module` what runs as one.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Fleet:
         route: Values | None = None,
         settings: Mapping[str, Values] | None = None,
         sender_env: Mapping[str, str] | None = None,
+        each_env: Sequence[Mapping[str, str]] = (),
         sender_module: str = "sender",
         data: Path | None = None,
     ) -> None:
@@ -62,9 +64,10 @@ class Fleet:
                     "MAILGATE_SENDER__HELO": f"node-{letter}.example.com",
                     "MAILGATE_SENDER__LISTEN": f"127.0.0.1:{free_port()}",
                     **(sender_env or {}),
+                    **(each_env[number] if each_env else {}),
                 },
             )
-            for letter in "abcdefgh"[:senders]
+            for number, letter in enumerate("abcdefgh"[:senders])
         ]
 
     def configure(self, relay: int, route: Values | None = None, settings: Mapping[str, Values] | None = None) -> None:
