@@ -23,7 +23,7 @@ from mailgate.config.scalars import Bound, listed, show
 from mailgate.config.secret import NONE, Secret
 from mailgate.config.units import format_duration
 from mailgate.errors import SettingsInvalid
-from mailgate.route import AuthMode, Route, TlsMode
+from mailgate.route import AuthMode, DsnNotify, Route, TlsMode
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
@@ -215,6 +215,19 @@ def _check_failover(name: str, route: Route, reader: Reader) -> None:
             reader.note(f"routes.{name}.failover", show(each), f"there is no such class: write some of {listed(CLASSES)}")
 
 
+def _check_dsn(name: str, route: Route, reader: Reader) -> None:
+    """RFC 3461 4.1: never stands alone."""
+    key = f"routes.{name}.dsn_notify"
+    if not reader.sound(key):
+        return
+    said = show([each.name.lower() for each in route.dsn_notify])
+    if len(set(route.dsn_notify)) < len(route.dsn_notify):
+        reader.note(key, said, "something stands there twice: write it once")
+    elif DsnNotify.NEVER in route.dsn_notify and (len(route.dsn_notify) > 1 or route.dsn_return):
+        what = "no other" if len(route.dsn_notify) > 1 else "no dsn_return"
+        reader.note(key, said, f'where nothing is to be reported there is {what}: leave it out, or "never"')
+
+
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
     if not routes and reader.sound("routes"):
         cure = 'mail needs a way out: write [routes.default] with relays = ["smtp://host:25"]'
@@ -230,6 +243,7 @@ def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
         _check_login(name, route, reader)
         _check_tls(name, route, reader)
         _check_failover(name, route, reader)
+        _check_dsn(name, route, reader)
         for domain in route.domains:
             first = taken.setdefault(domain.lower(), name)
             if first != name:

@@ -33,6 +33,27 @@ class AuthMode(IntEnum):
     """With an access token."""
 
 
+class DsnNotify(IntEnum):
+    """When a server that takes a mail shall report on it (RFC 3461 4.1); numbers are those of the proto."""
+
+    NEVER = 1
+    """Alone."""
+    SUCCESS = 2
+    """It came to its mailbox, or left for where nobody reports."""
+    FAILURE = 3
+    DELAY = 4
+    """It is not there yet, and is tried further."""
+
+
+class DsnReturn(IntEnum):
+    """What of the mail such a report shall contain (RFC 3461 4.3); numbers are those of the proto."""
+
+    UNSAID = 0
+    """As the server likes."""
+    HEADERS = 1
+    FULL = 2
+
+
 LINE_TIMEOUT = timedelta(seconds=60)
 """Of what a server does without thinking long: its default, shorter than RFC 5321 asks for, since a silent server holds up a slot."""
 
@@ -133,6 +154,11 @@ class Route:
     """Where there are several relays: a mail that one of them refuses for a reason of these classes, before its end was let go, is tried at
     the next at once, and the one that refused rests for seconds, then ever longer, up to a minute. Empty: never. With `mx` it is
     `connect` whatever is written here: who asks one server of a site after another that limits it is only limited more."""
+    dsn_notify: tuple[DsnNotify, ...] = ()
+    """Where the server offers DSN (RFC 3461): when it shall report to the return path what became of the mail, of `success`, `failure` and
+    `delay`, or `["never"]`. The report names mail and recipient as Mailgate does. Empty: nothing is said, and servers report failures."""
+    dsn_return: DsnReturn = DsnReturn.UNSAID
+    """Where the server offers DSN: a report of failure has the mail's `headers` or all of it (`full`)."""
 
 
 _MINUTES_10 = timedelta(minutes=10)

@@ -148,6 +148,8 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         min_idle=route.min_idle,
         max_age_ms=int(route.max_age.total_seconds() * 1000),
         sources=route.sources,
+        dsn_notify=[each.value for each in route.dsn_notify],  # type: ignore[misc]
+        dsn_return=route.dsn_return.value,  # type: ignore[arg-type]
     )
     if route.mx:
         message.mx_port = route.mx_port

@@ -17,6 +17,7 @@ from sender.pool.handoff import Handoff
 from sender.pool.plan import Slot
 from sender.pool.slots import Slots
 from sender.smtp.conversation import Conversation
+from sender.smtp.dsn import dsn_of
 from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send
 from sender.smtp.steps import Step, Waiting
 
@@ -194,9 +195,9 @@ class Connection(asyncio.Protocol):
 
     def relearn(self, now: float) -> None:
         """How the next mail may go: the route may have changed, or what is known of the relay."""
-        self.conversation.allow(
-            pipelining=self.slots.skills.pipelining(self.slot, now), chunking=self.slots.skills.chunking(self.slot, now)
-        )
+        skills = self.slots.skills
+        pipelining, chunking = skills.pipelining(self.slot, now), skills.chunking(self.slot, now)
+        self.conversation.allow(pipelining=pipelining, chunking=chunking, dsn=dsn_of(self.slots.route))
         if not self.conversation.pipelining:
             self.slots.alone(self.slot)
 

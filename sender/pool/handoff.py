@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailgate.ids import format_id, mail_of
 from mailgate.job import Fence, JobRecipient
 from mailgate.verdict import Tried
 
@@ -36,6 +37,11 @@ class Handoff:
     """The key of the path that it takes, when that is known."""
     source: str = ""
     """Of that path: the name of the source that it leaves from."""
+
+    @property
+    def envelope_id(self) -> str:
+        """The mail's id, for reports of servers."""
+        return format_id(mail_of(self.fence.job_id))
 
 
 class Listener(Protocol):

@@ -21,6 +21,8 @@ class Capabilities:
     """RFC 6152."""
     smtputf8: bool = False
     """RFC 6531."""
+    dsn: bool = False
+    """RFC 3461."""
 
 
 def parse_capabilities(text: str) -> Capabilities:
@@ -40,4 +42,5 @@ def parse_capabilities(text: str) -> Capabilities:
         size_limit=int(limit[0]) if limit and limit[0].isascii() and limit[0].isdigit() and len(limit[0]) <= 20 else 0,  # noqa: PLR2004 - RFC 1870 4: 20 digits
         eight_bit_mime="8BITMIME" in offered,
         smtputf8="SMTPUTF8" in offered,
+        dsn="DSN" in offered,
     )

@@ -1,16 +1,19 @@
-"""The commands of one transaction: MAIL, each RCPT, DATA; or why this server can't be asked (RFC 5321 4.1.1, 1870, 6152, 6531)."""
+"""The commands of one transaction: MAIL, each RCPT, DATA; or why this server can't be asked (RFC 5321 4.1.1, 1870, 3461, 6152, 6531)."""
 
 from __future__ import annotations
 
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply
 from sender.smtp.capabilities import Capabilities
-from sender.smtp.events import Done, Transaction
+from sender.smtp.dsn import mail_parameters, rcpt_parameters
+from sender.smtp.events import Done, Dsn, Transaction
 
 DATA = b"DATA\r\n"
 
 
-def commands_of(transaction: Transaction, offered: Capabilities, last: bytes = DATA) -> bytes | Done:
+def commands_of(transaction: Transaction, offered: Capabilities, last: bytes = DATA, dsn: Dsn | None = None) -> bytes | Done:
     """All commands in one piece, a line each, `last` behind them; or what the transaction comes to without being sent.
+
+    `dsn`: what the server is asked to report; it is known to offer that.
 
     Bounced that way: a mail or an address that needs SMTPUTF8 where it is not offered; octets beyond ASCII in the message where 8BITMIME
     is not (RFC 6152 3 forbids to send them, and to convert them here would break signatures); a message above the server's SIZE; an
@@ -29,7 +32,9 @@ def commands_of(transaction: Transaction, offered: Capabilities, last: bytes = D
         parameters += f" SIZE={len(message)}"
     if utf8:
         parameters += " SMTPUTF8"
-    return _encoded(transaction, parameters, last, utf8 and offered.smtputf8)
+    if dsn is not None:
+        parameters += mail_parameters(dsn, transaction.envelope_id)
+    return _encoded(transaction, parameters, last, utf8 and offered.smtputf8, dsn)
 
 
 def one_by_one(group: bytes, last: bytes = DATA) -> list[bytes]:
@@ -38,9 +43,12 @@ def one_by_one(group: bytes, last: bytes = DATA) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _encoded(transaction: Transaction, parameters: str, last: bytes, utf8: bool) -> bytes | Done:
-    to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients])
-    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}>\r\n"
+def _encoded(transaction: Transaction, parameters: str, last: bytes, utf8: bool, dsn: Dsn | None) -> bytes | Done:
+    if dsn is None:
+        to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients]) + ">"
+    else:
+        to = "\r\nRCPT TO:<".join([f"{each.email}>{rcpt_parameters(dsn, each.email)}" for each in transaction.recipients])
+    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}\r\n"
     lines = len(transaction.recipients) + 1
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         return _unfit(transaction, "5.1.3", "an address has a control character", "unknown_user")

@@ -24,7 +24,7 @@ from sender.smtp import body, chunks
 from sender.smtp.capabilities import Capabilities
 from sender.smtp.classes import CLOSING, is_unknown
 from sender.smtp.commands import DATA, commands_of, one_by_one
-from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Event, Send, Stumble, Transaction
+from sender.smtp.events import FLOW, IDLE, READY, Close, Done, Dsn, Event, Send, Stumble, Transaction
 from sender.smtp.replies import ReplyParser, Rubbish, ServerReply
 from sender.smtp.steps import AWAITED, LINES, WAITING, Step, Waiting
 from sender.smtp.under_way import Next, UnderWay
@@ -40,7 +40,7 @@ _RESETTING, _EMPTIED, _QUITTING, _PROBING, _CLOSED = Step.RESETTING, Step.EMPTIE
 class Conversation:
     """See the module. The caller writes what it is given, in order, and passes in whatever the server says, and its silence."""
 
-    __slots__ = ("_following", "_leaving", "_mail", "_parser", "capabilities", "chunking", "dismissal", "pipelining", "step")
+    __slots__ = ("_following", "_leaving", "_mail", "_parser", "capabilities", "chunking", "dismissal", "dsn", "pipelining", "step")
 
     def __init__(self, capabilities: Capabilities, *, pipelining: bool = True, chunking: bool = True) -> None:
         self.capabilities = capabilities
@@ -59,10 +59,10 @@ class Conversation:
     def __repr__(self) -> str:
         return f"<Conversation {self.step.name}{', step by step' if not self.pipelining else ', followed' if self._following else ''}>"
 
-    def allow(self, *, pipelining: bool, chunking: bool) -> None:
-        """What of that is also offered is used from the next `start` on: groups of commands, and BDAT."""
+    def allow(self, *, pipelining: bool, chunking: bool, dsn: Dsn | None = None) -> None:
+        """What of that is also offered is used from the next `start` on: groups of commands, BDAT, and what to report."""
         self.pipelining = pipelining and self.capabilities.pipelining
-        self.chunking = chunking and self.capabilities.chunking
+        self.chunking, self.dsn = chunking and self.capabilities.chunking, dsn if self.capabilities.dsn else None
 
     @property
     def waiting(self) -> Waiting:
@@ -98,7 +98,7 @@ class Conversation:
             raise RuntimeError(f"start while {self.step.name}")
         parts = chunks.Chunks(transaction) if self.chunking else None
         last = DATA if parts is None else parts.first
-        group = commands_of(transaction, self.capabilities, last)
+        group = commands_of(transaction, self.capabilities, last, self.dsn)
         if isinstance(group, Done):
             return group
         if self.step is not _IDLE:

@@ -38,6 +38,22 @@ class Transaction(Protocol):
         """Addresses or headers are beyond ASCII."""
         ...
 
+    @property
+    def envelope_id(self) -> str:
+        """What reports of servers shall call it; only asked for where reports are."""
+        ...
+
+
+class Dsn(NamedTuple):
+    """What a route wants to be reported (RFC 3461), as commands have it; dsn.py makes it."""
+
+    mail: str = ""
+    """Parameters of MAIL, but ENVID."""
+    rcpt: str = ""
+    """Parameters of RCPT, but ORCPT."""
+    named: bool = True
+    """With ENVID and ORCPT: something may be reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class Send:

@@ -16,7 +16,7 @@ from gateway.journal.options import JournalOptions
 from gateway.settings import GatewayOptions, GatewaySettings, from_tables
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
-from mailgate.route import AuthMode, Relay, TlsMode
+from mailgate.route import AuthMode, DsnNotify, DsnReturn, Relay, TlsMode
 from mailgate.verdict import Phase
 
 HASH = "sha256:" + "ab" * 32
@@ -258,3 +258,20 @@ def test_how_a_relay_is_spoken_to_makes_sense() -> None:
     whole = {"auth": "xoauth2", "username": "u", "secret": "s", "server_name": "mx.h", "certificates": "c"}
     made = sound({"routes": {"a": {"relays": ["smtps://h"], **whole}}}).routes["a"]
     assert (made.auth, made.server_name, made.certificates) == (AuthMode.XOAUTH2, "mx.h", "c")
+
+
+def test_what_servers_shall_report() -> None:
+    """`never` stands alone, nothing twice, and other words are no choice."""
+    at = "routes.default.dsn_notify"
+
+    def of(**values: object) -> dict[str, Any]:
+        return {"routes": {"default": {**ROUTES["default"], **values}}}
+
+    made = sound(of(dsn_notify=["failure", "delay"], dsn_return="headers")).routes["default"]
+    assert (made.dsn_notify, made.dsn_return) == ((DsnNotify.FAILURE, DsnNotify.DELAY), DsnReturn.HEADERS)
+    assert sound(of(dsn_notify=["never"])).routes["default"].dsn_notify == (DsnNotify.NEVER,)
+    assert "no other" in cures(of(dsn_notify=["never", "success"]))[at]
+    assert "no dsn_return" in cures(of(dsn_notify=["never"], dsn_return="full"))[at]
+    assert "twice" in cures(of(dsn_notify=["delay", "delay"]))[at]
+    assert "a list" in cures(of(dsn_notify="never"))[at]
+    assert f"{at}[0]" in cures(of(dsn_notify=["always"]))

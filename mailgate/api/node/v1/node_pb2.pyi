@@ -24,6 +24,20 @@ class AuthMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUTH_MODE_LOGIN: _ClassVar[AuthMode]
     AUTH_MODE_XOAUTH2: _ClassVar[AuthMode]
 
+class DsnNotify(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DSN_NOTIFY_UNSPECIFIED: _ClassVar[DsnNotify]
+    DSN_NOTIFY_NEVER: _ClassVar[DsnNotify]
+    DSN_NOTIFY_SUCCESS: _ClassVar[DsnNotify]
+    DSN_NOTIFY_FAILURE: _ClassVar[DsnNotify]
+    DSN_NOTIFY_DELAY: _ClassVar[DsnNotify]
+
+class DsnReturn(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DSN_RETURN_UNSPECIFIED: _ClassVar[DsnReturn]
+    DSN_RETURN_HEADERS: _ClassVar[DsnReturn]
+    DSN_RETURN_FULL: _ClassVar[DsnReturn]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
@@ -41,6 +55,14 @@ AUTH_MODE_AUTO: AuthMode
 AUTH_MODE_PLAIN: AuthMode
 AUTH_MODE_LOGIN: AuthMode
 AUTH_MODE_XOAUTH2: AuthMode
+DSN_NOTIFY_UNSPECIFIED: DsnNotify
+DSN_NOTIFY_NEVER: DsnNotify
+DSN_NOTIFY_SUCCESS: DsnNotify
+DSN_NOTIFY_FAILURE: DsnNotify
+DSN_NOTIFY_DELAY: DsnNotify
+DSN_RETURN_UNSPECIFIED: DsnReturn
+DSN_RETURN_HEADERS: DsnReturn
+DSN_RETURN_FULL: DsnReturn
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_DELIVERED: Outcome
 OUTCOME_DEFERRED: Outcome
@@ -130,7 +152,7 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., preference: _Optional[int] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port", "sources", "failover")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port", "sources", "failover", "dsn_notify", "dsn_return")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +177,8 @@ class RouteConfig(_message.Message):
     MX_PORT_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     FAILOVER_FIELD_NUMBER: _ClassVar[int]
+    DSN_NOTIFY_FIELD_NUMBER: _ClassVar[int]
+    DSN_RETURN_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -179,7 +203,9 @@ class RouteConfig(_message.Message):
     mx_port: int
     sources: str
     failover: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ..., sources: _Optional[str] = ..., failover: _Optional[_Iterable[str]] = ...) -> None: ...
+    dsn_notify: _containers.RepeatedScalarFieldContainer[DsnNotify]
+    dsn_return: DsnReturn
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ..., sources: _Optional[str] = ..., failover: _Optional[_Iterable[str]] = ..., dsn_notify: _Optional[_Iterable[_Union[DsnNotify, str]]] = ..., dsn_return: _Optional[_Union[DsnReturn, str]] = ...) -> None: ...
 
 class JobOffer(_message.Message):
     __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids", "site_key", "source")

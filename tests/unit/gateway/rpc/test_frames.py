@@ -15,7 +15,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence, File
 from mailgate.mail import Lane
-from mailgate.route import AuthMode, Relay, Route, TlsMode
+from mailgate.route import AuthMode, DsnNotify, DsnReturn, Relay, Route, TlsMode
 from mailgate.rpc.verdicts import put_fence, verdict_to_proto
 from mailgate.verdict import Expired
 from sender.delivery.sources import Standing
@@ -107,6 +107,7 @@ def test_a_route_survives_the_link():
     route = Route(
         "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
         *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing", ("connect",),
+        (DsnNotify.SUCCESS, DsnNotify.DELAY), DsnReturn.FULL,
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
     out = Outgoing()
@@ -114,6 +115,14 @@ def test_a_route_survives_the_link():
     (message,) = out.next_frame().routes
     read = route_from_proto(message)
     assert replace(read, domains=route.domains, policy=route.policy) == route
+
+
+def test_what_a_newer_gateway_wants_reported():
+    """What this release does not know of it is left out: mail goes all the same."""
+    message = node_pb2.RouteConfig(name="r", tls=1, dsn_return=9)  # type: ignore[arg-type]
+    message.dsn_notify.extend([77, DsnNotify.FAILURE.value])  # type: ignore[list-item]
+    read = route_from_proto(message)
+    assert (read.dsn_notify, read.dsn_return) == ((DsnNotify.FAILURE,), DsnReturn.UNSAID)
 
 
 def test_relays_of_an_older_gateway_have_their_order():

@@ -21,6 +21,7 @@ class Mail:
     message: bytes
     smtputf8: bool = False
     clean: bool = False
+    envelope_id: str = "0192f0c1"
 
 
 def _mail(

@@ -12,7 +12,7 @@ from sender.smtp.capabilities import Capabilities, parse_capabilities
 def test_all_that_matters() -> None:
     """Each extension is found by its keyword, in whatever letters."""
     text = "mx.example\nPIPELINING\nsize 10240000\n8BITMIME\nSmtpUtf8\nSTARTTLS\nAUTH PLAIN LOGIN\nDSN\nChunking"
-    assert parse_capabilities(text) == Capabilities(True, True, True, 10240000, True, True)
+    assert parse_capabilities(text) == Capabilities(True, True, True, 10240000, True, True, True)
 
 
 def test_the_first_line_is_the_greeting() -> None:
