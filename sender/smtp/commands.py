@@ -32,9 +32,14 @@ def commands_of(transaction: Transaction, offered: Capabilities, last: bytes = D
         parameters += f" SIZE={len(message)}"
     if utf8:
         parameters += " SMTPUTF8"
-    if dsn is not None:
+    if dsn is None:
+        to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients])
+        text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}>\r\n"
+    else:
+        to = "\r\nRCPT TO:<".join([f"{each.email}>{rcpt_parameters(dsn, each.email)}" for each in transaction.recipients])
         parameters += mail_parameters(dsn, transaction.envelope_id)
-    return _encoded(transaction, parameters, last, utf8 and offered.smtputf8, dsn)
+        text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}\r\n"
+    return _encoded(transaction, text, last, utf8 and offered.smtputf8)
 
 
 def one_by_one(group: bytes, last: bytes = DATA) -> list[bytes]:
@@ -43,12 +48,7 @@ def one_by_one(group: bytes, last: bytes = DATA) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _encoded(transaction: Transaction, parameters: str, last: bytes, utf8: bool, dsn: Dsn | None) -> bytes | Done:
-    if dsn is None:
-        to = ">\r\nRCPT TO:<".join([recipient.email for recipient in transaction.recipients]) + ">"
-    else:
-        to = "\r\nRCPT TO:<".join([f"{each.email}>{rcpt_parameters(dsn, each.email)}" for each in transaction.recipients])
-    text = f"MAIL FROM:<{transaction.return_path}>{parameters}\r\nRCPT TO:<{to}\r\n"
+def _encoded(transaction: Transaction, text: str, last: bytes, utf8: bool) -> bytes | Done:
     lines = len(transaction.recipients) + 1
     if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
         return _unfit(transaction, "5.1.3", "an address has a control character", "unknown_user")
