@@ -11,24 +11,25 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailgate.job import JobRecipient
+from mailgate.job import Fence, JobRecipient
 from mailgate.verdict import Outcome, Phase, RecipientVerdict
 from sender.pool.handoff import Handoff
 from sender.smtp import body
 from sender.smtp.capabilities import Capabilities
 from sender.smtp.conversation import Conversation
-from sender.smtp.events import IDLE, READY, Close, Done, Event, Send
+from sender.smtp.events import IDLE, READY, Close, Done, Dsn, Event, Send
 from sender.smtp.steps import Step, Waiting
 
 PARTS = [b"a", b".", b"\r\n", b"\n", b"\r\n.\r\n", b"\r\nRSET\r\n", b"\r\nBDAT 0 LAST\r\n", b"long " * 3]
-USUAL = {"MAIL": 250, "RCPT": 250, "DATA": 354, "BDAT": 250, "LAST": 250, ".": 250, "RSET": 250, "QUIT": 221}
+USUAL = {"MAIL": 250, "RCPT": 250, "DATA": 354, "BDAT": 250, "LAST": 250, ".": 250, "RSET": 250, "QUIT": 221, "NOOP": 250}
 CODES = [250, 251, 354, 421, 450, 452, 500, 502, 503, 504, 550, 552, 554]
 PHASES = {"MAIL": Phase.MAIL, "RCPT": Phase.RCPT, "DATA": Phase.DATA, "BDAT": Phase.DATA, "LAST": Phase.BODY, ".": Phase.BODY}
 OK, CLOSING = 2, 421
 RSET = Send(b"RSET\r\n")
+REPORT = Dsn(" RET=HDRS", " NOTIFY=FAILURE")
 
 
 @dataclass
@@ -46,9 +47,11 @@ class Taken:
 class Server:
     """Reads commands, and says what it is told to."""
 
-    def __init__(self, honest: bool) -> None:
+    def __init__(self, honest: bool, dsn: bool) -> None:
         self.honest = honest
         """Every command gets one reply; else it may be misled by what it was misled to be sent."""
+        self.dsn = dsn
+        """It offers to report."""
         self.unread = b""
         self.now: Taken | None = None
         self.in_data = False
@@ -94,11 +97,14 @@ class Server:
         if verb == "MAIL":
             assert not self.honest or self.now is None or not (self.now.mail or self.now.chunks), "a MAIL within a mail"
             self.now = Taken(re.findall(r"<(\w+)@", line)[0], code // 100 == OK)
+            assert self.dsn or ("ENVID" not in line and "RET" not in line)
             return 0
-        assert not self.honest or verb in ("RSET", "QUIT") or self.now is not None, f"{verb} without MAIL"
+        assert not self.honest or verb in ("RSET", "QUIT", "NOOP") or self.now is not None, f"{verb} without MAIL"
         if verb == "RCPT" and self.now is not None:
             name, place = re.findall(r"<(\w+)\.(\d+)@", line)[0]
             assert not self.honest or name == self.now.name
+            assert re.fullmatch(rf"RCPT TO:<{name}.{place}@example.net>( NOTIFY=FAILURE ORCPT=rfc822;{name}.{place}@example.net)?", line)
+            assert self.dsn or "NOTIFY" not in line
             self.now.rcpts[int(place)] = code
             return int(place)
         if verb in ("BDAT", "LAST", ".") and self.now is not None:
@@ -115,7 +121,8 @@ class World:
 
     def __init__(self, offered: Capabilities, *, honest: bool = True) -> None:
         self.talk = Conversation(offered)
-        self.server = Server(honest)
+        self.talk.allow(pipelining=True, chunking=True, dsn=REPORT)
+        self.server = Server(honest, offered.dsn)
         self.coming: deque[int] = deque()
         """Octets to us."""
         self.mails: dict[str, Handoff] = {}
@@ -130,7 +137,7 @@ class World:
     def start(self, message: bytes, recipients: int) -> None:
         name = f"m{len(self.mails)}"
         to = tuple(JobRecipient(place, f"{name}.{place}@example.net") for place in range(recipients))
-        self.mails[name] = mail = Handoff((b"", 1), "r", f"{name}@example.com", to, message)
+        self.mails[name] = mail = Handoff(Fence(b"", 1), "r", f"{name}@example.com", to, message)
         self.write(self.talk.start(mail))
 
     def write(self, octets: bytes | Done) -> None:
@@ -191,7 +198,7 @@ class World:
         assert len(ended) == len(set(ended))
 
 
-ACTS = {"all": 6, "serve": 3, "hear": 3, "start": 5, "finish": 3, "hold": 3, "more": 4, "withdraw": 2, "allow": 1, "noise": 0}
+ACTS = {"all": 6, "serve": 3, "hear": 3, "start": 5, "finish": 3, "hold": 3, "more": 4, "withdraw": 2, "allow": 1, "probe": 1, "noise": 0}
 """What may happen, and how often."""
 NOISE = [
     b"250 ok\r\n",
@@ -233,7 +240,9 @@ def act(world: World, chance: Random, what: str, faults: float) -> None:  # noqa
             world.withdrawn.add(name)
             world.take(talk.withdraw(world.mails[name]))
     elif what == "allow":
-        talk.allow(pipelining=chance.random() < 0.8, chunking=chance.random() < 0.5)
+        talk.allow(pipelining=chance.random() < 0.8, chunking=chance.random() < 0.5, dsn=chance.choice([None, REPORT]))
+    elif what == "probe" and talk.step is Step.IDLE:
+        world.write(talk.ask(Step.PROBING))
     elif what == "noise":
         world.coming += chance.choice(NOISE)
 
@@ -254,22 +263,28 @@ def history(seed: int, world: World, faults: float, noise: int) -> None:
     assert set(world.mails) == set(world.told) | world.withdrawn
 
 
-@given(st.integers(0, 2**40), st.booleans(), st.sampled_from([0.0, 0.05, 0.3]))
-def test_no_reply_meets_the_wrong_command(seed: int, pipelining: bool, faults: float) -> None:
+MANY = settings(max_examples=400)
+
+
+@MANY
+@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.05, 0.3]))
+def test_no_reply_meets_the_wrong_command(seed: int, pipelining: bool, dsn: bool, faults: float) -> None:
     """Any code to any command, one each, in packets cut anywhere: verdicts are the server's own, and only what was committed is let go."""
-    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True)), faults, 0)
+    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn)), faults, 0)
 
 
-@given(st.integers(0, 2**40), st.booleans(), st.integers(1, 5))
-def test_whatever_comes(seed: int, pipelining: bool, noise: int) -> None:
+@MANY
+@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.integers(1, 5))
+def test_whatever_comes(seed: int, pipelining: bool, dsn: bool, noise: int) -> None:
     """Replies too many, or none such, at any time: nothing is raised, and no mail is let go that was not committed."""
-    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True), honest=False), 0.05, noise)
+    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn), honest=False), 0.05, noise)
 
 
-@given(st.integers(0, 2**40), st.booleans())
-def test_a_good_server_gets_all_that_is_committed(seed: int, pipelining: bool) -> None:
+@MANY
+@given(st.integers(0, 2**40), st.booleans(), st.booleans())
+def test_a_good_server_gets_all_that_is_committed(seed: int, pipelining: bool, dsn: bool) -> None:
     """However its replies are cut: what was committed is delivered, unless silence came first, and no connection is lost with BDAT."""
-    world = World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True))
+    world = World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn))
     history(seed, world, 0.0, 0)
     outcomes = {name: world.told[name].recipients[0].outcome for name in world.committed}
     assert list(outcomes.values()).count(Outcome.DELIVERED) >= len(outcomes) - 1
