@@ -48,14 +48,15 @@ class HasTelemetry(Protocol):
 
 
 S = TypeVar("S", bound=HasTelemetry)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Again(Generic[S]):
+class Again(Generic[T]):
     """The settings once more: SIGHUP sets `asked`; `read` reads file and variables as at the start, and blocks and raises as then."""
 
     asked: asyncio.Event
-    read: Callable[[], S]
+    read: Callable[[], T]
 
 
 class Stop:
@@ -127,6 +128,25 @@ class Hangups:
         for fd in gone:  # else the last words would be errors
             os.dup2(nowhere, fd)
         stop.request("the terminal is gone")
+
+
+class HeldBack:
+    """While inside, SIGHUP is kept back in this thread, and in the processes that it starts, until they hear Hangups. It may be nested."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        self._inside += 1
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+        if not self._inside:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+HELD_BACK = HeldBack()
 
 
 async def until_stopped(run: Callable[[Stop], Awaitable[None]], told: Told | None = None) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from mailgate.lifecycle import Again, Stop, settle_heap
+from mailgate.reload import Reload
 from mailgate.rpc.address import join_address, split_address
 from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.jobs import decode_body
@@ -28,7 +30,7 @@ from sender.pool.source import read_sources
 from sender.pool.tls import check_files
 from sender.rpc.node_service import SERVICE, NodeServicer
 from sender.rpc.registration import Registration, Self
-from sender.settings import SenderSettings
+from sender.settings import LIVE, SenderSettings
 
 SETTLE = 2.0
 """Seconds that a leaving node waits for its gateways to settle the last verdicts."""
@@ -39,14 +41,13 @@ log = get_logger(__name__)
 
 
 async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]) -> None:
-    """The life of a node, until it is asked to stop.
+    """The life of a node, until it is asked to stop; when asked for, `again` gives other secrets, tokens and certificates.
 
     Raises:
         SettingsInvalid: an address cannot be had, a source's is not this machine's, or a file of TLS is wrong.
     """
     options = settings.sender
     boot_id = os.urandom(16)
-    secrets = {name: secret.reveal() for name, secret in settings.secrets.items()}
     token = options.fleet_token.reveal()
     await asyncio.to_thread(check_files, settings.certificates)
     sources = read_sources(settings.sources)
@@ -57,7 +58,7 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         lag = await started.enter_async_context(LoopLag())
         delivery = Delivery(decode_body, tracer, options.max_connections, Sources(sources))
         started.push_async_callback(delivery.close)
-        making = Pool(delivery, secrets, options.helo, tokens=settings.tokens, certificates=settings.certificates)
+        making = Pool(delivery, secrets_of(settings), options.helo, tokens=settings.tokens, certificates=settings.certificates)
         pool = await started.enter_async_context(making)
         delivery.use(pool)
         metrics.register(lambda: stats(delivery))
@@ -75,16 +76,39 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         me = Self(node_id, boot_id, options.advertise or address)
         registration = Registration(me, options.gateways, token, options.gateway_tls, random.random)
         metrics.register(registration.stats)
+        reload = Reload(settings, again.read, LIVE, lambda new: prepare(new, pool), lambda: time.time_ns() // 1_000_000)
+        metrics.register(reload.stats)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(pool.watch(), name="pool")
             registering = tasks.create_task(registration.run(), name="registration")
             sweeping = tasks.create_task(delivery.sweep(), name="sweep")
+            reloading = tasks.create_task(reload.run(again.asked), name="settings")
             settle_heap()
             await stop.graceful.wait()
             await leave(door, servicer, registration, delivery, pool, stop, options.drain_timeout)
-            for task in (watching, registering, sweeping):
+            for task in (watching, registering, sweeping, reloading):
                 task.cancel()
     log.info("node_stopped", node=node_id)
+
+
+def prepare(settings: SenderSettings, pool: Pool) -> Callable[[], None]:
+    """Look at the files of other settings; what lets the dials from then on use them, and tries again what was refused. Blocks.
+
+    Raises:
+        SettingsInvalid: a file is wrong.
+    """
+    check_files(settings.certificates)
+
+    def put() -> None:
+        pool.dialer.renew(secrets_of(settings), settings.tokens, settings.certificates)
+        pool.circuits.again()
+
+    return put
+
+
+def secrets_of(settings: SenderSettings) -> dict[str, str]:
+    """In clear, for logging in alone."""
+    return {name: secret.reveal() for name, secret in settings.secrets.items()}
 
 
 async def leave(

@@ -75,6 +75,9 @@ class SenderSettings:
     """Identities to send from, by name; routes name a pool of them."""
 
 
+LIVE = ("certificates", "secrets", "tokens")
+"""What counts at once when the settings are read again; all else from the next start on."""
+
 RULES = Rules(
     bounds={
         "SenderOptions.drain_timeout": (timedelta(0), timedelta(hours=1)),

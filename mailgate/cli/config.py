@@ -119,13 +119,19 @@ def hash_of(api_key: str) -> str:
 
 
 def _read(file: str, environ: Mapping[str, str]) -> tuple[GatewaySettings, SenderSettings]:
-    """Both processes' settings; their mistakes together, each once."""
+    """Both processes' settings, looked at as they do at their start and at SIGHUP; their mistakes together, each once."""
     from gateway import settings as gateway
     from sender import settings as sender
+    from sender.pool.tls import check_files
+
+    def of_sender(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
+        found = sender.read(path, environ)
+        check_files(found.certificates)
+        return found
 
     mistakes: dict[Mistake, None] = {}
     read: list[Any] = []
-    for part in (gateway.read, sender.read):
+    for part in (gateway.read, of_sender):
         try:
             read.append(part(file or None, environ))
         except SettingsInvalid as error:

@@ -11,7 +11,8 @@ from mailgate.cli.stage import HOST, Stage, child_environment
 from mailgate.cli.supervise import Child, ChildFailed, rotate
 from mailgate.cli.target import Target
 from mailgate.cli.told import Teller
-from mailgate.lifecycle import Stop
+from mailgate.errors import SettingsInvalid
+from mailgate.lifecycle import Again, Stop, mistakes_text
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
@@ -32,8 +33,11 @@ GATEWAY_PATIENCE, SENDER_PATIENCE, INBOX_PATIENCE = 20.0, 35.0, 5.0
 class Family:
     """See the module."""
 
-    def __init__(self, prepared: Stage, senders: int, teller: Teller, environ: Mapping[str, str]) -> None:
-        self._stage = prepared
+    def __init__(
+        self, prepared: Stage, senders: int, teller: Teller, environ: Mapping[str, str], again: Again[Stage] | None = None
+    ) -> None:
+        """`again`: asked for, it writes the children's settings anew; they then read them."""
+        self._stage, self._again = prepared, again
         self._teller = teller
         ports = prepared.ports
         self._inbox = self._child("inbox", self._inbox_command(), environ) if prepared.inbox else None
@@ -124,6 +128,24 @@ class Family:
                 group.create_task(child.keep())
             group.create_task(self._count(client))
             group.create_task(self._bound_logs())
+            if self._again is not None:
+                group.create_task(self._reload(self._again))
+
+    async def _reload(self, again: Again[Stage]) -> None:
+        while True:
+            await again.asked.wait()
+            again.asked.clear()
+            try:
+                self._stage = await asyncio.to_thread(again.read)
+            except SettingsInvalid as error:
+                text = mistakes_text(error).rstrip()
+                self._teller.say(
+                    f"not read again, and nothing has changed: {text}", event="refused", mistakes=list(map(str, error.mistakes))
+                )
+                continue
+            for child in (self._gateway, *self._senders):
+                child.hang_up()
+            self._teller.say("settings read again: `mailgate nodes` shows what is in force", event="reloaded")
 
     async def _count(self, client: GatewayClient) -> None:
         from mailgate.cli.counts import Counter

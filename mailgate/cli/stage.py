@@ -170,8 +170,26 @@ def wants_inbox(tables: Mapping[str, Any], relay: str) -> bool:
     return not relay and not any(isinstance(route, dict) and not route.get("domains") for route in routes.values())
 
 
-def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str) -> Stage:
-    """Compose the children's settings. Reads the key that an earlier start left in `data`.
+def restage(before: Stage, config: str, relay: str, environ: Mapping[str, str]) -> Stage:
+    """The settings anew from the operator's file, for the children that run; written where they are right, else nothing has changed.
+
+    Raises:
+        SettingsInvalid: with every mistake.
+    """
+    made = stage(before.data, base_tables(config), before.ports, relay, before.tables["gateway"]["fleet_token"])
+    if made.inbox is not before.inbox:
+        what = "started: nothing else takes the mail of all domains" if made.inbox else "stopped: a route takes the mail of all domains"
+        raise SettingsInvalid([Mistake("routes", "(changed)", f"the inbox would have to be {what}; start `mailgate up` anew")])
+    made.check(environ)
+    try:
+        made.write()
+    except OSError as error:
+        raise SettingsInvalid([Mistake(str(made.settings), "", f"it can't be written ({error.strerror}): make room")]) from None
+    return made
+
+
+def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str, fleet_token: str = "") -> Stage:
+    """Compose the children's settings. Reads the key that an earlier start left in `data`. Without a fleet token it makes one.
 
     Raises:
         Usage: `relay` is none.
@@ -179,7 +197,7 @@ def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str) -> Stag
     inbox = wants_inbox(base, relay)
     key = _old_key(data / CLIENT_FILE) or new_key()
     tables: dict[str, Any] = {name: dict(table) if isinstance(table, dict) else table for name, table in base.items()}
-    fleet_token = os.urandom(24).hex()
+    fleet_token = fleet_token or os.urandom(24).hex()
     tables["gateway"] = {"listen": f"{HOST}:{ports.gateway}", "data": str(data), "fleet_token": fleet_token}
     tables["sender"] = {"listen": f"{HOST}:0", "gateways": [f"{HOST}:{ports.gateway}"], "fleet_token": fleet_token}
     tables["telemetry"] = {**_table(tables, "telemetry"), "listen": f"{HOST}:{ports.metrics}"}

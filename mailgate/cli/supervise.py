@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mailgate.errors import MailgateError
-from mailgate.lifecycle import LIFELINE
+from mailgate.lifecycle import HELD_BACK, LIFELINE
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds between a death and the next start; doubled each time."""
@@ -54,9 +54,9 @@ class Child:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Run it once. Terminal signals do not reach it: it has a session of its own."""
+        """Run it once. Terminal signals do not reach it: it has a session of its own; `hang_up` does, however early."""
         self._started = time.monotonic()
-        with self.log.open("ab") as out:
+        with self.log.open("ab") as out, HELD_BACK:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=out, stderr=out, env=self._environment, start_new_session=True
             )
@@ -81,6 +81,10 @@ class Child:
             delay = min(LONGEST_DELAY, delay * 2)
             await self.start()
             self._told(self.name, "runs again", self.pid)
+
+    def hang_up(self) -> None:
+        """Have it read its settings again. One that does not run reads them when it starts."""
+        self._signal(signal.SIGHUP)
 
     async def stop(self, patience: float) -> None:
         """Ask it to end; kill it after `patience` seconds."""

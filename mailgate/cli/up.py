@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from mailgate.cli import exits, target
-from mailgate.cli.stage import Ports, base_tables, data_directory, free_ports, stage, wants_inbox
+from mailgate.cli.stage import Ports, base_tables, data_directory, free_ports, restage, stage, wants_inbox
 from mailgate.cli.told import Teller
 
-HELP = f"""Run everything on this machine: a gateway, sender nodes, and an inbox that catches all mail. Ctrl-C stops it in order.
+HELP = f"""Run everything on this machine: a gateway, sender nodes, and an inbox that catches all mail. Ctrl-C stops it in order; SIGHUP has
+it read --config again.
 
 Examples:
 
@@ -47,20 +48,23 @@ def up(
     base = base_tables(config)
     wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port)
     with data_directory(data) as directory:
-        asyncio.run(_life(directory, data, base, wanted, relay, senders, json))
+        asyncio.run(_life(directory, data, config, base, wanted, relay, senders, json))
 
 
-async def _life(directory: Path, data: str, base: dict[str, Any], wanted: Ports, relay: str, senders: int, json: bool) -> None:
+async def _life(directory: Path, data: str, config: str, base: dict[str, Any], wanted: Ports, relay: str, senders: int, json: bool) -> None:
+    from mailgate.lifecycle import Again, Hangups, Stop
+
+    hangups = Hangups()
     inbox = wants_inbox(base, relay)
     ports = await free_ports(wanted, {"inbox": inbox, "inbox_smtp": inbox})
     prepared = stage(directory, base, ports, relay)
     prepared.check(os.environ)
     prepared.write()
     from mailgate.cli.family import Family
-    from mailgate.lifecycle import Stop
 
     async with AsyncExitStack() as leaving:
         teller = leaving.enter_context(Teller(json))
-        stop = await leaving.enter_async_context(Stop().listening())
-        family = Family(prepared, senders, teller, os.environ)
+        stop = await leaving.enter_async_context(Stop().listening(hangups))
+        again = Again(hangups.asked, lambda: restage(prepared, config, relay, os.environ))
+        family = Family(prepared, senders, teller, os.environ, again)
         await family.run(stop, lambda: teller.ready(prepared, senders, data, family.pids))

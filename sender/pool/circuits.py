@@ -75,6 +75,11 @@ class Circuits:
         self._circuits[key] = _Circuit(circuit.failures + 1, now, now + pause * (0.75 + jitter / 2))
         return True
 
+    def again(self) -> None:
+        """Somebody says that something was mended: a single dial may try each of them now. They are suspects as before."""
+        for circuit in self._circuits.values():
+            circuit.rests_until = float("-inf")
+
     def tried(self, key: Hashable, until: float) -> None:
         """A suspect is dialled, by one: it rests for the others until that has failed, or `answered`, or `until`."""
         if (circuit := self._circuits.get(key)) is not None:

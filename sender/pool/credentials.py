@@ -55,11 +55,15 @@ class Credentials:
     def __init__(
         self, secrets: Mapping[str, str], tokens: Mapping[str, TokenOptions] | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._secrets = secrets
-        self._tokens = tokens or {}
+        self._secrets, self._tokens = secrets, tokens or {}
         self._clock = clock
         self._kept: dict[str, _Token] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+
+    def renew(self, secrets: Mapping[str, str], tokens: Mapping[str, TokenOptions]) -> None:
+        """These instead, for the logins from now on. A token is kept whose options are as before."""
+        self._kept = {name: kept for name, kept in self._kept.items() if tokens.get(name) == self._tokens.get(name)}
+        self._secrets, self._tokens = secrets, tokens
 
     def __repr__(self) -> str:
         return f"<Credentials secrets={sorted(self._secrets)} tokens={sorted(self._tokens)}>"
@@ -76,11 +80,11 @@ class Credentials:
                 raise NoCredential(f"the secret {name!r} is not known here: put it under [secrets], or [tokens.{name}]")
             return self._secrets[name]
         if options.file:
-            return self._read(name, await asyncio.to_thread(_of_file, name, options.file)).text
+            return self._read(name, options, await asyncio.to_thread(_of_file, name, options.file)).text
         async with self._locks.setdefault(name, asyncio.Lock()):
             kept = self._kept.get(name)
             if kept is None or self._clock() >= kept.good_until:
-                kept = self._kept[name] = self._read(name, await _of_command(name, options))
+                kept = self._kept[name] = self._read(name, options, await _of_command(name, options))
             return kept.text
 
     def refused(self, name: str, text: str) -> bool:
@@ -89,9 +93,9 @@ class Credentials:
             del self._kept[name]
         return name in self._tokens
 
-    def _read(self, name: str, raw: str) -> _Token:
+    def _read(self, name: str, options: TokenOptions, raw: str) -> _Token:
         """A bare token, or JSON with one."""
-        text, seconds = raw, self._tokens[name].lifetime / timedelta(seconds=1)
+        text, seconds = raw, options.lifetime / timedelta(seconds=1)
         if raw.startswith("{"):
             try:
                 found = json.loads(raw)

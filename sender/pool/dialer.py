@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from socket import gaierror
@@ -15,12 +15,12 @@ import aiosmtplib
 
 from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.verdict import Phase, Reply
-from sender.pool.credentials import Credentials, NoCredential
+from sender.pool.credentials import Credentials, NoCredential, TokenOptions
 from sender.pool.reach import SourceFailed, reach
 from sender.pool.relays import refuses_login
 from sender.pool.shortcomings import Shortcomings, Skill
 from sender.pool.source import ANY, Source
-from sender.pool.tls import Context, Contexts, Unknown
+from sender.pool.tls import CertificateOptions, Context, Contexts, Unknown
 from sender.smtp.capabilities import Capabilities, parse_capabilities
 from sender.smtp.replies import ServerReply
 from sender.smtp.verdicts import broken, understand
@@ -97,6 +97,11 @@ class Dialer:
         self._contexts = contexts or Contexts()
         self._shortcomings = shortcomings or Shortcomings()
         self._clock = clock
+
+    def renew(self, secrets: Mapping[str, str], tokens: Mapping[str, TokenOptions], certificates: Mapping[str, CertificateOptions]) -> None:
+        """Log in with these, and believe and show these, from now on."""
+        self._credentials.renew(secrets, tokens)
+        self._contexts.renew(certificates)
 
     async def dial(self, route: Route, relay: Relay, adopt: Callable[[Dialled], asyncio.Protocol], source: Source = ANY) -> None:
         """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.

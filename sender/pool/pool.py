@@ -57,10 +57,9 @@ class Pool:
     ) -> None:
         self._listener = listener
         self._clock, self._jitter = clock, jitter
-        self._shortcomings, self._circuits = Shortcomings(), Circuits()
-        keys = Credentials(secrets, tokens, clock), Contexts(certificates)
-        self._dialer = Dialer(helo, *keys, self._shortcomings, clock=clock)
-        self._paths = Table(lambda path: Slots(path, self._shortcomings, self._circuits))
+        self._shortcomings, self.circuits = Shortcomings(), Circuits()
+        self.dialer = Dialer(helo, Credentials(secrets, tokens, clock), Contexts(certificates), self._shortcomings, clock=clock)
+        self._paths = Table(lambda path: Slots(path, self._shortcomings, self.circuits))
         self.standing = self._paths.standing
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
@@ -273,7 +272,7 @@ class Pool:
 
         self.taps.dialling(slots.path, dial)
         try:
-            await self._dialer.dial(route, dial.relay, adopt, slots.path.source)
+            await self.dialer.dial(route, dial.relay, adopt, slots.path.source)
         except DialFailed as failure:
             self.taps.failed(slots.path, failure)
             now, jitter = self._clock(), self._jitter()

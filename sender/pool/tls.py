@@ -16,7 +16,7 @@ SESSIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class CertificateOptions:
-    """`[certificates.NAME]`: PEM files on this node for the routes that name it. Read at the start."""
+    """`[certificates.NAME]`: PEM files on this node for the routes that name it. Read at the start, and at SIGHUP."""
 
     ca: str = ""
     """Authorities of the relay's certificate, instead of the system's: private ones, or the one certificate to be believed."""
@@ -74,7 +74,11 @@ class Contexts:
     """One for each way to verify. `certificates` are the node's, by the name that routes give."""
 
     def __init__(self, certificates: Mapping[str, CertificateOptions] | None = None) -> None:
-        self._certificates = certificates or {}
+        self.renew(certificates or {})
+
+    def renew(self, certificates: Mapping[str, CertificateOptions]) -> None:
+        """These instead, and the files of all read again: for the dials from now on. Connections that are open keep what they have."""
+        self._certificates = certificates
         self._made: dict[tuple[bool, str, str], Context] = {}
 
     async def of(self, route: Route) -> Context | None:
@@ -87,12 +91,12 @@ class Contexts:
             return None
         if route.certificates and route.certificates not in self._certificates:
             raise Unknown(f"the certificates {route.certificates!r} are not known here: put them under [certificates.{route.certificates}]")
-        key = (route.verify and route.tls is not TlsMode.OPPORTUNISTIC, route.server_name, route.certificates)
-        if key not in self._made:
+        key, made = (route.verify and route.tls is not TlsMode.OPPORTUNISTIC, route.server_name, route.certificates), self._made
+        if key not in made:
             context = await asyncio.to_thread(make_context, self._certificates.get(route.certificates, CertificateOptions()), verify=key[0])
             context.name = route.server_name
-            self._made.setdefault(key, context)
-        return self._made[key]
+            made.setdefault(key, context)
+        return made[key]
 
 
 def make_context(options: CertificateOptions, *, verify: bool) -> Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 from mailgate.errors import Mistake, SettingsInvalid
-from mailgate.lifecycle import LIFELINE, Stop, mistakes_text, until_stopped
+from mailgate.lifecycle import HELD_BACK, LIFELINE, Hangups, Stop, mistakes_text, until_stopped
 
 CHILD = """
 import asyncio
@@ -67,6 +68,99 @@ def test_a_process_ends_when_its_parent_lets_go_of_the_lifeline() -> None:
         child.kill()
         child.stdout.close()
         child.wait()
+
+
+async def test_hangups_ask_for_other_settings_and_end_nothing():
+    """Before the loop listens, while it does, and when it does no more."""
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        hangups = Hangups()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        assert hangups.asked.is_set()
+        async with Stop().listening(hangups) as stop:
+            assert hangups.asked.is_set()
+            hangups.asked.clear()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.wait_for(hangups.asked.wait(), 5)
+            assert not stop.graceful.is_set()
+        os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+EARLY = """
+import asyncio, sys
+sys.stdin.readline()
+from mailgate.lifecycle import Hangups, Stop
+hangups = Hangups()
+async def life():
+    async with Stop().listening(hangups) as stop:
+        print("asked" if hangups.asked.is_set() else "not asked", flush=True)
+        await stop.graceful.wait()
+asyncio.run(life())
+"""
+
+
+def test_a_hangup_that_is_held_back_reaches_a_process_that_was_still_starting():
+    """It would have died of it. Those who hold back may be nested."""
+    with HELD_BACK, HELD_BACK:
+        child = subprocess.Popen([sys.executable, "-c", EARLY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child:
+        try:
+            child.send_signal(signal.SIGHUP)
+            child.stdin.write("go on\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "asked\n"
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(10) == 0
+        finally:
+            child.kill()
+
+
+TERMINAL = """
+import asyncio, fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+out = int(sys.argv[1])
+from mailgate.lifecycle import Hangups, Stop
+hangups = Hangups()
+async def life():
+    async with Stop(lambda what: os.write(out, what.encode())).listening(hangups) as stop:
+        os.write(out, b"up ")
+        asked, gone = asyncio.ensure_future(hangups.asked.wait()), asyncio.ensure_future(stop.graceful.wait())
+        await asked
+        os.write(out, b"asked ")
+        await gone
+        print("to nobody", flush=True)
+asyncio.run(life())
+"""
+
+
+def test_with_its_terminal_a_process_ends():
+    """Somebody closed the window: the kernel hangs up. While the terminal is there, the same signal asks for other settings."""
+    said, say = os.pipe()
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-c", TERMINAL, str(say)]
+    child = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, pass_fds=[say], start_new_session=True)
+    os.close(say)
+    os.close(its_end)
+    with os.fdopen(said, "rb", buffering=0) as hears, child:
+        try:
+            heard = hears.read(3)
+            child.send_signal(signal.SIGHUP)
+            while not heard.endswith(b"asked "):
+                assert (more := hears.read(100))
+                heard += more
+            os.close(terminal)
+            while more := hears.read(100):
+                heard += more
+            assert child.wait(10) == 0
+        finally:
+            child.kill()
+    assert heard == b"up asked stopping: the terminal is gone"
 
 
 def test_mistakes_are_a_list_for_a_terminal() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailgate.cli.exits import Usage
-from mailgate.cli.stage import Ports, base_tables, child_environment, data_directory, free_ports, stage, wants_inbox
+from mailgate.cli.stage import Ports, base_tables, child_environment, data_directory, free_ports, restage, stage, wants_inbox
 from mailgate.errors import SettingsInvalid
 
 PORTS = Ports(11, 12, 13, 14)
@@ -122,3 +122,36 @@ def test_one_up_at_a_time_has_a_directory(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
     with pytest.raises(Usage, match="choose another directory"), data_directory(str(tmp_path / "f")):
         pass
+
+
+def test_settings_are_written_anew_for_children_that_run(tmp_path: Path) -> None:
+    """From the operator's file as it is now, with the key and the token that the children know."""
+    file = tmp_path / "mine.toml"
+    file.write_text("[limits]\nmax_recipients = 5\n")
+    before = stage(tmp_path, base_tables(str(file)), PORTS, "")
+    before.write()
+    file.write_text("[limits]\nmax_recipients = 6\n")
+    after = restage(before, str(file), "", {})
+    assert (after.key, after.tables["gateway"]) == (before.key, before.tables["gateway"])
+    assert tomllib.loads(after.settings.read_text())["limits"] == {"max_recipients": 6}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[limits]\nmax_recipients = 0\n[journal]\nno_such = 1\n", "limits.max_recipients"),
+        ("[limits\n", "it is not TOML"),
+        ('[routes.default]\nrelays = ["smtp://mail.example:25"]\n', "the inbox would have to be stopped"),
+    ],
+)
+def test_what_is_wrong_leaves_the_settings_of_the_children_as_they_are(tmp_path: Path, text: str, why: str) -> None:
+    """A child that is started anew meanwhile reads what was right."""
+    file = tmp_path / "mine.toml"
+    file.write_text("")
+    before = stage(tmp_path, base_tables(str(file)), PORTS, "")
+    before.write()
+    written = before.settings.read_text()
+    file.write_text(text)
+    with pytest.raises(SettingsInvalid, match=why):
+        restage(before, str(file), "", {})
+    assert before.settings.read_text() == written

@@ -89,3 +89,14 @@ def test_refusals_are_few():
         now, tries = circuits.rests_until("login"), tries + 1
     assert now > REFUSED_FIRST * 2
     assert tries <= 101
+
+
+def test_what_was_mended_may_be_tried_at_once():
+    """By one dial: it is a suspect as before, and fails into the next longer pause."""
+    circuits = Circuits()
+    circuits.failed("host", 0.0, 0.0, 0.5, Rest.LONG)
+    circuits.again()
+    assert circuits.rests_until("host") < 0
+    assert circuits.failures("host") == 1
+    circuits.failed("host", 1.0, 1.0, 0.5, Rest.LONG)
+    assert circuits.rests_until("host") == 61.0

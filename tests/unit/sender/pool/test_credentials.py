@@ -41,6 +41,22 @@ async def test_a_password_is_what_the_settings_say():
     assert "pass'" not in repr(credentials)
 
 
+async def test_other_settings_count_for_the_next_login(tmp_path):
+    """A token whose command is as before is not had anew; one under way ends as it began."""
+    source = Source(tmp_path)
+    assert await source.get() == "token-1"
+    credentials, tokens = source.credentials, dict(source.credentials._tokens)
+    credentials.renew({"p": "new"}, tokens)
+    assert (await source.get(), await credentials.get("p")) == ("token-1", "new")
+    assert credentials.refused("t", "token-1")
+    late = asyncio.ensure_future(source.get())
+    await asyncio.sleep(0.001)
+    credentials.renew({"p": "newer"}, {})
+    assert await late == "token-2"
+    with pytest.raises(NoCredential):
+        await source.get()
+
+
 async def test_a_name_that_is_not_here():
     """It is told where to put it."""
     with pytest.raises(NoCredential, match=r"'x' is not known here: put it under \[secrets\], or \[tokens.x\]"):

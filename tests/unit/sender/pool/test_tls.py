@@ -89,6 +89,23 @@ async def test_a_pinned_certificate(peer, route, certificate, tls):
 
 
 @MODES
+async def test_a_certificate_that_was_renewed(peer, route, certify, tls, tmp_path):
+    """The file has another one: it is believed when the files are read again, and not before."""
+    file, renewed = tmp_path / "partner.pem", certify("renewed.example", alternative="IP:127.0.0.1")
+    file.write_bytes(certify("old.example", alternative="IP:127.0.0.1").read_bytes())
+    dialer = holding(partner=CertificateOptions(ca=str(file)))
+    server = Server(peer, tls, renewed)
+    async with server.peer:
+        mine = route(server.peer.relay, tls=tls, certificates="partner")
+        for _ in range(2):
+            with pytest.raises(DialFailed, match="certificate"):
+                await dial(dialer, mine)
+            file.write_bytes(renewed.read_bytes())
+        dialer.renew({}, {}, {"partner": CertificateOptions(ca=str(file))})
+        await dial(dialer, mine)
+
+
+@MODES
 async def test_a_certificate_for_another_name(peer, route, certify, tls):
     """Refused, until the route says that this is the name: then that is asked for, and the host's own would not do."""
     other = certify("mx.partner.example")
