@@ -47,7 +47,7 @@ def check(file: File = "", json: target.Json = False) -> None:
 
     Example: mailgate config check --config mailgate.toml
     """
-    _read(file, os.environ)
+    _read(file, os.environ, files=True)
     if json:
         output.json_line({"valid": True})
     else:
@@ -118,15 +118,19 @@ def hash_of(api_key: str) -> str:
     return "sha256:" + sha256(api_key.encode()).hexdigest()
 
 
-def _read(file: str, environ: Mapping[str, str]) -> tuple[GatewaySettings, SenderSettings]:
-    """Both processes' settings, looked at as they do at their start and at SIGHUP; their mistakes together, each once."""
+def _read(file: str, environ: Mapping[str, str], *, files: bool = False) -> tuple[GatewaySettings, SenderSettings]:
+    """Both processes' settings; their mistakes together, each once.
+
+    `files`: those that the settings name are looked at too, as the processes do at their start and at SIGHUP.
+    """
     from gateway import settings as gateway
     from sender import settings as sender
     from sender.pool.tls import check_files
 
     def of_sender(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
         found = sender.read(path, environ)
-        check_files(found.certificates)
+        if files:
+            check_files(found.certificates)
         return found
 
     mistakes: dict[Mistake, None] = {}

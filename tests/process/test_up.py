@@ -367,6 +367,10 @@ def test_settings_are_checked_and_shown(tmp_path: Path) -> None:
     assert checked.returncode == 2
     keys = [mistake["key"] for mistake in json.loads(checked.stdout)["error"]["mistakes"]]
     assert keys == ["routes.out.relays", "routes.out.relay", "gateway.listen", "sender.gateway"]
+    file.write_text('[routes.out]\nrelays = ["smtp://h"]\n[certificates.partner]\nca = "/nowhere.pem"\n')
+    checked = run("config", "check", "--config", str(file))
+    assert checked.returncode == 2
+    assert "certificates.partner.ca" in checked.stderr
 
 
 def test_the_defaults_are_shown_before_there_is_a_file(tmp_path: Path) -> None:
