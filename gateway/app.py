@@ -33,6 +33,7 @@ from gateway.rpc.node_link import GrpcNodeLink, Identity
 from gateway.rpc.operations import Operators
 from gateway.rpc.registry_service import RegistryServicer
 from gateway.rpc.shell import LoopShell
+from gateway.rpc.site_operations import SiteOperators
 from gateway.rpc.upload import Upload
 from gateway.settings import LIVE, GatewaySettings, version
 from mailgate.lifecycle import Again, Stop, settle_heap
@@ -136,9 +137,17 @@ class Gateway:
             tracer,
             self._dispatcher.wait_reason,
         )
+        sites = SiteOperators(
+            self._dispatcher.waiting,
+            self._dispatcher.sites.key,
+            self._members,
+            self._fleet.dialogues,
+            lambda: [route.name for route in self._table.routes.values() if not route.mx],
+            clock.now_ms,
+        )
         servicers = Servicers(
             self._mail_servicer,
-            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger, self._shown), backends.ledger),
+            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger, self._shown), sites, backends.ledger),
             self._registry_servicer,
         )
         self._door = make_door(servicers, self._tenants, token, certificates=bool(settings.tls.client_ca))
@@ -186,6 +195,7 @@ class Gateway:
         self._mail_servicer.drain()
         await self._door.serving(False)
         self._hub.close()
+        self._fleet.dialogues.close()
         self._dispatcher.stop_feeding()
         await self._until_idle(stop)
         await self._registry_servicer.close()

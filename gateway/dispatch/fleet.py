@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from gateway.dispatch.dialogues import Dialogues
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.link import Heard, NodeLink
 from gateway.dispatch.member import Member
@@ -46,6 +47,7 @@ class Fleet:
     ) -> None:
         self._registry, self._dial, self._dispatcher, self._members = registry, dial, dispatcher, members
         self._random, self._octets = random, node_octets
+        self.dialogues = Dialogues(members)
         self._changed: dict[str, asyncio.Event] = {}
         self.losses: dict[str, int] = {}
         self.frames_of_gone = (0, 0)
@@ -103,7 +105,7 @@ class Fleet:
         """One life of the stream, and the health that is seen on it. False: it ended by a fault of ours."""
         kind = "fault"
         try:
-            life = Life(member, self._dial(member.record), self._dispatcher)
+            life = Life(member, self._dial(member.record), self._dispatcher, self.dialogues)
             reason = await life.run()
             kind = life.kind
         except asyncio.CancelledError:  # the gateway stops: nobody lost anything, and what is open is asked for at the next start
@@ -118,6 +120,7 @@ class Fleet:
             log.warning("node_not_reached", node=member.node_id, address=member.record.address, reason=reason)
         member.left(reason)
         self._dispatcher.lost(member)
+        self.dialogues.left(member)
         if kind:
             self.losses[kind] = self.losses.get(kind, 0) + 1
             log.warning("node_lost", node=member.node_id, reason=reason, kind=kind)
@@ -138,8 +141,8 @@ class Silent(Exception):
 class Life:
     """One stream's life: hears frames for the member and the dispatcher, and ends it when the node falls silent."""
 
-    def __init__(self, member: Member, link: NodeLink, dispatcher: Dispatcher) -> None:
-        self._member, self._link, self._dispatcher = member, link, dispatcher
+    def __init__(self, member: Member, link: NodeLink, dispatcher: Dispatcher, dialogues: Dialogues) -> None:
+        self._member, self._link, self._dispatcher, self._dialogues = member, link, dispatcher, dialogues
         self._frames = 0
         self.was_up = False
         self.silent = False
@@ -161,11 +164,14 @@ class Life:
             self._member.has_sources(frame.hello.sources)
             log.info("node_joined", node=self._member.node_id, version=frame.hello.version)
             self._dispatcher.joined(self._member, frame.hello)
+            self._dialogues.joined(self._member)
         if frame.sources is not None:
             self._member.has_sources(frame.sources)
         if frame.load is not None:
             self._member.report(frame.load)
         self._dispatcher.heard(self._member, frame)
+        if frame.traces:
+            self._dialogues.heard(self._member.node_id, frame.traces)
 
     async def run(self) -> str:
         """Until the stream ends; why it did."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from gateway.dispatch.clock import Clock
+from gateway.dispatch.sums import by_route
 from gateway.ledger.files import Files
 from gateway.ledger.port import Ledger, Parked, QueueCount
 from mailgate.errors import StorageFull
@@ -44,7 +45,7 @@ class Housekeeping:
         periods = 0
         while True:
             if periods % COUNT_EVERY == 0:
-                self._counts, self._parked = await self._waiting(), await self._ledger.parked()
+                self._counts, self._parked = by_route(await self._waiting()), await self._ledger.parked()
             if periods % FORGET_EVERY == 0 and self._clock.trusted:
                 await self._forget()
             await asyncio.sleep(PERIOD)

@@ -59,6 +59,51 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteReport:
+    """How a site does on a node; see the proto. Counts since the node's start."""
+
+    site_key: str
+    source: str = ""
+    warm: int = 0
+    busy: int = 0
+    dialing: int = 0
+    wanted: int = 0
+    limit: int = 0
+    waiting: int = 0
+    mails: int = 0
+    delivered: int = 0
+    deferred: int = 0
+    bounced: int = 0
+    in_doubt: int = 0
+    trouble: str = ""
+    reason: str = ""
+    wait_ms: int = 0
+    rate: float = 0.0
+
+
+class Direction(IntEnum):
+    """Who said a line; numbers are those of the protos."""
+
+    SENT = 1
+    RECEIVED = 2
+    NOTE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """A line of a dialogue between a node and a site's server; see the proto."""
+
+    site_key: str
+    time_us: int
+    connection: int
+    source: str
+    remote: str
+    direction: Direction
+    text: str
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """A load report. `credit` is absolute: jobs in hand at most, by lane and site key; a key that is not there has none."""
 
@@ -68,6 +113,8 @@ class Load:
     credit: dict[tuple[Lane, str], int] = field(default_factory=dict)
     settings_version: str = ""
     """Of the settings that this gateway sent it last."""
+    sites: tuple[SiteReport, ...] = ()
+    """Those that have changed; all of them in the first reports of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +133,7 @@ class Heard:
     """Domains and their sites. Before the verdicts."""
     sources: tuple[NodeSource, ...] | None = None
     """All that the node has; None: as it said before."""
+    traces: tuple[TraceLine, ...] = ()
 
 
 class Listener(Protocol):
@@ -121,6 +169,10 @@ class NodeLink(Protocol):
 
     def routes_changed(self) -> None:
         """Tell what is new, changed and gone, before any job that is offered from now on."""
+        ...
+
+    def trace(self, site_keys: Sequence[str]) -> None:
+        """Have it tell the dialogues of these sites from now on, and of no others."""
         ...
 
     @property

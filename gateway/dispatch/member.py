@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from gateway.dispatch.hand import Hand
 from gateway.dispatch.link import Load, NodeLink, NodeSource
+from gateway.dispatch.seen import NodeSites
 from gateway.registry.port import NodeRecord
 
 SUSPECT_AFTER = 2
@@ -43,6 +44,8 @@ class Member:
         self.load = Load(False, 0, 0)
         self.sources: dict[str, NodeSource] = {}
         """What it sends from, by name."""
+        self.sites = NodeSites()
+        """How its sites do, as it says."""
         self.quiet = False
         """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
@@ -108,12 +111,14 @@ class Member:
         self._frames_in, self._frames_out = self.frames
         self.link = None
         self.quiet = False
+        self.sites.clear()
         self.state, self.reason = NodeState.OUT, reason
 
     def report(self, load: Load) -> None:
         """A load report came."""
         self.load = load
         self.hand.grant(load.credit)
+        self.sites.hear(load.sites, self.heard_at or 0.0)
         if load.draining and self.state in (NodeState.READY, NodeState.SUSPECT):
             self.state, self.reason = NodeState.DRAINING, "it is stopping"
 

@@ -17,15 +17,15 @@ with line as materialized (
   from job where due is not null group by lane, route, key),
 held as materialized (
   select lane, route, key, count(*) as jobs from job where id in (select value from carray(?2)) and due <= ?1 group by lane, route, key)
-select lane, route, sum(ready - coalesce(jobs, 0)), sum(later), min(case
+select lane, route, key, ready - coalesce(jobs, 0), later, case
   when ready = coalesce(jobs, 0) then null
   when jobs is null then first
   else (select due from job where due is not null and (job.lane, job.route, job.key) = (line.lane, line.route, line.key)
-    and id not in (select value from carray(?2)) order by due, id limit 1) end)
-from line left join held using (lane, route, key) group by lane, route"""
+    and id not in (select value from carray(?2)) order by due, id limit 1) end
+from line left join held using (lane, route, key)"""
 _UNPLACED = """
-select lane, route, count(*), 0, min(accept_ms) * 1000 from job
-where due is null and parked is null and id not in (select value from carray(?)) group by lane, route"""
+select lane, route, key, count(*), 0, min(accept_ms) * 1000 from job
+where due is null and parked is null and id not in (select value from carray(?)) group by lane, route, key"""
 
 
 def timed(connection: apsw.Connection, position: int, in_hand: Sequence[bytes]) -> tuple[list[QueueCount], float]:
@@ -35,17 +35,17 @@ def timed(connection: apsw.Connection, position: int, in_hand: Sequence[bytes]) 
 
 
 def waiting(connection: apsw.Connection, position: int, in_hand: Sequence[bytes]) -> list[QueueCount]:
-    """By lane and route: what is ready at this position, but for the jobs in hand, and what is after it.
+    """By lane, route and site key: what is ready at this position, but for the jobs in hand, and what is after it.
 
     A job that somebody keeps as ready in memory has no position: it counts as ready since its acceptance.
     """
     ids = apsw.carray(tuple(in_hand) or (b"",))
-    groups: dict[tuple[int, str], list[tuple[int, int, int | None]]] = {}
-    for lane, route, *counted in (*fetch(connection, _PLACED, (position, ids)), *fetch(connection, _UNPLACED, (ids,))):
-        groups.setdefault((lane, route), []).append((counted[0], counted[1], counted[2]))
+    groups: dict[tuple[int, str, str], list[tuple[int, int, int | None]]] = {}
+    for lane, route, key, *counted in (*fetch(connection, _PLACED, (position, ids)), *fetch(connection, _UNPLACED, (ids,))):
+        groups.setdefault((lane, route, key), []).append((counted[0], counted[1], counted[2]))
     counts = []
-    for (lane, route), parts in sorted(groups.items()):
+    for (lane, route, key), parts in sorted(groups.items()):
         firsts = [first for _, _, first in parts if first is not None]
         ready, deferred = sum(part[0] for part in parts), sum(part[1] for part in parts)
-        counts.append(QueueCount(Lane(lane), route, ready, deferred, min(firsts) // 1000 if firsts else None))
+        counts.append(QueueCount(Lane(lane), route, key, ready, deferred, min(firsts) // 1000 if firsts else None))
     return [count for count in counts if count.ready or count.deferred]

@@ -195,13 +195,13 @@ class MemoryLedger:
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
         """See the port."""
-        groups: dict[tuple[Lane, str], list[_Entry]] = {}
+        groups: dict[tuple[Lane, str, str], list[_Entry]] = {}
         for entry in self._jobs.values():
             if entry.parked is None and (entry.deferred or entry.job.id not in in_hand):
-                groups.setdefault((entry.job.lane, entry.job.route), []).append(entry)
+                groups.setdefault((entry.job.lane, entry.job.route, entry.job.site_key), []).append(entry)
         return [
-            QueueCount(lane, route, len(ready), len(entries) - len(ready), min((e.since_ms for e in ready), default=None))
-            for (lane, route), entries in sorted(groups.items())
+            QueueCount(lane, route, key, len(ready), len(entries) - len(ready), min((e.since_ms for e in ready), default=None))
+            for (lane, route, key), entries in sorted(groups.items())
             for ready in [[e for e in entries if not e.deferred]]
         ]
 

@@ -166,13 +166,14 @@ class Expiring(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """What waits in a lane for a route. `oldest_ms`: when the oldest ready job became due; None when none is ready.
+    """What waits in a lane for a site. `oldest_ms`: when the oldest ready job became due; None when none is ready.
 
     One that is sent again at once, after a doubt, became due when it was accepted.
     """
 
     lane: Lane
     route: str
+    site_key: str
     ready: int
     deferred: int
     oldest_ms: int | None
@@ -258,7 +259,7 @@ class Ledger(Protocol):
         ...
 
     async def counts(self, in_hand: Collection[bytes]) -> Sequence[QueueCount]:
-        """By lane and route what waits; parked jobs do not, nor do those `in_hand`: ids of what nodes have, or had when they were lost."""
+        """By lane, route and site key what waits; parked jobs do not, nor do those `in_hand`: nodes have them, or had when lost."""
         ...
 
     async def parked(self) -> Mapping[Parked, int]:

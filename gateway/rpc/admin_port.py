@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from gateway.dispatch.dialogues import Watcher
 from gateway.dispatch.member import NodeState
+from gateway.dispatch.seen import SiteSum
 from gateway.ledger.port import QueueCount
 
 
@@ -52,6 +54,21 @@ class SettingsView:
     restart: Sequence[str] = ()
 
 
+class SiteOrder(IntEnum):
+    """Numbers are those of the proto."""
+
+    NAME = 1
+    WAITING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site over all nodes, and, where that was asked for, on each."""
+
+    total: SiteSum
+    nodes: Sequence[tuple[str, SiteSum]] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueView:
     """All jobs that are not over. `in_flight`: nodes have them, or their outcome is being asked for or recorded."""
@@ -84,4 +101,29 @@ class Operations(Protocol):
             NotFound: no such job.
             WrongState: it is not in doubt.
         """
+        ...
+
+
+class SiteOperations(Protocol):
+    """Implemented where dispatch and what waits are put together."""
+
+    async def sites(self, prefix: str, order: SiteOrder, after: str, limit: int, *, by_node: bool) -> tuple[Sequence[SiteView], str]:
+        """At most so many sites behind the place that `after` names, and the name of the place after them; empty: there are no more.
+
+        Raises:
+            Invalid: it names no place.
+        """
+        ...
+
+    def trace(self, site_key: str, node_id: str) -> Watcher:
+        """Watch the dialogue of a site, on one node or (empty) on all.
+
+        Raises:
+            NotFound: no such site, or no such node.
+            Unavailable: too many watch already.
+        """
+        ...
+
+    def now_ms(self) -> int:
+        """The gateway's time."""
         ...

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.ledger.port import DoubtView, Ledger, QueueCount
-from gateway.rpc.admin_port import NodeView, Operations, Resolution, SettingsView
+from gateway.rpc.admin_port import NodeView, Operations, Resolution, SettingsView, SiteOperations, SiteOrder
 from gateway.rpc.paging import page_size
+from gateway.rpc.sites import line_to_proto, site_to_proto
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
 from mailgate.api.admin.v1 import admin_service_pb2_grpc
 from mailgate.errors import Invalid
@@ -24,8 +25,8 @@ MAX_REFUSAL = 65_536
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """A few lines each: decode, call, encode."""
 
-    def __init__(self, operations: Operations, ledger: Ledger) -> None:
-        self._operations, self._ledger = operations, ledger
+    def __init__(self, operations: Operations, sites: SiteOperations, ledger: Ledger) -> None:
+        self._operations, self._sites, self._ledger = operations, sites, ledger
 
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
         """See the proto."""
@@ -53,6 +54,24 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             raise Invalid.field("resolution", "choose RESEND, DELIVERED or BOUNCED") from None
         await self._operations.resolve_doubt(job_id, resolution)
         return pb.ResolveDoubtResponse()
+
+    async def ListSites(self, request: pb.ListSitesRequest, context: Context) -> pb.ListSitesResponse:
+        """See the proto."""
+        try:
+            order = SiteOrder(request.order_by or SiteOrder.NAME)
+        except ValueError:
+            raise Invalid.field("order_by", "choose NAME or WAITING") from None
+        size = page_size(request.page_size)
+        sites, token = await self._sites.sites(request.prefix, order, request.page_token, size, by_node=request.by_node)
+        now_ms = self._sites.now_ms()
+        return pb.ListSitesResponse(sites=[site_to_proto(site, now_ms) for site in sites], next_page_token=token)
+
+    async def TraceSite(self, request: pb.TraceSiteRequest, context: Context) -> None:
+        """See the proto. The first message is empty: from here on lines come."""
+        async with self._sites.trace(request.site_key, request.node_id) as watcher:
+            await context.write(pb.TraceSiteResponse())
+            while lines := await watcher.read():
+                await context.write(pb.TraceSiteResponse(lines=map(line_to_proto, lines)))
 
 
 def _node(node: NodeView) -> pb.Node:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.dispatch.link import Answer, Heard, Hello, Known, Load, NodeSource
 from gateway.rpc.shared import SharedContents, Sharing
+from gateway.rpc.sites import lines_from_proto, reports_from_proto
 from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import JobUnreadable
 from mailgate.job import Fence, Job
@@ -39,10 +40,11 @@ class Outgoing:
         self._withdraws: list[Fence] = []
         self._settled: list[Fence] = []
         self._lookups: list[Fence] = []
+        self._traces: Sequence[str] | None = None
 
     def __bool__(self) -> bool:
         waiting = self._jobs or self._commits or self._settled or self._withdraws or self._lookups
-        return bool(waiting) or self._version is not None
+        return bool(waiting) or self._version is not None or self._traces is not None
 
     def offer(self, job: Job) -> None:
         """After the routes that it needs."""
@@ -52,6 +54,10 @@ class Outgoing:
         """Before the jobs that wait here: those new or changed, names of those that are gone, and the version that the node has then."""
         self._version = version
         self._routes |= {route.name: route for route in routes} | dict.fromkeys(gone)
+
+    def trace(self, site_keys: Sequence[str]) -> None:
+        """In the next frame."""
+        self._traces = site_keys
 
     def commit(self, fences: Iterable[Fence]) -> None:
         """First in the next frame."""
@@ -83,6 +89,10 @@ class Outgoing:
         self._commits, self._settled, self._withdraws, self._lookups = [], [], [], []
         if self._version is not None:
             self._put_routes(frame, self._version)
+        if self._traces is not None:
+            frame.traces.SetInParent()
+            frame.traces.site_keys.extend(self._traces)
+            self._traces = None
         size = 0
         while self._jobs and (size == 0 or size + self._shared.octets(self._jobs[0]) <= FRAME_OCTETS):
             job = self._jobs.popleft()
@@ -171,6 +181,7 @@ def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
         ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
         sites=tuple([(each.domain, each.site) for each in frame.sites]),
         sources=sources_from_proto(frame.sources.sources) if frame.HasField("sources") else None,
+        traces=lines_from_proto(frame.traces) if frame.traces else (),
     )
 
 
@@ -188,7 +199,9 @@ def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource,
 def load_from_proto(message: node_pb2.LoadReport) -> Load:
     """A load report."""
     credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in LANES}
-    return Load(message.draining, message.warm, message.service_time_us, credit, message.settings_version)
+    return Load(
+        message.draining, message.warm, message.service_time_us, credit, message.settings_version, reports_from_proto(message.sites)
+    )
 
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:

@@ -25,6 +25,8 @@ SCOPES: Mapping[str, Scope] = {
     f"{ADMIN}GetQueue": Scope.OPERATE,
     f"{ADMIN}ListDoubts": Scope.OPERATE,
     f"{ADMIN}ResolveDoubt": Scope.OPERATE,
+    f"{ADMIN}ListSites": Scope.OPERATE,
+    f"{ADMIN}TraceSite": Scope.OPERATE,
 }
 """A method of these services that is not here is refused: forgetting one closes it."""
 

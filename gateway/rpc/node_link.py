@@ -98,6 +98,11 @@ class GrpcNodeLink:
         self._told = routes
         self._pace.now()
 
+    def trace(self, site_keys: Sequence[str]) -> None:
+        """Have it tell the dialogues of these sites, and of no others."""
+        self._outgoing.trace(site_keys)
+        self._pace.now()
+
     async def run(self, listener: Listener) -> str:
         """Live until the stream ends; why it did."""
         async with open_node_channel(self._record.address, self._identity.tls) as channel:

@@ -9,6 +9,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Ruling, resend, resolve
 from gateway.dispatch.settler import Settled
+from gateway.dispatch.sums import by_route
 from gateway.ledger.port import DoubtView, Ledger, Parked
 from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
 from mailgate.errors import NotFound, WrongState
@@ -33,7 +34,7 @@ class Operators:
     async def queue(self) -> QueueView:
         """How many jobs are where."""
         parked, waiting = await self._ledger.parked(), await self._dispatcher.waiting()
-        return QueueView(waiting, len(self._dispatcher.in_flight), parked.get(Parked.IN_DOUBT, 0), parked.get(Parked.DEAD, 0))
+        return QueueView(by_route(waiting), len(self._dispatcher.in_flight), parked.get(Parked.IN_DOUBT, 0), parked.get(Parked.DEAD, 0))
 
     async def resolve_doubt(self, job_id: bytes, resolution: Resolution) -> None:
         """Decide it; durable when this returns."""

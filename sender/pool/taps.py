@@ -22,7 +22,7 @@ class Watcher(Ear, Protocol):
         """Its connections are to be listened to."""
         ...
 
-    def noted(self, path: Path, remote: str, text: str) -> None:
+    def noted(self, path: Path, remote: str, text: str, now_ns: int) -> None:
         """Something happened that no connection's dialogue has. `remote`: a host and port."""
         ...
 
@@ -88,20 +88,20 @@ class Taps:
     def dialling(self, path: Path, dial: Dial) -> None:
         """A dial begins."""
         if self._watcher is not None and self._watcher.wants(path):
-            self._watcher.noted(path, f"{dial.relay.host}:{dial.relay.port}", "dialling")
+            self._watcher.noted(path, f"{dial.relay.host}:{dial.relay.port}", "dialling", self._clock())
 
     def failed(self, path: Path, failure: DialFailed) -> None:
         """It failed."""
         if self._watcher is not None and self._watcher.wants(path):
             remote = failure.address or f"{failure.relay.host}:{failure.relay.port}"
-            self._watcher.noted(path, remote, words_of(failure))
+            self._watcher.noted(path, remote, words_of(failure), self._clock())
 
     def opened(self, connection: Connection) -> Connection | Tap:
         """It was dialled: who is to be told what comes."""
         watcher, path = self._watcher, connection.slots.path
         if watcher is None or not watcher.wants(path):
             return connection
-        watcher.noted(path, connection.remote.address, greeting_of(connection))
+        watcher.noted(path, connection.remote.address, greeting_of(connection), self._clock())
         tap = self._made(connection)
         tap.ears = (watcher,)
         return tap

@@ -17,6 +17,7 @@ from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
 from sender.delivery.seen import Site
 from sender.delivery.sources import Standing
+from sender.delivery.tracing import Line
 from sender.delivery.work import Offer
 
 PROTOCOL = 1
@@ -157,6 +158,20 @@ def put_site(message: node_pb2.SiteReport, site: Site, now: float) -> None:
     message.bounced, message.in_doubt = site.bounced, site.in_doubt
     message.trouble, message.reason = site.trouble[:TEXT], site.reason[:TEXT]
     message.wait_ms, message.rate = max(0, round((site.until - now) * 1000)), site.rate
+
+
+def line_to_proto(line: Line) -> node_pb2.TraceLine:
+    """A line of a dialogue."""
+    return node_pb2.TraceLine(
+        time_us=line.time_us,
+        site_key=line.site_key,
+        connection=line.connection,
+        source=line.source,
+        remote=line.remote,
+        direction=line.direction.value,  # type: ignore[arg-type]
+        text=line.text,
+        lost=line.lost,
+    )
 
 
 class Contents:

@@ -24,7 +24,8 @@ from mailgate.verdict import JobVerdict
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept
 from sender.delivery.sources import Standing
-from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, route_from_proto
+from sender.delivery.tracing import Tracing
+from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, line_to_proto, route_from_proto
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
@@ -94,6 +95,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
 
     def __init__(self, delivery: Delivery, node_id: str, boot_id: bytes) -> None:
         self._delivery, self._node_id, self._boot_id = delivery, node_id, boot_id
+        self._tracing = Tracing(lambda: delivery.pool.taps)
         self._streams: dict[str, GatewayStream] = {}
         self._open: set[asyncio.Task[object]] = set()
 
@@ -116,6 +118,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         try:
             inventory = self._delivery.attach(stream)
             self._delivery.seen.join(stream.gateway_id)
+            self._tracing.forget(stream.gateway_id)
             stream.standings = self._delivery.sources.standings
             await context.write(hello(self._node_id, self._boot_id, inventory, stream.standings))
             async with asyncio.TaskGroup() as tasks:
@@ -130,6 +133,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             if self._streams.get(stream.gateway_id) is stream:
                 del self._streams[stream.gateway_id]
                 self._delivery.seen.leave(stream.gateway_id)
+                self._tracing.forget(stream.gateway_id)
             log.info("gateway_left", gateway=stream.gateway_id, reason=reason)
 
     async def close(self) -> None:
@@ -187,6 +191,8 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             stream.settings_version = frame.settings_version
             stream.reconfigured = True
             stream.pace.now()
+        if frame.HasField("traces"):
+            self._tracing.want(stream.gateway_id, frame.traces.site_keys)
         if frame.jobs:
             delivery.offer(stream, stream.contents.offers(frame))
 
@@ -204,8 +210,11 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
                     next_report = now + BEAT * 0.9
             before, stream.standings = stream.standings, self._delivery.sources.standings
             changed = None if stream.standings is before else stream.standings
-            if due or stream.outgoing or changed is not None:
-                await context.write(stream.outgoing.next_frame(told if due else None, changed))
+            lines = self._tracing.lines(stream.gateway_id, now)
+            if due or stream.outgoing or changed is not None or lines:
+                frame = stream.outgoing.next_frame(told if due else None, changed)
+                frame.traces.extend(map(line_to_proto, lines))
+                await context.write(frame)
             if not stream.outgoing:
                 await stream.pace.turn()
 

@@ -27,6 +27,28 @@ class Resolution(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESOLUTION_RESEND: _ClassVar[Resolution]
     RESOLUTION_DELIVERED: _ClassVar[Resolution]
     RESOLUTION_BOUNCED: _ClassVar[Resolution]
+
+class SiteOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SITE_ORDER_UNSPECIFIED: _ClassVar[SiteOrder]
+    SITE_ORDER_NAME: _ClassVar[SiteOrder]
+    SITE_ORDER_WAITING: _ClassVar[SiteOrder]
+
+class SiteState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SITE_STATE_UNSPECIFIED: _ClassVar[SiteState]
+    SITE_STATE_OK: _ClassVar[SiteState]
+    SITE_STATE_SLOWED: _ClassVar[SiteState]
+    SITE_STATE_SUSPENDED: _ClassVar[SiteState]
+    SITE_STATE_UNREACHABLE: _ClassVar[SiteState]
+    SITE_STATE_UNKNOWN: _ClassVar[SiteState]
+
+class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIRECTION_UNSPECIFIED: _ClassVar[Direction]
+    DIRECTION_SENT: _ClassVar[Direction]
+    DIRECTION_RECEIVED: _ClassVar[Direction]
+    DIRECTION_NOTE: _ClassVar[Direction]
 NODE_STATE_UNSPECIFIED: NodeState
 NODE_STATE_CONNECTING: NodeState
 NODE_STATE_READY: NodeState
@@ -37,6 +59,19 @@ RESOLUTION_UNSPECIFIED: Resolution
 RESOLUTION_RESEND: Resolution
 RESOLUTION_DELIVERED: Resolution
 RESOLUTION_BOUNCED: Resolution
+SITE_ORDER_UNSPECIFIED: SiteOrder
+SITE_ORDER_NAME: SiteOrder
+SITE_ORDER_WAITING: SiteOrder
+SITE_STATE_UNSPECIFIED: SiteState
+SITE_STATE_OK: SiteState
+SITE_STATE_SLOWED: SiteState
+SITE_STATE_SUSPENDED: SiteState
+SITE_STATE_UNREACHABLE: SiteState
+SITE_STATE_UNKNOWN: SiteState
+DIRECTION_UNSPECIFIED: Direction
+DIRECTION_SENT: Direction
+DIRECTION_RECEIVED: Direction
+DIRECTION_NOTE: Direction
 
 class ListNodesRequest(_message.Message):
     __slots__ = ()
@@ -173,3 +208,113 @@ class ResolveDoubtRequest(_message.Message):
 class ResolveDoubtResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ListSitesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "prefix", "order_by", "by_node")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    BY_NODE_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    prefix: str
+    order_by: SiteOrder
+    by_node: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., order_by: _Optional[_Union[SiteOrder, str]] = ..., by_node: _Optional[bool] = ...) -> None: ...
+
+class ListSitesResponse(_message.Message):
+    __slots__ = ("sites", "next_page_token")
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    sites: _containers.RepeatedCompositeFieldContainer[Site]
+    next_page_token: str
+    def __init__(self, sites: _Optional[_Iterable[_Union[Site, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Site(_message.Message):
+    __slots__ = ("site_key", "state", "reason", "until_time", "warm", "busy", "dialing", "wanted", "limit", "mails_per_second", "rate_limit", "mails", "delivered", "deferred", "bounced", "in_doubt", "ready", "later", "waiting", "oldest_time", "nodes")
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    WARM_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    DIALING_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAILS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAILS_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    BOUNCED_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
+    LATER_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    site_key: str
+    state: SiteState
+    reason: str
+    until_time: _timestamp_pb2.Timestamp
+    warm: int
+    busy: int
+    dialing: int
+    wanted: int
+    limit: int
+    mails_per_second: float
+    rate_limit: float
+    mails: int
+    delivered: int
+    deferred: int
+    bounced: int
+    in_doubt: int
+    ready: int
+    later: int
+    waiting: int
+    oldest_time: _timestamp_pb2.Timestamp
+    nodes: _containers.RepeatedCompositeFieldContainer[SiteNode]
+    def __init__(self, site_key: _Optional[str] = ..., state: _Optional[_Union[SiteState, str]] = ..., reason: _Optional[str] = ..., until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warm: _Optional[int] = ..., busy: _Optional[int] = ..., dialing: _Optional[int] = ..., wanted: _Optional[int] = ..., limit: _Optional[int] = ..., mails_per_second: _Optional[float] = ..., rate_limit: _Optional[float] = ..., mails: _Optional[int] = ..., delivered: _Optional[int] = ..., deferred: _Optional[int] = ..., bounced: _Optional[int] = ..., in_doubt: _Optional[int] = ..., ready: _Optional[int] = ..., later: _Optional[int] = ..., waiting: _Optional[int] = ..., oldest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., nodes: _Optional[_Iterable[_Union[SiteNode, _Mapping]]] = ...) -> None: ...
+
+class SiteNode(_message.Message):
+    __slots__ = ("node_id", "site")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SITE_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    site: Site
+    def __init__(self, node_id: _Optional[str] = ..., site: _Optional[_Union[Site, _Mapping]] = ...) -> None: ...
+
+class TraceSiteRequest(_message.Message):
+    __slots__ = ("site_key", "node_id")
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    site_key: str
+    node_id: str
+    def __init__(self, site_key: _Optional[str] = ..., node_id: _Optional[str] = ...) -> None: ...
+
+class TraceSiteResponse(_message.Message):
+    __slots__ = ("lines",)
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[TraceLine]
+    def __init__(self, lines: _Optional[_Iterable[_Union[TraceLine, _Mapping]]] = ...) -> None: ...
+
+class TraceLine(_message.Message):
+    __slots__ = ("time", "node_id", "connection", "source", "remote", "direction", "text", "lost")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    node_id: str
+    connection: int
+    source: str
+    remote: str
+    direction: Direction
+    text: str
+    lost: int
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., node_id: _Optional[str] = ..., connection: _Optional[int] = ..., source: _Optional[str] = ..., remote: _Optional[str] = ..., direction: _Optional[_Union[Direction, str]] = ..., text: _Optional[str] = ..., lost: _Optional[int] = ...) -> None: ...

@@ -55,6 +55,16 @@ class AdminServiceStub:
                 request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtRequest.SerializeToString,
                 response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtResponse.FromString,
                 _registered_method=True)
+        self.ListSites = channel.unary_unary(
+                '/mailgate.api.admin.v1.AdminService/ListSites',
+                request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesResponse.FromString,
+                _registered_method=True)
+        self.TraceSite = channel.unary_stream(
+                '/mailgate.api.admin.v1.AdminService/TraceSite',
+                request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -89,6 +99,21 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSites(self, request, context):
+        """The sites that mail goes to, and how each does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TraceSite(self, request, context):
+        """What nodes and a site's servers say to each other, from now on: an empty message first, then lines as they come. Bodies and credentials
+        are never in it, addresses of senders and recipients are. It ends by itself after an hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +136,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResolveDoubt,
                     request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtRequest.FromString,
                     response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtResponse.SerializeToString,
+            ),
+            'ListSites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSites,
+                    request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesResponse.SerializeToString,
+            ),
+            'TraceSite': grpc.unary_stream_rpc_method_handler(
+                    servicer.TraceSite,
+                    request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +257,60 @@ class AdminService:
             '/mailgate.api.admin.v1.AdminService/ResolveDoubt',
             mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtRequest.SerializeToString,
             mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResolveDoubtResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailgate.api.admin.v1.AdminService/ListSites',
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesRequest.SerializeToString,
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListSitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TraceSite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mailgate.api.admin.v1.AdminService/TraceSite',
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteRequest.SerializeToString,
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.TraceSiteResponse.FromString,
             options,
             channel_credentials,
             insecure,

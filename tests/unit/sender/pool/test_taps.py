@@ -45,7 +45,7 @@ class Ear:
     def closed(self, tap, why, now_ns):
         self.lines.setdefault(tap.number, []).append(f"- {why}")
 
-    def noted(self, path, remote, text):
+    def noted(self, path, remote, text, now_ns):
         self.notes.append(text)
 
     @property

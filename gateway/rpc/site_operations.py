@@ -1,0 +1,93 @@
+"""What operators ask of sites: a list of them, and a dialogue to watch. Put together from what nodes told and from what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+from gateway.dispatch.dialogues import Dialogues, Watcher
+from gateway.dispatch.member import Member
+from gateway.dispatch.seen import SiteSum, sum_of, sums_of
+from gateway.dispatch.sums import by_site
+from gateway.ledger.port import QueueCount
+from gateway.rpc.admin_port import SiteOrder, SiteView
+from mailgate.errors import Invalid, NotFound
+
+NAMED = 10
+"""Sites that are named to whom has asked for one that is not there."""
+
+Place = tuple[int, str]
+"""Of a site in a list: the jobs that wait, negative, and its key; 0 for the former where the order is by name."""
+
+
+class SiteOperators:
+    """See admin_port.SiteOperations. `waiting`: what waits; `key`: by what jobs are counted now; `routes`: those that have relays."""
+
+    def __init__(
+        self,
+        waiting: Callable[[], Awaitable[Sequence[QueueCount]]],
+        key: Callable[[str], str],
+        members: Mapping[str, Member],
+        dialogues: Dialogues,
+        routes: Callable[[], Iterable[str]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._waiting, self._key, self._members, self._dialogues, self._routes = waiting, key, members, dialogues, routes
+        self.now_ms = now_ms
+
+    async def sites(self, prefix: str, order: SiteOrder, after: str, limit: int, *, by_node: bool) -> tuple[Sequence[SiteView], str]:
+        """See the port."""
+        start = place_after(after, order) if after else None
+        waits = by_site(await self._waiting(), self._key)
+        now = asyncio.get_running_loop().time()
+        sums = sums_of((member.sites for member in self._members.values()), waits, self._routes(), now)
+
+        def place(site: SiteSum) -> Place:
+            return (-site.all_waiting if order is SiteOrder.WAITING else 0), site.site_key
+
+        wanted = [site for key, site in sums.items() if key.startswith(prefix) and (start is None or place(site) > start)]
+        wanted.sort(key=place)
+        page, more = wanted[:limit], len(wanted) > limit
+        views = [SiteView(site, self._of_nodes(site.site_key, now) if by_node else ()) for site in page]
+        return views, name_of(place(page[-1]), order) if more else ""
+
+    def trace(self, site_key: str, node_id: str) -> Watcher:
+        """See the port."""
+        known = {*self._routes(), *(newest.report.site_key for member in self._members.values() for newest in member.sites)}
+        if site_key not in known:
+            raise NotFound(f"there is no site {site_key!r}: {_others(site_key, known, 'sites')}")
+        if node_id and node_id not in self._members:
+            raise NotFound(f"there is no node {node_id!r}: {_others(node_id, self._members, 'nodes')}")
+        return self._dialogues.watch(site_key, node_id)
+
+    def _of_nodes(self, site_key: str, now: float) -> list[tuple[str, SiteSum]]:
+        found = [(node_id, member.sites.of(site_key)) for node_id, member in sorted(self._members.items())]
+        return [(node_id, sum_of(site_key, newest, None, now)) for node_id, newest in found if newest]
+
+
+def _others(name: str, known: Iterable[str], what: str) -> str:
+    """Those that are like it, else the first."""
+    names = sorted(known)
+    shown = get_close_matches(name, names, NAMED, 0.5) or names[:NAMED]
+    more = f", and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
+    return f"the {what} are {', '.join(shown)}{more}" if names else f"there are no {what}"
+
+
+def name_of(place: Place, order: SiteOrder) -> str:
+    """As a page token."""
+    return place[1] if order is SiteOrder.NAME else f"{-place[0]} {place[1]}"
+
+
+def place_after(token: str, order: SiteOrder) -> Place:
+    """The place that a page token names.
+
+    Raises:
+        Invalid: it is none of a list in this order.
+    """
+    if order is SiteOrder.NAME:
+        return 0, token
+    number, _, key = token.partition(" ")
+    if not number.isascii() or not number.isdigit() or len(number) > NAMED or not key:
+        raise Invalid.field("page_token", "it is not a next_page_token of this list: leave it empty for the first page")
+    return -int(number), key
