@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mailgate.verdict import Outcome, Tried
+from sender.delivery.allowance import site_key_of
 from sender.pool.path import Path
 from sender.pool.plan import NOWHERE, Standing
 from sender.pool.relays import Trouble
@@ -76,11 +77,6 @@ class Connections(Protocol):
     def trouble(self, key: str) -> Trouble | None:
         """Why it has none."""
         ...
-
-
-def key_of(path: Path) -> str:
-    """What gateways count its jobs and credit by."""
-    return path.route.name
 
 
 class Seen:
@@ -161,7 +157,7 @@ class Seen:
         self._looked_at = now
         paths: dict[str, list[str]] = {}
         for path in self._opened.values():
-            paths.setdefault(key_of(path), []).append(path.key)
+            paths.setdefault(site_key_of(path), []).append(path.key)
         touched, self._touched = self._touched, []
         for counts in touched:
             counts.touched = False
@@ -198,7 +194,7 @@ class Seen:
 
     def _of(self, path: str) -> Counts:
         opened = self._opened.get(path)
-        key = key_of(opened) if opened is not None else path.partition("@")[0]
+        key = site_key_of(opened) if opened is not None else path.partition("@")[0]
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = Counts(key)

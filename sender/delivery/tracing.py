@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
-from sender.delivery.seen import key_of
+from sender.delivery.allowance import site_key_of, source_of
 from sender.pool.path import Path
 from sender.pool.tap import Tap
 from sender.pool.taps import Taps
@@ -119,7 +119,7 @@ class Tracing:
 
     def wants(self, path: Path) -> bool:
         """Somebody watches its site."""
-        key = key_of(path)
+        key = site_key_of(path)
         return any(key in tape.site_keys for tape in self._tapes.values())
 
     def said(self, tap: Tap, said: Said, now_ns: int) -> None:
@@ -139,12 +139,12 @@ class Tracing:
         self._add(path, 0, remote, Direction.NOTE, text, now_ns)
 
     def _add(self, path: Path, connection: int, remote: str, direction: Direction, text: str, now_ns: int) -> None:
-        key, line = key_of(path), None
+        key, line = site_key_of(path), None
         for tape in self._tapes.values():
             if key not in tape.site_keys:
                 continue
             if tape.full:
                 tape.lose(key)
             else:
-                line = line or Line(now_ns // 1000, key, connection, path.key.partition("@")[2], remote, direction, text)
+                line = line or Line(now_ns // 1000, key, connection, source_of(path), remote, direction, text)
                 tape.add(line)

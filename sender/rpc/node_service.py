@@ -183,8 +183,14 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.withdraw(stream, map(fence_from_proto, frame.withdraws))
         if frame.lookups:
             delivery.lookup(stream, map(fence_from_proto, frame.lookups))
+        self._learn(stream, frame)
+        if frame.jobs:
+            delivery.offer(stream, stream.contents.offers(frame))
+
+    def _learn(self, stream: GatewayStream, frame: node_pb2.DeliverRequest) -> None:
+        """What the gateway says of itself and of what it wants to know. Must be cheap: asked of every frame."""
         if frame.routes or frame.removed_routes:
-            delivery.configure(stream, [route_from_proto(route) for route in frame.routes], frame.removed_routes)
+            self._delivery.configure(stream, [route_from_proto(route) for route in frame.routes], frame.removed_routes)
             stream.reconfigured = True
             stream.pace.now()
         if frame.settings_version:
@@ -193,8 +199,6 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             stream.pace.now()
         if frame.HasField("traces"):
             self._tracing.want(stream.gateway_id, frame.traces.site_keys)
-        if frame.jobs:
-            delivery.offer(stream, stream.contents.offers(frame))
 
     async def _write(self, stream: GatewayStream, context: Context) -> None:
         loop = asyncio.get_running_loop()

@@ -397,8 +397,8 @@ async def test_counts_tell_what_waits(backend: Backend):
     bulk = await accept(backend, many(5, now))
     await accept(backend, many(2, now, lane=Lane.TRANSACTIONAL, route="codes", key="codes"))
     assert sorted(await backend.ledger.counts(()), key=lambda c: c.lane) == [
-        QueueCount(Lane.TRANSACTIONAL, "codes", 2, 0, now),
-        QueueCount(Lane.BULK, "default", 5, 0, now),
+        QueueCount(Lane.TRANSACTIONAL, "codes", "codes", 2, 0, now),
+        QueueCount(Lane.BULK, "default", "default", 5, 0, now),
     ]
     taken = await take(backend, 4, lambda lane, _: 4 if lane is Lane.BULK else 0)
     assert taken == bulk[:4]
@@ -439,7 +439,7 @@ async def test_what_is_kept_as_ready_waits(backend: Backend):
     assert await take(backend, 1) == [job]
     backend.clock.advance(500)
     await backend.ledger.record([untried(job, backend.clock())])
-    assert await backend.ledger.counts(()) == [QueueCount(Lane.BULK, "default", 1, 0, job.accept_ms)]
+    assert await backend.ledger.counts(()) == [QueueCount(Lane.BULK, "default", "default", 1, 0, job.accept_ms)]
     assert not await backend.ledger.counts([job.id])
 
 

@@ -16,6 +16,8 @@ from gateway.admission.drafting import Drafter
 from gateway.admission.limits import Limits
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
+from gateway.dispatch.dialogues import Dialogues
+from gateway.dispatch.member import Member
 from gateway.events.hub import Hub
 from gateway.events.options import EventOptions
 from gateway.ledger.memory import MemoryLedger
@@ -25,6 +27,7 @@ from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.interceptors import authentication
 from gateway.rpc.mail_service import MailServicer, lazy_requests
 from gateway.rpc.shell import LoopShell
+from gateway.rpc.site_operations import SiteOperators
 from gateway.rpc.upload import Upload
 from mailgate.api.admin.v1 import admin_service_pb2_grpc
 from mailgate.api.mail.v1 import mail_service_pb2_grpc
@@ -88,6 +91,8 @@ class Gateway:
     shell: LoopShell
     servicer: MailServicer
     address: str
+    members: dict[str, Member]
+    dialogues: Dialogues
 
     @property
     def mail(self) -> mail_service_pb2_grpc.MailServiceStub:
@@ -102,6 +107,9 @@ class Gateway:
 async def gateway() -> AsyncIterator[Gateway]:
     """Ready for calls."""
     ledger, queue, shell, operations = MemoryLedger(), MemoryQueue(), LoopShell(lambda: time.time_ns() // 1_000_000), Operations()
+    members: dict[str, Member] = {}
+    dialogues = Dialogues(members)
+    sites = SiteOperators(lambda: ledger.counts(()), str, members, dialogues, lambda: ["relay"], shell.now_ms)
     hub = Hub(ledger.describe, EventOptions(max_watchers_per_tenant=3))
     drafter = Drafter(Routes([Route("relay", (Relay("127.0.0.1"),))]), Limits(), encode_envelope, encode_content)
     admission = Admission(ledger=ledger, queue=queue, files=ledger.files, hub=hub, drafter=drafter, shell=shell)
@@ -117,11 +125,11 @@ async def gateway() -> AsyncIterator[Gateway]:
     )
     door = Door(["mailgate.api.mail.v1.MailService"], [statuses(), authentication(Tenants(TENANTS)), lazy_requests()])
     mail_service_pb2_grpc.add_MailServiceServicer_to_server(servicer, door.server)
-    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(operations, ledger), door.server)
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(operations, sites, ledger), door.server)
     address = await door.bind("127.0.0.1:0")
     await door.start()
     async with open_channel(address) as channel:
-        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer, address)
+        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer, address, members, dialogues)
     hub.close()
     await door.stop(timedelta(seconds=5))
     await shell.close()

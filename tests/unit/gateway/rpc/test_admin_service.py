@@ -71,7 +71,7 @@ async def mails(gateway, as_, count):
 
 async def test_what_waits(gateway, as_):
     """Ready jobs by lane and route, and those that nothing brings."""
-    gateway.operations.queued = QueueView((QueueCount(Lane.BULK, "relay", 3, 0, 1_790_000_000_500),), 5, 2, 3)
+    gateway.operations.queued = QueueView((QueueCount(Lane.BULK, "relay", "relay", 3, 0, 1_790_000_000_500),), 5, 2, 3)
     answer = await gateway.admin.GetQueue(pb.GetQueueRequest(), **as_("operate"))
     (queue,) = answer.queues
     assert (queue.lane, queue.route, queue.ready, queue.deferred) == (mail_pb2.LANE_BULK, "relay", 3, 0)
