@@ -39,6 +39,7 @@ from gateway.settings import LIVE, GatewaySettings, version
 from mailgate.lifecycle import Again, Stop, settle_heap
 from mailgate.reload import Reload
 from mailgate.rpc.jobs import encode_content, encode_envelope
+from mailgate.shaping.file import read as read_shaping
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
@@ -93,7 +94,8 @@ class Gateway:
     ) -> None:
         self._settings, self._backends, self._shell, self._again = settings, backends, shell, again
         self._members: dict[str, Member] = {}
-        self._table = RouteTable(settings.routes, version(settings))
+        shaping = read_shaping(settings.shaping.file)
+        self._table = RouteTable(settings.routes, version(settings, shaping), shaping)
         self._tenants = Tenants(settings.tenants)
         self._reload = Reload(settings, again.read, LIVE, self._prepare, clock.now_ms)
         token = settings.gateway.fleet_token.reveal()
@@ -212,11 +214,11 @@ class Gateway:
 
     def _prepare(self, settings: GatewaySettings) -> Callable[[], None]:
         """All that other settings need; what puts them in force can't fail."""
-        tenants, rules = Tenants(settings.tenants), Rules(settings.verdicts)
-        drafter, settings_version = self._drafter(settings), version(settings)
+        tenants, rules, shaping = Tenants(settings.tenants), Rules(settings.verdicts), read_shaping(settings.shaping.file)
+        drafter, settings_version = self._drafter(settings), version(settings, shaping)
 
         def put() -> None:
-            changed = self._table.use(settings.routes, settings_version)
+            changed = self._table.use(settings.routes, settings_version, shaping)
             self._tenants.become(tenants)
             self._admission.use(drafter)
             self._dispatcher.reload(changed, rules, settings.dispatch)

@@ -26,6 +26,8 @@ from mailgate.errors import SettingsInvalid
 from mailgate.route import AuthMode, DsnNotify, Route, TlsMode
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
+from mailgate.shaping.file import read as read_shaping
+from mailgate.shaping.shaping import NO_SHAPING, Shaping
 from mailgate.telemetry.options import TelemetryOptions
 
 SENDER_SECTIONS = ("sender", "secrets", "tokens", "certificates", "sources")
@@ -50,6 +52,15 @@ class GatewayOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ShapingSettings:
+    """`[shaping]`: what large mailbox providers are sent at most, and what is done about their replies."""
+
+    file: str = ""
+    """A TOML file as docs/shaping.md has it; it is read again whenever the settings are. Empty: the one that ships. "none": no limits but
+    those of the routes."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """All of it, a field a section."""
 
@@ -65,6 +76,7 @@ class GatewaySettings:
     """By name; at most one is without domains and takes what no other takes."""
     verdicts: tuple[VerdictRule, ...] = ()
     """`[[verdicts]]`: what refusals mean, where the table of the nodes has it otherwise. The first that fits rules."""
+    shaping: ShapingSettings = field(default_factory=ShapingSettings)
     tenants: Mapping[str, TenantOptions] = field(default_factory=dict)
     """By name; without any nobody may send."""
 
@@ -110,7 +122,7 @@ OWN_BOUNDS: dict[str, Bound] = {
 """Beyond these a value makes no sense or stops the gateway from working; the rooms document what is wise."""
 
 LIVE = (
-    *("limits", "routes", "tenants", "verdicts"),
+    *("limits", "routes", "shaping", "tenants", "verdicts"),
     *("dispatch.retry_first", "dispatch.retry_jitter", "dispatch.retry_max"),
 )
 """What counts at once when the settings are read again; all else from the next start on."""
@@ -132,9 +144,9 @@ def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> GatewaySe
     return from_tree(GatewaySettings, tables, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
 
 
-def version(settings: GatewaySettings) -> str:
+def version(settings: GatewaySettings, shaping: Shaping = NO_SHAPING) -> str:
     """A short hash of what can change while the gateway runs."""
-    return version_of(merged(GatewaySettings(), settings, LIVE))
+    return version_of(merged(GatewaySettings(), settings, LIVE), shaping.version)
 
 
 def check(settings: GatewaySettings, reader: Reader) -> None:
@@ -152,11 +164,12 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
     _check_pairs(settings, reader)
     _check_routes(settings.routes, reader)
     _check_rules(settings, reader)
-    try:
-        Tenants(settings.tenants)
-    except SettingsInvalid as error:
-        for mistake in error.mistakes:
-            reader.note(mistake.key, mistake.value, mistake.cure)
+    for judge in (lambda: Tenants(settings.tenants), lambda: read_shaping(settings.shaping.file)):
+        try:
+            judge()
+        except SettingsInvalid as error:
+            for mistake in error.mistakes:
+                reader.note(mistake.key, mistake.value, mistake.cure)
 
 
 def _check_rules(settings: GatewaySettings, reader: Reader) -> None:

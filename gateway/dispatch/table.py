@@ -1,4 +1,4 @@
-"""The routes in force, and the version of the settings that they are of. Pure.
+"""The routes and the shaping in force, and the version of the settings that they are of. Pure.
 
 One object for all who need a route as it is now: links, feeder, reasons. `use` replaces all of it between two turns of the loop, so that
 nobody sees half of it.
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mailgate.route import Route
+from mailgate.shaping.shaping import NO_SHAPING, Shaping
 
 DEFAULT_POLICY = "least_connections"
 """For what is left of a route that is gone."""
@@ -18,10 +19,11 @@ DEFAULT_POLICY = "least_connections"
 class RouteTable:
     """See the module."""
 
-    def __init__(self, routes: Mapping[str, Route], version: str = "") -> None:
+    def __init__(self, routes: Mapping[str, Route], version: str = "", shaping: Shaping = NO_SHAPING) -> None:
         self.routes: Mapping[str, Route] = MappingProxyType(dict(routes))
         """By name."""
         self.version = version
+        self.shaping = shaping
 
     def __repr__(self) -> str:
         return f"<RouteTable {self.version or '(no version)'} {', '.join(self.routes)}>"
@@ -37,9 +39,9 @@ class RouteTable:
         """The pool of sources that it names, or ""."""
         return self.routes[name].sources if name in self.routes else ""
 
-    def use(self, routes: Mapping[str, Route], version: str) -> frozenset[str]:
+    def use(self, routes: Mapping[str, Route], version: str, shaping: Shaping = NO_SHAPING) -> frozenset[str]:
         """From now on these are all there are. Names of those that are new, changed or gone."""
         names = self.routes.keys() | routes.keys()
         changed = frozenset(name for name in names if self.routes.get(name) != routes.get(name))
-        self.routes, self.version = MappingProxyType(dict(routes)), version
+        self.routes, self.version, self.shaping = MappingProxyType(dict(routes)), version, shaping
         return changed

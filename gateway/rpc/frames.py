@@ -14,6 +14,7 @@ from mailgate.job import Fence, Job
 from mailgate.mail import Lane
 from mailgate.route import Route
 from mailgate.rpc.verdicts import verdict_from_proto
+from mailgate.shaping.shaping import Shaping
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import JobVerdict
 
@@ -36,6 +37,7 @@ class Outgoing:
         self._routes: dict[str, Route | None] = {}
         """By name, as they are now; None: gone."""
         self._version: str | None = None
+        self._shaping: Shaping | None = None
         self._commits: list[Fence] = []
         self._withdraws: list[Fence] = []
         self._settled: list[Fence] = []
@@ -58,6 +60,10 @@ class Outgoing:
     def trace(self, site_keys: Sequence[str]) -> None:
         """In the next frame."""
         self._traces = site_keys
+
+    def shaping(self, shaping: Shaping) -> None:
+        """With the routes that are told next."""
+        self._shaping = shaping
 
     def commit(self, fences: Iterable[Fence]) -> None:
         """First in the next frame."""
@@ -87,6 +93,9 @@ class Outgoing:
         put_fences(frame.withdraws, self._withdraws)
         put_fences(frame.lookups, self._lookups)
         self._commits, self._settled, self._withdraws, self._lookups = [], [], [], []
+        if self._shaping is not None:
+            frame.shaping.text, frame.shaping.version = self._shaping.text, self._shaping.version
+            self._shaping = None
         if self._version is not None:
             self._put_routes(frame, self._version)
         if self._traces is not None:

@@ -54,6 +54,7 @@ class GrpcNodeLink:
         self._record, self._identity, self._table = record, identity, table
         self._outgoing = Outgoing()
         self._pace = Pace()
+        self._told_shaping: str | None = None
         self._told: Mapping[str, Route] | None = None
         """None: the node has said no hello yet."""
         self._frames_in = 0
@@ -92,6 +93,9 @@ class GrpcNodeLink:
         """Tell what is new, changed and gone, before any job that is offered from now on."""
         if self._told is None:
             return
+        if self._told_shaping != self._table.shaping.text:
+            self._told_shaping = self._table.shaping.text
+            self._outgoing.shaping(self._table.shaping)
         routes = self._table.routes
         gone = [name for name in self._told if name not in routes]
         self._outgoing.routes(self._table.version, [route for name, route in routes.items() if self._told.get(name) != route], gone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mailgate.config.load import from_tree
@@ -83,15 +84,21 @@ def parse(text: str, where: str = "shaping") -> Shaping:
     Raises:
         SettingsInvalid: with every mistake found; `key` is `where`, a colon, and the key.
     """
-    octets = text.encode()
     if not text:
         return NO_SHAPING
-    if len(octets) > MAX_OCTETS:
-        raise SettingsInvalid([Mistake(where, "", f"it has {len(octets)} octets, and {MAX_OCTETS} are the most")])
+    octets = len(text.encode())
+    if octets > MAX_OCTETS:
+        raise SettingsInvalid([Mistake(where, "", f"it has {octets} octets, and {MAX_OCTETS} are the most")])
+    return _parsed(text, where)
+
+
+@lru_cache(maxsize=2)
+def _parsed(text: str, where: str) -> Shaping:
+    """Kept, since a file is read again much more often than it changes."""
     if max(line.count(".") for line in text.split("\n")) > MAX_DOTS:
         raise SettingsInvalid([Mistake(where, "", f"a line has more than {MAX_DOTS} dots: write a list in several lines")])
     mistakes: list[Mistake] = []
-    tree = parse_toml(octets, where, mistakes)
+    tree = parse_toml(text.encode(), where, mistakes)
     mistakes += _too_many(tree, where)
     if mistakes:
         raise SettingsInvalid(mistakes)

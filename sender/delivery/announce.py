@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from mailgate.errors import SettingsInvalid
+from mailgate.shaping.shaping import parse
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import Tried
 from sender.delivery.limits import Limits
 from sender.delivery.throttle import Change
 
+TOLD = 20
+"""Mistakes in a line of the log."""
+
 log = get_logger(__name__)
+
+
+def shape(limits: Limits, gateway_id: str, text: str) -> None:
+    """A gateway's word on what sites are sent. A text that is wrong changes nothing."""
+    if text == limits.shaping.text:
+        return
+    try:
+        shaping = parse(text)
+    except SettingsInvalid as error:
+        told = [str(mistake) for mistake in error.mistakes[:TOLD]]
+        log.error("shaping_refused", gateway=gateway_id, consequence="nothing has changed", count=len(error.mistakes), mistakes=told)
+        return
+    limits.use(shaping)
+    log.info("shaping_changed", gateway=gateway_id, version=shaping.version, providers=len(shaping.providers))
 
 
 def hear(limits: Limits, key: str, tried: Tried) -> bool:

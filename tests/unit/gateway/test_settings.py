@@ -13,10 +13,11 @@ from gateway.admission.limits import Limits
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import VerdictRule
 from gateway.journal.options import JournalOptions
-from gateway.settings import GatewayOptions, GatewaySettings, from_tables
+from gateway.settings import GatewayOptions, GatewaySettings, from_tables, version
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid
 from mailgate.route import AuthMode, DsnNotify, DsnReturn, Relay, TlsMode
+from mailgate.shaping.file import read as read_shaping
 from mailgate.verdict import Phase
 
 HASH = "sha256:" + "ab" * 32
@@ -275,3 +276,23 @@ def test_what_servers_shall_report() -> None:
     assert "twice" in cures(of(dsn_notify=["delay", "delay"]))[at]
     assert "a list" in cures(of(dsn_notify="never"))[at]
     assert f"{at}[0]" in cures(of(dsn_notify=["always"]))
+
+
+def test_a_shaping_file_is_read_with_the_settings(tmp_path) -> None:
+    """The one that ships, none, or one's own: every mistake in it beside those of the settings, and what it says is part of the version."""
+    path = tmp_path / "mine.toml"
+    assert sound({}).shaping.file == ""
+    assert sound({"shaping": {"file": "none"}}).shaping.file == "none"
+    assert set(cures({"shaping": {"file": str(path)}})) == {str(path)}
+    path.write_text("[default]\nconnections = -1\nmails = 1\n")
+    assert set(cures({"shaping": {"file": str(path)}, "limits": {"max_recipients": 0}})) == {
+        "limits.max_recipients",
+        f"{path}: default.connections",
+        f"{path}: default.mails",
+    }
+    path.write_text("[default]\nconnections = 1\n")
+    settings = sound({"shaping": {"file": str(path)}})
+    before = version(settings, read_shaping(str(path)))
+    assert before == version(sound({"shaping": {"file": str(path)}}), read_shaping(str(path)))
+    path.write_text("[default]\nconnections = 2\n")
+    assert version(settings, read_shaping(str(path))) != before

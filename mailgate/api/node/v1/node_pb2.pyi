@@ -238,7 +238,7 @@ class SharedContent(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "removed_routes", "settings_version", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces")
+    __slots__ = ("hello", "routes", "removed_routes", "settings_version", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces", "shaping")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_ROUTES_FIELD_NUMBER: _ClassVar[int]
@@ -251,6 +251,7 @@ class DeliverRequest(_message.Message):
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     LOOKUPS_FIELD_NUMBER: _ClassVar[int]
     TRACES_FIELD_NUMBER: _ClassVar[int]
+    SHAPING_FIELD_NUMBER: _ClassVar[int]
     hello: GatewayHello
     routes: _containers.RepeatedCompositeFieldContainer[RouteConfig]
     removed_routes: _containers.RepeatedScalarFieldContainer[str]
@@ -263,7 +264,16 @@ class DeliverRequest(_message.Message):
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
     traces: TracesWanted
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., removed_routes: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ...) -> None: ...
+    shaping: Shaping
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., removed_routes: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ..., shaping: _Optional[_Union[Shaping, _Mapping]] = ...) -> None: ...
+
+class Shaping(_message.Message):
+    __slots__ = ("text", "version")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    version: str
+    def __init__(self, text: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class TracesWanted(_message.Message):
     __slots__ = ("site_keys",)

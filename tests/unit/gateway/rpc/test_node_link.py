@@ -24,10 +24,12 @@ from mailgate.route import Relay, Route, TlsMode
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.server import Door
+from mailgate.shaping.shaping import parse
 from mailgate.telemetry.options import TelemetryOptions
 from mailgate.telemetry.traces import Tracer
-from mailgate.verdict import Expired, NotTried, Outcome, Tried
+from mailgate.verdict import Expired, NotTried, Outcome, Phase, RecipientVerdict, Reply, Tried
 from sender.delivery import deliver
+from sender.delivery.announce import hear, shape
 from sender.delivery.deliver import Delivery
 from sender.pool.pool import Pool
 from sender.rpc import node_service
@@ -570,3 +572,57 @@ async def test_a_gateway_does_not_decide_how_many_sockets_a_node_opens(node: Nod
         link.offer(make_job())
         await heard.ready(make_job())
         assert node.pool.capacity("out") == 4
+
+
+async def test_shaping_reaches_the_node_and_its_paths(node: Node):
+    """With the stream's first routes and with each change; what is wrong is refused as a whole; no shaping is a word too."""
+    table = '[providers.here]\nmx = ["127.0.0.1"]\nconnections = {}\n'
+    async with node.link() as (link, _):
+        assert node.delivery.limits.shaping.version == ""
+        for version, text, connections in (("v2", table.format(1), 1), ("v3", table.format(2), 2), ("v4", "", 2)):
+            node.table.use(node.routes, version, parse(text))
+            link.routes_changed()
+            await until(lambda text=text: node.delivery.limits.shaping.text == text)
+            await until(lambda connections=connections: node.pool.capacity("out") == connections)
+        node.table.use(node.routes, "v5", parse(table.format(1)))
+        link.routes_changed()
+        await until(lambda: node.pool.capacity("out") == 1)
+        shape(node.delivery.limits, "g", "[providers.here]\nconnections = -1")
+        shape(node.delivery.limits, "g", "x" * 200_000)
+        assert node.pool.capacity("out") == 1
+    async with node.link(epoch=2):
+        await until(lambda: node.delivery.limits.shaping.version == "")
+
+
+async def test_a_suspended_site_gives_its_jobs_back_and_has_no_credit(node: Node, smtp: Smtp):
+    """What waits for it comes back untried, with the reason; when its time is over one job may come, and then as many as ever."""
+    async with node.link() as (link, heard), sweeping(node):
+        rules = '[[providers.here.replies]]\ntext = "away"\naction = "suspend"\nlasts = "{}"\n'
+        node.table.use(node.routes, "v2", parse('[providers.here]\nmx = ["127.0.0.1"]\n' + rules.format("3s")))
+        link.routes_changed()
+        await until(lambda: node.delivery.limits.shaping.version)
+        jobs = [make_job(number) for number in range(1, 5)]
+        for job in jobs:
+            link.offer(job)
+        await until(lambda: sum(len(frame.ready) for frame in heard.frames) == 2)
+        under_way = [fence for frame in heard.frames for fence in frame.ready]
+        link.commit(under_way)
+        said = Reply(Phase.RCPT, 421, "4.7.28", "go away", "rate_limited")
+        hear(node.delivery.limits, "out", Tried((RecipientVerdict((0,), Outcome.DEFERRED, said),)))
+        waiting = [job for job in jobs if job.fence not in under_way]
+        for job in waiting:
+            verdict = await heard.verdict(job)
+            assert isinstance(verdict, NotTried)
+            assert verdict.reason.startswith("throttled:site=out, suspended for ")
+            assert verdict.reason.endswith("421 4.7.28 go away")
+        heard.frames.clear()
+        await heard.until(lambda frame: frame.load and not frame.load.credit)
+        await heard.until(lambda frame: frame.load and set(frame.load.credit.values()) == {1})
+        heard.frames.clear()
+        again = replace(waiting[0], attempt=waiting[0].attempt + 1)
+        link.offer(again)
+        await heard.ready(again)
+        link.commit([again.fence])
+        assert isinstance(await heard.verdict(again), Tried)
+        await heard.until(lambda frame: frame.load and max(frame.load.credit.values(), default=0) > 1)
+    assert len(smtp.bodies) == 3
