@@ -21,12 +21,14 @@ from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
 from mailgate.telemetry.traces import Tracer
+from sender.delivery.confirming import Confirming
 from sender.delivery.deliver import Delivery
 from sender.delivery.sources import Sources
 from sender.delivery.stats import stats
+from sender.delivery.stub import Stub
 from sender.pool.pool import Pool
-from sender.pool.reach import check_addresses
-from sender.pool.source import read_sources
+from sender.pool.reach import check_addresses, outward
+from sender.pool.source import default_source, read_sources
 from sender.pool.tls import check_files
 from sender.rpc.node_service import SERVICE, NodeServicer
 from sender.rpc.registration import Registration, Self
@@ -50,13 +52,14 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
     boot_id = os.urandom(16)
     token = options.fleet_token.reveal()
     await asyncio.to_thread(check_files, settings.certificates)
-    sources = read_sources(settings.sources)
-    check_addresses(sources)
+    chosen = read_sources(settings.sources)
+    check_addresses(chosen)
+    sources = Sources(chosen, default_source(options.helo, *outward()) if options.helo else None)
     async with AsyncExitStack() as started:
         tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
-        delivery = Delivery(decode_body, tracer, options.max_connections, Sources(sources))
+        delivery = Delivery(decode_body, tracer, options.max_connections, sources)
         started.push_async_callback(delivery.close)
         making = Pool(delivery, secrets_of(settings), options.helo, tokens=settings.tokens, certificates=settings.certificates)
         pool = await started.enter_async_context(making)
@@ -82,11 +85,12 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
             watching = tasks.create_task(pool.watch(), name="pool")
             registering = tasks.create_task(registration.run(), name="registration")
             sweeping = tasks.create_task(delivery.sweep(), name="sweep")
+            confirming = tasks.create_task(Confirming(sources, Stub(options.nameservers), random.random).run(), name="confirming")
             reloading = tasks.create_task(reload.run(again.asked), name="settings")
             settle_heap()
             await stop.graceful.wait()
             await leave(door, servicer, registration, delivery, pool, stop, options.drain_timeout)
-            for task in (watching, registering, sweeping, reloading):
+            for task in (watching, registering, sweeping, reloading, confirming):
                 task.cancel()
     log.info("node_stopped", node=node_id)
 

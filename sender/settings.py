@@ -9,6 +9,7 @@ from typing import Any
 
 from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
+from mailgate.config.scalars import show
 from mailgate.config.secret import NONE, Secret
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
@@ -16,7 +17,7 @@ from mailgate.telemetry.options import TelemetryOptions
 from sender.delivery.routes import MAX_CONNECTIONS
 from sender.delivery.stub import parse_nameserver
 from sender.pool.credentials import TokenOptions
-from sender.pool.source import SourceOptions, mistakes_between
+from sender.pool.source import HELO_CURE, SourceOptions, is_helo, mistakes_between
 from sender.pool.tls import CertificateOptions
 
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
@@ -128,9 +129,7 @@ def check(settings: SenderSettings, reader: Reader) -> None:
     _check_nameservers(options, reader)
     _check_tokens(settings, reader)
     _check_certificates(settings, reader)
-    for mistake in mistakes_between(settings.sources):
-        if reader.sound(mistake.key):
-            reader.note(mistake.key, mistake.value, mistake.cure)
+    _check_sources(settings, reader)
 
 
 def _check_nameservers(options: SenderOptions, reader: Reader) -> None:
@@ -139,6 +138,15 @@ def _check_nameservers(options: SenderOptions, reader: Reader) -> None:
             parse_nameserver(text)
         except ValueError as error:
             reader.mistake(f"sender.nameservers[{index}]", text, str(error))
+
+
+def _check_sources(settings: SenderSettings, reader: Reader) -> None:
+    helo = settings.sender.helo
+    if helo and not is_helo(helo) and reader.sound("sender.helo"):
+        reader.note("sender.helo", show(helo), HELO_CURE)
+    for mistake in mistakes_between(settings.sources):
+        if reader.sound(mistake.key):
+            reader.note(mistake.key, mistake.value, mistake.cure)
 
 
 def _check_certificates(settings: SenderSettings, reader: Reader) -> None:

@@ -32,6 +32,17 @@ class Confirmed:
     note: str = ""
 
 
+RESERVED = ("example", "example.com", "example.net", "example.org", "test", "invalid", "localhost", "local", "internal")
+"""Domains that no public DNS has (RFC 2606, 6761, 6762): a name below them is of a test, or of a network of one's own."""
+
+
+def worth_asking(source: Source) -> bool:
+    """Somebody outside may see the source, and its name may be in the DNS."""
+    domain = "." + source.helo.lower().rstrip(".")
+    hidden = all(ip_address(address).is_loopback for address in source.addresses)
+    return not hidden and not any(domain.endswith(f".{reserved}") for reserved in RESERVED)
+
+
 def seen_from_outside(address: str) -> bool:
     """Receivers may see this address: it is not one of a network behind NAT, nor of this machine alone."""
     return ip_address(address).is_global

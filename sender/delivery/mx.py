@@ -52,7 +52,7 @@ class Exchange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What DNS said to one question: of MX `exchanges`, of A and AAAA `addresses`."""
+    """What DNS said to one question: of MX `exchanges`, of A and AAAA `addresses`, of PTR `names`."""
 
     got: Got
     exchanges: tuple[Exchange, ...] = ()
@@ -61,6 +61,8 @@ class Answer:
     """Seconds, as the records have it."""
     why: str = ""
     """With FAILED: in words."""
+    names: tuple[str, ...] = ()
+    """In lower case, without the last dot."""
 
 
 class Host(NamedTuple):

@@ -29,9 +29,10 @@ class Standing:
 class Sources:
     """What this node sends from, and how each does. `standings` is another tuple when something has changed, and only then."""
 
-    def __init__(self, sources: Sequence[Source] = ()) -> None:
+    def __init__(self, sources: Sequence[Source] = (), default: Source | None = None) -> None:
+        """`default`: what receivers see where the system chooses the address, for what is to be said of it. No route names it."""
         self._sources = tuple(sources)
-        self.standings = tuple([Standing(source) for source in sources])
+        self.standings = tuple([Standing(source) for source in (*sources, *([default] if default else ()))])
 
     def of(self, route: Route) -> tuple[Source, ...]:
         """What the route's mail may leave from, whether it is up or not; empty: the node has no such pool."""

@@ -38,8 +38,12 @@ class Stub:
     def __init__(self, nameservers: Sequence[str] = ()) -> None:
         self._nameservers = [parse_nameserver(text) for text in nameservers]
 
+    async def prepare(self) -> None:
+        """Load dnspython beside the loop. Who does not call this loads it with the first question."""
+        await asyncio.to_thread(_load)
+
     async def ask(self, name: str, kind: str) -> Answer:
-        """The records of `kind` (`MX`, `A`, `AAAA`), aliases followed. Within WHOLE seconds; never raises but for being cancelled."""
+        """The records of `kind` (`MX`, `A`, `AAAA`, `PTR`), aliases followed. Within WHOLE seconds; raises only when cancelled."""
         import dns.exception
         import dns.name
         import dns.resolver
@@ -83,10 +87,16 @@ class Stub:
         return Answer(Got.FAILED, why=f"more than {ALIASES} aliases (CNAME) one after the other")
 
 
+def _load() -> None:
+    import dns.asyncresolver  # noqa: F401
+
+
 def _found(kind: str, answer: dns.resolver.Answer, ttl: float) -> Answer:
     if kind == "MX":
         exchanges = [Exchange(record.preference, record.exchange.to_text().lower().rstrip(".")) for record in answer]
         return Answer(Got.FOUND, exchanges=tuple(exchanges), ttl=ttl)
+    if kind == "PTR":
+        return Answer(Got.FOUND, names=tuple([record.target.to_text().lower().rstrip(".") for record in answer]), ttl=ttl)
     return Answer(Got.FOUND, addresses=tuple([record.address for record in answer]), ttl=ttl)
 
 

@@ -67,6 +67,19 @@ def local(source: Source, family: socket.AddressFamily) -> str:
     return {socket.AF_INET: source.address, socket.AF_INET6: source.address6}.get(family, "")
 
 
+def outward() -> tuple[str, str]:
+    """The IPv4 and IPv6 address that the system chooses towards the Internet; empty: it has no way there. No packet leaves."""
+    found = []
+    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect((address, 25))
+                found.append(str(sock.getsockname()[0]))
+        except OSError:
+            found.append("")
+    return found[0], found[1]
+
+
 def check_addresses(sources: Iterable[Source]) -> None:
     """Binds each address, and lets go. Blocks, for microseconds.
 

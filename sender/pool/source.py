@@ -16,7 +16,7 @@ MAX_HELO = 253
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_HELO_CURE = 'write the full name that the address has in the DNS, such as "mx7.example.com", or an address literal, "[192.0.2.7]"'
+HELO_CURE = 'write the full name that the address has in the DNS, such as "mx7.example.com", or an address literal, "[192.0.2.7]"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SourceOptions:
             if said and (cure := _fault_of_address(said, kind)):
                 yield Mistake(f"{key}.{name}", f'"{said}"', cure)
         if not is_helo(self.helo):
-            yield Mistake(f"{key}.helo", f'"{self.helo}"', _HELO_CURE)
+            yield Mistake(f"{key}.helo", f'"{self.helo}"', HELO_CURE)
         if not self.pool:
             yield Mistake(f"{key}.pool", '""', f'name a pool, or leave it out for "{DEFAULT_POOL}"')
 
@@ -75,6 +75,11 @@ class Source:
 
 
 ANY = Source()
+
+
+def default_source(helo: str, address: str, address6: str) -> Source:
+    """What receivers see of a node that leaves the address to the system: its name, and what that mostly chooses."""
+    return Source("(any)", helo, address, address6)
 
 
 def read_sources(options: Mapping[str, SourceOptions]) -> tuple[Source, ...]:

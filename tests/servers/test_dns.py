@@ -24,6 +24,9 @@ ZONE = (
     "mx1 AAAA ::1",
     "mx2 A 127.0.0.3",
     "bare A 127.0.0.4",
+    "7.2.0.192 CNAME 7.half-a-net",
+    "7.half-a-net PTR Mx7",
+    "7.half-a-net PTR other",
     "none MX 0 .",
     "empty TXT nothing",
     "alias CNAME good",
@@ -152,3 +155,13 @@ async def test_a_record_that_changed_is_seen_when_its_time_is_over(tmp_path: Pat
         assert await resolver.resolve("good.test") == first
         now = first.until
         assert [host.name for host in (await resolver.resolve("good.test")).hosts] == ["mx2.test"]
+
+
+async def test_the_names_of_an_address(server: NameServer) -> None:
+    """By PTR, also where its records are with somebody else (RFC 2317): all of them, in lower case."""
+    stub = Stub([server.address])
+    await stub.prepare()
+    found = await stub.ask("7.2.0.192.test", "PTR")
+    assert (found.got, sorted(found.names)) == (Got.FOUND, ["mx7.test", "other.test"])
+    assert (await stub.ask("bare.test", "PTR")).got is Got.NOTHING
+    assert (await stub.ask("8.2.0.192.test", "PTR")).got is Got.NO_NAME

@@ -86,6 +86,12 @@ def test_tokens_and_certificates_are_whole() -> None:
     assert made.certificates["good"].ca == "c"
 
 
+def test_the_name_in_ehlo_is_a_full_one() -> None:
+    """Or an address literal; empty is the host's own."""
+    assert "full name" in cures({"helo": "mailhost"})["sender.helo"]
+    assert from_tables({"sender": {"helo": "[192.0.2.7]"}}, {}).sender.helo == "[192.0.2.7]"
+
+
 def test_sources_are_whole() -> None:
     """What is missing or wrong, each with its key; what two share; and that the gateway leaves the section alone."""
     sources = {
