@@ -24,3 +24,4 @@ def test_the_example_is_read_without_a_mistake(tmp_path: Path) -> None:
     assert sender.from_tables(tables, {}).secrets == {"relay": Secret("geheim")}
     assert set(sender.from_tables(tables, {}).tokens) == {"suite"}
     assert set(sender.from_tables(tables, {}).certificates) == {"partner"}
+    assert set(sender.from_tables(tables, {}).sources) == {"mx7"}
