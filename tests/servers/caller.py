@@ -70,6 +70,11 @@ class Caller:
         """Of the connections."""
         return self.pool.stats()["r"]
 
+    @property
+    def open(self) -> int:
+        """Connections that are there, in whatever state."""
+        return sum(count for state, count in self.counts.slots.items() if state.upper() not in ("EMPTY", "DIALING"))
+
     async def until(self, so: Callable[[], object]) -> None:
         """Waits until it is so."""
         async with asyncio.timeout(PATIENCE):
