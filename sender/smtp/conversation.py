@@ -107,8 +107,7 @@ class Conversation:
         self._mail, self.step = UnderWay(transaction, parts), _COMMANDS
         if self.pipelining:
             return group
-        self._mail.commands = one_by_one(group, last)
-        return self._mail.commands[0]
+        return self._mail.go_alone(one_by_one(group, last))
 
     def finish(self, *, hold: bool = False) -> bytes:
         """Lets the end of the body go: what to write first, while READY. `more` goes on, when that is on its way.

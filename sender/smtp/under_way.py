@@ -46,7 +46,19 @@ _BY_SAID = {Said.MORE: Next.WAIT, Said.UNKNOWN: Next.NO_BDAT, Said.NONSENSE: Nex
 class UnderWay:
     """Its outcome is told once, and not at all once it was withdrawn."""
 
-    __slots__ = ("answered", "chunks", "commands", "count", "data_refused", "followed", "mail_refused", "refused", "told", "transaction")
+    __slots__ = (
+        "answered",
+        "chunks",
+        "commands",
+        "count",
+        "data_refused",
+        "followed",
+        "grouped",
+        "mail_refused",
+        "refused",
+        "told",
+        "transaction",
+    )
 
     def __init__(self, transaction: Transaction, chunks: Chunks | None) -> None:
         self.transaction = transaction
@@ -56,6 +68,8 @@ class UnderWay:
         """Nothing is to be told any more: it was told, or it was withdrawn."""
         self.followed = False
         """It followed another, and no reply to it has come yet."""
+        self.grouped = True
+        """Its commands left in one write."""
         self.commands: Sequence[bytes] = ()
         """Step by step only: all of them; empty once the last was sent."""
         self.count = len(transaction.recipients)
@@ -88,7 +102,7 @@ class UnderWay:
         if self.answered > self.count:
             return self._data(reply) if self.chunks is None else self._chunk(self.chunks, reply)
         if code // 100 != _OK:
-            if code // 100 == _MORE or (code == _OUT_OF_SEQUENCE and self.followed):
+            if code // 100 == _MORE or (code == _OUT_OF_SEQUENCE and (self.followed or self._in_sequence)):
                 return _NONSENSE
             self._refuse(reply)
         self.answered += 1
@@ -96,6 +110,19 @@ class UnderWay:
         if self.commands or (self.chunks is not None and self.answered > self.count and not self.chunks.first):
             return self._step()
         return _WAIT
+
+    @property
+    def _in_sequence(self) -> bool:
+        """It is of a group, and all before it was accepted: 503 then says nothing of the mail.
+
+        The server means another command, or has lost the thread. Who does so again and again is asked step by step, where it counts.
+        """
+        return self.grouped and self.mail_refused is None and not self.nobody
+
+    def go_alone(self, commands: Sequence[bytes]) -> bytes:
+        """Not in a group, but one by one: the first."""
+        self.commands, self.grouped = commands, False
+        return commands[0]
 
     def next_command(self) -> bytes:
         """What SEND asks for."""
@@ -115,7 +142,7 @@ class UnderWay:
             if not self.hopeless:
                 return _READY
             return Next.EMPTY if self.nobody else Next.CLOSE
-        if reply.code // 100 in (_OK, _MORE):
+        if reply.code // 100 in (_OK, _MORE) or (reply.code == _OUT_OF_SEQUENCE and self._in_sequence):
             return _NONSENSE
         self.data_refused = reply
         return _RESET

@@ -73,9 +73,10 @@ async def test_amid_a_mail(tmp_path: Path, fault: str, command: str, pipelining:
                 assert outcomes(tried) == [(outcome, code)]
                 assert tried is not None
                 reply = tried.recipients[0].reply
-                assert bounce_class in (None, reply.bounce_class)
-                # what was said before may be lost with the connection
-                assert reply.phase is AMID[command] or (fault == "drop" and pipelining and reply.phase < AMID[command])
+                # in a group: what was said before may be lost, or not be written yet, and this server answers out of order then
+                grouped = pipelining and not code
+                assert bounce_class in (None, reply.bounce_class) or (grouped and reply.bounce_class == "protocol")
+                assert reply.phase is AMID[command] or (grouped and reply.phase < AMID[command])
             assert caller.counts.dialled == caller.counts.closed + caller.open
             assert caller.counts.dialled == 1 or fault not in ("soft", "hard")
         receives(sink, 0, MAILS if command == "." else 0)  # it counts what it refuses then

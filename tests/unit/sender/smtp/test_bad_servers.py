@@ -81,6 +81,26 @@ def test_421_at_any_point(mail, outcomes, stage):
     assert not any(event is IDLE or event is READY for event in events)
 
 
+@pytest.mark.parametrize("heard", [b"", OK, OK + b"550 no\r\n", OK + OK + OK])
+def test_a_server_that_has_lost_the_thread(mail, outcomes, heard):
+    """503 within a group, though all before it was accepted: replies do not fit commands, and so nothing is concluded.
+
+    Step by step it is believed, and to DATA after nobody was accepted it is what servers say.
+    """
+    talk = Conversation(FULL)
+    talk.start(mail(2))
+    events = talk.receive(heard + b"503 5.5.1 bad sequence\r\n")
+    found = outcomes(events)
+    assert found[11] == (DEFERRED, 0, "protocol")
+    assert events[-1].stumbled is Stumble.GROUP
+    talk = Conversation(FULL, pipelining=False)
+    talk.start(mail())
+    assert outcomes(talk.receive(b"503 5.5.1 bad sequence\r\n")) == {10: (BOUNCED, 503, "protocol")}
+    talk = Conversation(FULL)
+    talk.start(mail())
+    assert outcomes(talk.receive(OK + b"550 5.1.1 no\r\n503 5.5.1 no recipients\r\n")) == {10: (BOUNCED, 550, "unknown_user")}
+
+
 def test_421_at_a_recipient_keeps_what_was_refused_before(mail, outcomes):
     """The recipient refused has its bounce, the others wait."""
     talk = Conversation(FULL)
