@@ -86,7 +86,7 @@ class Dispatcher:
         self.sites = Sites()
         self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
-        self.wait_reason = Reasons(members, self._losses, pool_of, has_route)
+        self.wait_reason = Reasons(members, self._losses, pool_of, has_route, self.sites.key, clock.monotonic)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
         self._stopping = False
         self.withdrawn = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
@@ -15,7 +16,10 @@ DEFAULT_POOL = "default"
 
 
 class Reasons:
-    """Over the nodes as they are now. `pool_of`: the pool of sources that a route names, or ""."""
+    """Over the nodes as they are now.
+
+    `pool_of`: the pool of sources that a route names, or ""; `key_of`: what a site key is counted by now; `now`: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -23,8 +27,11 @@ class Reasons:
         losses: Losses,
         pool_of: Callable[[str], str] = lambda _: "",
         has_route: Callable[[str], bool] = lambda _: True,
+        key_of: Callable[[str], str] = lambda site_key: site_key,
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._members, self._losses, self._pool_of, self._has_route = members, losses, pool_of, has_route
+        self._key_of, self._now = key_of, now
 
     def __call__(self, state: RecipientState, wait: Wait) -> str:
         """Why a recipient in this state is not under way; empty when nothing holds it up, or but for the time of its next attempt."""
@@ -49,13 +56,25 @@ class Reasons:
         ready = [member for member in up if member.takes_jobs]
         if not ready:
             return "a job that must run alone has the node"
-        return self._of_route(wait.route, wait.site_key or wait.route, ready) if wait.route else ""
+        return self._of_route(wait.route, self._key_of(wait.site_key or wait.route), ready) if wait.route else ""
 
     def _of_route(self, route: str, site_key: str, ready: Sequence[Member]) -> str:
         if why := no_source(self._pool_of(route), ready):
             return why
-        busy = all(member.hand.room(Lane.TRANSACTIONAL, site_key) == 0 for member in ready)
-        return "the nodes' connections are busy" if busy else ""
+        if any(member.hand.room(Lane.TRANSACTIONAL, site_key) > 0 for member in ready):
+            return ""
+        return throttled(site_key, ready, self._now()) or "the nodes' connections are busy"
+
+
+def throttled(site_key: str, members: Sequence[Member], now: float) -> str:
+    """How a site is sent less than there is, by the node that will send to it the soonest; empty: it is not, or not everywhere."""
+    found = [newest for member in members for newest in member.sites.of(site_key)]
+    if not found or not all(newest.report.reason for newest in found):
+        return ""
+    soonest = min(found, key=lambda newest: newest.wait_at(now))
+    lasts = ceil(soonest.wait_at(now))
+    reason = soonest.report.reason
+    return f"throttled:site={site_key}, " + (reason.replace("suspended", f"suspended for {lasts} s", 1) if lasts else reason)
 
 
 def no_source(asked: str, members: Sequence[Member]) -> str:

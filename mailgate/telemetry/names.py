@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-LABELS: Final = frozenset({"class", "direction", "lane", "node", "reason", "route", "state", "version"})
-"""All label names. `class`: a verdict's; `node`: a node id; `reason`: one of a fixed list; `route`: a name of the settings."""
+LABELS: Final = frozenset({"class", "direction", "lane", "node", "provider", "reason", "route", "state", "version"})
+"""All label names. `class`: a verdict's; `node`: a node id; `provider`: a name of the shaping file, or `other`; `reason`: one of a fixed
+list; `route`: a name of the settings."""
 
 
 class Kind(Enum):
@@ -116,6 +117,14 @@ UNSETTLED_VERDICTS = _metric(_GAUGE, "mailgate_unsettled_verdicts", "Verdicts th
 COMPOSE_SECONDS = _metric(_HISTOGRAM, "mailgate_compose_seconds", "From a job's bytes to the message's.")
 TRANSACTION_SECONDS = _metric(
     _HISTOGRAM, "mailgate_transaction_seconds", "From COMMIT (or MAIL, where it came to none) to the server's last answer.", "route"
+)
+SITES_HELD = _metric(_GAUGE, "mailgate_sites_held", "Sites that are suspended or slowed now, of each source.", "provider", "state")
+SITE_COMPLAINTS = _metric(
+    _COUNTER,
+    "mailgate_site_complaints_total",
+    "Times that what a site said suspended, slowed or curbed it.",
+    "provider",
+    "state",
 )
 REGISTERED = _metric(_GAUGE, "mailgate_registered", "1 while a gateway acknowledges this node's registration.")
 

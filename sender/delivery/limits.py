@@ -22,6 +22,7 @@ from sender.pool.path import Path
 from sender.pool.relays import Trouble
 
 PRUNE = 60.0
+FREE = Held(seconds=-1.0)
 ALIKE = 0.005
 """Seconds between two looks at a path whose mails wait: a thousand mails a second go five at a time, within the tolerance of a Spacing."""
 
@@ -168,16 +169,15 @@ class Limits:
 
     def held(self) -> dict[str, Held]:
         """By site key, the sites that are sent less than there is. Of a site's paths the one that may send first speaks for it."""
+        if all(throttle.free for throttle in self._keys):
+            return {}
         now, found = self._clock(), dict[str, Held]()
-        for throttle, keys in self._keys.items():
-            if throttle.free or not (reason := throttle.reason(now)):
-                continue
-            held = Held(reason, max(0.0, throttle.wait(now) - now), throttle.rate)
-            for site_key in {site_key_of(self._paths[key]) for key in keys}:
-                before = found.get(site_key)
-                if before is None or held.seconds < before.seconds:
-                    found[site_key] = held
-        return found
+        for key, path in self._paths.items():
+            throttle, site_key = self._of[key], site_key_of(path)
+            held = FREE if throttle.free else Held(throttle.reason(now), max(0.0, throttle.wait(now) - now), throttle.rate)
+            if held.seconds <= found.get(site_key, held).seconds:
+                found[site_key] = held
+        return {site_key: held for site_key, held in found.items() if held.reason}
 
     # ------------------------------------------------------------------ what sites say
 

@@ -38,6 +38,10 @@ class Ways(Protocol):
         """Connections open and usable."""
         ...
 
+    def closed(self, key: str) -> str:
+        """Why its site takes nothing for so long that mail had better go another way; empty: it does."""
+        ...
+
     def trouble(self, key: str) -> Trouble | None:
         """Why a path has no connection."""
         ...
@@ -125,14 +129,17 @@ class Paths:
         return {name: words for name, words in troubles.items() if name not in well}
 
     def _out(self, path: Path, now: float) -> bool:
-        """It failed of late for its source's sake. Once that rests no more, the next mail finds out."""
+        """It failed of late for its source's sake, or the site takes nothing of it. Once that is over, the next mail finds out."""
         if not path.source.name:
             return False
+        if self._pool.closed(path.key):
+            return True
         trouble = self._pool.trouble(path.key)
         return trouble is not None and trouble.of_source and now < trouble.rests_until
 
     def _nowhere(self, route: str, paths: Iterable[Path]) -> NotTried:
-        why = [trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None]
+        why = [closed for path in paths if (closed := self._pool.closed(path.key))]
+        why += [trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None]
         return NotTried(why[0]) if why else without_source(route)
 
     @property

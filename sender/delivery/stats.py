@@ -29,3 +29,9 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
         yield Sample(names.POOL_DIAL_FAILED, counts.failed, {"route": route})
         yield Sample(names.POOL_LOGINS_REFUSED, counts.refused, {"route": route})
         yield Sample(names.POOL_RELAYS_RESTING, counts.resting, {"route": route})
+    for provider, held in delivery.limits.stats().items():
+        yield Sample(names.SITES_HELD, held.suspended, {"provider": provider, "state": "suspended"})
+        yield Sample(names.SITES_HELD, held.slowed, {"provider": provider, "state": "slowed"})
+        yield Sample(names.SITE_COMPLAINTS, held.suspensions, {"provider": provider, "state": "suspended"})
+        yield Sample(names.SITE_COMPLAINTS, held.slowdowns, {"provider": provider, "state": "slowed"})
+        yield Sample(names.SITE_COMPLAINTS, held.curbs, {"provider": provider, "state": "fewer_connections"})

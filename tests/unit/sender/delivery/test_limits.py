@@ -239,6 +239,7 @@ def test_of_two_sources_one_may_be_suspended(limits):
     for key in ("out@a", "out@b"):
         limits.open(path(key, "in.big.example"))
     limits.heard("out@a", refused("go away"))
+    assert limits.held() == {}
     assert limits.jobs() == {}
     assert limits.closed("out@a")
     assert not limits.closed("out@b")

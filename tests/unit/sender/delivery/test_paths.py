@@ -31,6 +31,7 @@ class Ways:
         self.open_paths: dict[str, Path] = {}
         self.troubles: dict[str, Trouble] = {}
         self.warm_ones: dict[str, int] = {}
+        self.suspended: dict[str, str] = {}
 
     def open(self, path: Path) -> None:
         self.open_paths[path.key] = path
@@ -46,6 +47,9 @@ class Ways:
 
     def trouble(self, key: str) -> Trouble | None:
         return self.troubles.get(key)
+
+    def closed(self, key: str) -> str:
+        return self.suspended.get(key, "")
 
     def fails(self, key: str, until: float = 100.0, *, of_source: bool = True) -> None:
         self.troubles[key] = Trouble(GONE, "mx", "", 0.0, 1, until, of_source)
@@ -130,3 +134,14 @@ def test_what_is_told_of_sources():
     assert made.troubles() == {"a": GONE.text}
     ways.warm_ones["more@a"] = 1
     assert made.troubles() == {}
+
+
+def test_a_source_that_a_site_suspended_leaves_its_mail_to_another():
+    """And where all are suspended there is no credit, and what is here goes back with the reason."""
+    ways, made = paths(NEWS)
+    ways.suspended["news@a"] = "throttled:site=news, suspended for 60 s: 421 go away"
+    assert {taken(made, number, "a") for number in range(20)} == {"b"}
+    assert made.capacities(0.0) == {"news": 3}
+    ways.suspended["news@b"] = "throttled:site=news, suspended for 90 s: 421 go away"
+    assert made.place(mail(), "", 1000.0) == NotTried(ways.suspended["news@a"])
+    assert made.capacities(1000.0) == {}
