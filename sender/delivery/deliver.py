@@ -241,7 +241,7 @@ class Delivery:
         return True
 
     def _displace(self, stranded: Iterable[Work]) -> None:
-        """Each to another source, or back to its gateway."""
+        """Each to another way out of its route as it is now, or back to its gateway."""
         for work in stranded:
             if work.handoff is not None and self._made(work, work.handoff):
                 self._lines.pump(self._lines.wait(work))
@@ -283,9 +283,9 @@ class Delivery:
             now = time.monotonic()
             if self._routes.prune(now):
                 self._paths.configure(self._routes.served)
-            self._displace(self._lines.stranded())
+            self._displace(self._lines.stranded(self._paths.opened))
             self.sources.trouble(self._paths.troubles())
-            for work, verdict in self._lines.late(now, self._routes.served):
+            for work, verdict in self._lines.late(now):
                 if work.handoff is not None and isinstance(verdict, Tried):
                     hear(self.limits, work.handoff.path, verdict)
                 self._finish(work, verdict)

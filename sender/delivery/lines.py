@@ -10,7 +10,7 @@ from collections.abc import Callable, Container
 from typing import Protocol
 
 from mailgate.verdict import JobVerdict, NotTried
-from sender.delivery.judge import too_late, unknown
+from sender.delivery.judge import too_late
 from sender.delivery.work import Line, Work
 from sender.pool.handoff import Handoff
 from sender.pool.relays import Trouble
@@ -79,17 +79,15 @@ class Lines:
         for key in self._pool.due():
             self.pump(key)
 
-    def late(self, now: float, served: Container[str]) -> list[tuple[Work, JobVerdict]]:
-        """Take out those that have waited too long, or whose route is not `served` any more, each with its verdict; forget empty lines.
+    def late(self, now: float) -> list[tuple[Work, JobVerdict]]:
+        """Take out those that have waited too long, each with its verdict, and forget empty lines. A walk: for a sweep.
 
-        A walk: for a sweep. The others ask for a connection again: the one that was dialled for them may have failed.
+        The others ask for a connection again: the one that was dialled for them may have failed.
         """
         late: list[tuple[Work, JobVerdict]] = []
         for key, line in list(self._lines.items()):
-            if (head := line.head()) is None:
+            if not line:
                 del self._lines[key]
-            elif head.offer.route not in served:
-                late += [(work, unknown(work.offer.route)) for work in line.overdue(math.inf)]
             elif why := self._pool.closed(key):
                 late += [(work, NotTried(why)) for work in line.overdue(math.inf)]
             else:
@@ -97,11 +95,11 @@ class Lines:
                 self.pump(key)
         return late
 
-    def stranded(self) -> list[Work]:
-        """Take out those whose source can't be dialled from: another may do. A walk: for a sweep."""
+    def stranded(self, opened: Container[str]) -> list[Work]:
+        """Take out those whose path is gone, or whose source can't be dialled from: another may do. A walk: for a sweep."""
         stranded: list[Work] = []
         for key, line in self._lines.items():
-            if line and (trouble := self._pool.trouble(key)) is not None and trouble.of_source:
+            if line and (key not in opened or ((trouble := self._pool.trouble(key)) is not None and trouble.of_source)):
                 stranded += line.overdue(math.inf)
         return stranded
 

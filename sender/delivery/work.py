@@ -111,10 +111,6 @@ class Line:
                     return work
         return None
 
-    def head(self) -> Work | None:
-        """One of them, or None; it stays."""
-        return next((lane[0] for lane in self._lanes.values() if lane), None)
-
     def overdue(self, before: float) -> list[Work]:
         """Take out those that arrived before."""
         late = []
