@@ -37,7 +37,7 @@ from gateway.rpc.site_operations import SiteOperators
 from gateway.rpc.upload import Upload
 from gateway.settings import LIVE, GatewaySettings, version
 from mailgate.lifecycle import Again, Stop, settle_heap
-from mailgate.reload import Reload
+from mailgate.reload import TOLD, Reload
 from mailgate.rpc.jobs import encode_content, encode_envelope
 from mailgate.shaping.file import read as read_shaping
 from mailgate.telemetry.lag import LoopLag
@@ -222,6 +222,7 @@ class Gateway:
             self._tenants.become(tenants)
             self._admission.use(drafter)
             self._dispatcher.reload(changed, rules, settings.dispatch)
+            log.info("settings_in_force", version=settings_version, routes=sorted(changed)[:TOLD])
 
         return put
 

@@ -34,6 +34,8 @@ class Conversation:
     socket: socket.socket
     client: str = ""
     recipients: list[str] = field(default_factory=list)
+    line: str = ""
+    """The last command."""
 
     def say(self, data: bytes) -> None:
         """Write at once."""
@@ -134,6 +136,7 @@ class Scripted:
 
     def _command(self, conversation: Conversation, line: bytes) -> None:
         verb = line[:4].decode(errors="replace").strip().upper()
+        conversation.line = line.decode(errors="replace")
         if verb == "EHLO":
             conversation.client = line[5:].decode(errors="replace").strip()
         elif verb == "MAIL":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import grpc
 import pytest
@@ -18,6 +20,7 @@ from benchmarks.peers.witness import Witness
 from mailgate.api.mail.v1 import mail_pb2 as mail
 from mailgate.api.mail.v1 import mail_service_pb2 as service
 from mailgate.api.mail.v1 import mail_service_pb2_grpc as service_grpc
+from tests.process.scripted import Conversation, Scripted, behave
 
 DELIVERED = mail.RECIPIENT_STATE_DELIVERED
 OTHER_KEY = "a key that is revoked"
@@ -261,6 +264,20 @@ def test_what_cannot_change_is_named_and_the_rest_counts(stage: Stage) -> None:
     assert not stage.door.settings().restart_keys
 
 
+def test_the_text_of_the_shaping_file_counts_too(stage: Stage) -> None:
+    """It is read again with the settings, though these are as before; one that is wrong changes nothing."""
+    shaping = stage.fleet.folder / "shaping.toml"
+    shaping.write_text("[default]\nconnections = 10\n")
+    stage.write(stage.a, shaping={"file": str(shaping)})
+    before = stage.reload()
+    shaping.write_text("[default]\nconnections = 11\n")
+    after = stage.reload()
+    assert after != before
+    shaping.write_text("[default]\nconnections = 0\nno_such = 1\n")
+    assert "no_such" in stage.refused()
+    assert stage.everywhere() == after
+
+
 def test_a_key_that_is_revoked_allows_nothing_any_more(stage: Stage) -> None:
     """At once, on a stream that is open too; and another limit counts."""
     digest = "sha256:" + hashlib.sha256(OTHER_KEY.encode()).hexdigest()
@@ -310,10 +327,28 @@ def test_the_settings_are_still_there_after_a_reconnect(stage: Stage) -> None:
     assert stage.came_to(stage.b, "again") == 20
 
 
-def test_a_node_does_not_die_of_it(stage: Stage) -> None:
-    """Nor does it stop giving mail."""
-    for node in stage.fleet.senders:
-        node.signal(signal.SIGHUP)
-    stage.send(20, "nodes")
-    stage.check()
-    assert all(node.alive for node in stage.fleet.senders)
+def test_nodes_log_in_with_another_password_at_once(tmp_path: Path) -> None:
+    """One that was refused lets the relay rest for half a minute at the least; a node that is told of another one tries it then."""
+    good = b64encode(b"\0user\0right").decode()
+
+    def script(conversation: Conversation, step: str) -> bytes | None:
+        if step == "EHLO":
+            return b"250-scripted\r\n250 AUTH PLAIN\r\n"
+        if step == "AUTH":
+            return b"235 2.7.0 welcome\r\n" if good in conversation.line else b"535 5.7.8 wrong\r\n"
+        return behave(conversation, step)
+
+    route = {"tls": "none", "username": "user", "secret": "relay", "connections": 1}
+    settings = {"secrets": {"relay": "wrong"}, "dispatch": {"retry_first": "1s", "retry_jitter": 0.0}}
+    with Scripted(script) as server, Fleet(tmp_path, server.port, route=route, settings=settings) as fleet, fleet.door() as door:
+        sent = door.send(service.SendMailRequest(mail=plain_mail("to@example.net", "text"), wait=Duration(seconds=15))).receipt
+        assert sent.recipients[0].last_attempt.code == 535
+        fleet.configure(server.port, route, {**settings, "secrets": {"relay": "right"}, "sender": {"drain_timeout": "7s"}})
+        for node in fleet.senders:
+            node.signal(signal.SIGHUP)
+        wait_until(lambda: door.get(sent.mail_id).recipients[0].state == DELIVERED, fleet.tails(), 15)
+        assert all(node.alive for node in fleet.senders)
+        log = fleet.senders[0].log.read_text()
+        assert "secrets.relay" in log
+        assert "sender.drain_timeout" in log
+        assert "right" not in log
