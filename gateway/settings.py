@@ -91,7 +91,6 @@ OWN_BOUNDS: dict[str, Bound] = {
     "Limits.max_recipients_per_job": (1, 10_000),
     "Limits.max_batch_entries": (1, 1_000_000),
     "Limits.max_batch_recipients": (1, 10_000_000),
-    "Limits.max_line_bytes": (78, 998),
     "Limits.default_ttl": (SECOND, YEAR),
     "Limits.max_ttl": (SECOND, YEAR),
     "Limits.max_in_flight_bytes": (MIB, None),

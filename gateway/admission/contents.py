@@ -11,7 +11,7 @@ from gateway.admission.attachments import Uploads, check_attachments, find_files
 from gateway.admission.faults import Faults, show
 from gateway.admission.headers import check_headers
 from gateway.admission.limits import MAX_LINE, Limits
-from gateway.admission.raw import authors
+from gateway.admission.raw import authors, check_lines
 from gateway.admission.recipients import check_address
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenant
@@ -156,6 +156,7 @@ def _check_raw(mail: Mail, data: bytes, field: str, tenant: Tenant, limits: Limi
     try:
         for author in authors(data, limits.max_header_bytes):
             _allow(tenant, author.domain, f"{field}.raw: From")
+        check_lines(data, limits)
     except Unsound as reason:
         faults.add(f"{field}.raw", str(reason))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 MIB = 1024 * 1024
 
@@ -25,6 +26,12 @@ class Limits:
     """Entries of one BatchSendMail."""
     max_batch_recipients: int = 100_000
     """Recipients of all entries of one BatchSendMail together: bounds the time and memory of one call."""
+    raw_bare_ends: Literal["mend", "refuse"] = "mend"
+    """A line of `raw` that ends in a bare CR or LF. Neither ever leaves, since servers disagree on what they end (smuggling): they become
+    CR LF, or the mail is refused."""
+    raw_long_lines: Literal["mend", "refuse"] = "mend"
+    """A line of `raw` with more than 998 octets, which a server need not take (RFC 5321 4.5.3.1.6): it is broken, at a space or by one, or
+    the mail is refused. A signature over it does not survive the first."""
     max_attachments: int = 100
     """Files of one mail."""
     max_headers: int = 100

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 
 from gateway.admission.addresses import Mailbox, Unsound, parse
 from gateway.admission.faults import show
+from gateway.admission.limits import MAX_LINE, Limits
 
 _BLOCK_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_END = re.compile(rb"\r\n|\n|\r")
+_BARE_CR = re.compile(rb"\r(?!\n)").search
+_BARE_LF = re.compile(rb"\n(?<!\r\n)").search
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[(),<>]|[^"\\(),<>]+', re.DOTALL)
@@ -37,6 +41,38 @@ def authors(data: bytes, max_header_bytes: int) -> list[Mailbox]:
     if not mailboxes:
         raise Unsound(f"its From field {show(found[0].strip())} has no address")
     return mailboxes
+
+
+def check_lines(data: bytes, limits: Limits) -> None:
+    """Scans all of `data` once, by leaps.
+
+    Raises:
+        Unsound: it has lines that these limits refuse.
+    """
+    if limits.raw_bare_ends == "refuse" and (found := _BARE_CR(data) or _BARE_LF(data)) is not None:
+        number = _count_lines(data, found.start()) + 1
+        raise Unsound(f"line {number} ends in a bare CR or LF: end every line in CR LF (RFC 5321 2.3.8)")
+    if limits.raw_long_lines == "refuse" and (start := _long_line(data)) >= 0:
+        number = _count_lines(data, start) + 1
+        raise Unsound(
+            f"line {number} has more than {MAX_LINE} octets, which SMTP does not carry (RFC 5321 4.5.3.1.6): "
+            "fold it in the header, and encode the part as quoted-printable or base64 in a body"
+        )
+
+
+def _count_lines(data: bytes, before: int) -> int:
+    return len(_END.findall(data, 0, before))
+
+
+def _long_line(data: bytes) -> int:
+    """Where the first one begins; negative: there is none."""
+    at = 0
+    while len(data) - at > MAX_LINE:
+        end = max(data.rfind(b"\n", at, at + MAX_LINE + 1), data.rfind(b"\r", at, at + MAX_LINE + 1))
+        if end < 0:
+            return at
+        at = end + 1
+    return -1
 
 
 def _block(data: bytes, limit: int) -> str:

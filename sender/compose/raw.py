@@ -1,7 +1,7 @@
 """A caller's own message on its way: byte for byte, but for what must not leave and what must be there. Pure.
 
-Changed is only this: line ends become CR LF (a bare CR or LF never leaves), Bcc and Resent-Bcc are cut with their continuation lines, a
-missing Message-ID or Date is put on top, and a last line without an end gets one.
+Changed is only this: line ends become CR LF (a bare CR or LF never leaves), lines of more than 998 octets are broken, Bcc and Resent-Bcc
+are cut with their continuation lines, a missing Message-ID or Date is put on top, and a last line without an end gets one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from operator import is_
 
 from mailgate.errors import Invalid
 from sender.compose.encodings import chunks, crlf
+from sender.compose.lines import first_long, fold
 
 _SOMETHING = re.compile(rb"\S")
 _BCC = re.compile(rb"^(?:resent-)?bcc[ \t]*:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", re.IGNORECASE | re.MULTILINE)
@@ -29,7 +30,9 @@ def carry(data: bytes, message_id: str, date: str) -> bytes:
     given = list(chunks(data))
     pieces = [crlf(piece) for piece in given]
     if not pieces[-1].endswith(b"\r\n"):
-        pieces.append(b"\r\n")
+        pieces[-1] += b"\r\n"
+    if not all(piece.endswith(b"\r\n") for piece in pieces[:-1]) or any(first_long(piece) >= 0 for piece in pieces):
+        pieces = [fold(b"".join(pieces))]
     end = _end_of_head(pieces[0])
     if end < 0:  # a header block longer than a chunk, or headers alone
         pieces = [b"".join(pieces)]

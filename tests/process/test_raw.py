@@ -45,6 +45,11 @@ def expected_of(given: bytes) -> bytes:
     return BCC.sub(b"", head + b"\r\n") + blank[2:] + body if blank else BCC.sub(b"", lines)
 
 
+def is_broken(came: bytes, given: bytes) -> bool:
+    """No line of it is too long any more, and all but spaces is as it was, at its end (RFC 5321 4.5.3.1.6)."""
+    return max(map(len, came.splitlines())) <= 998 and b"".join(came.split()).endswith(b"".join(given.split()))
+
+
 @pytest.mark.parametrize("path", EML, ids=lambda path: path.name)
 def test_raw_arrives_byte_for_byte(stage: Stage, path: Path) -> None:
     """Nothing changes but bare line ends and Bcc; Message-ID and Date go on top only where they were missing."""
@@ -56,6 +61,9 @@ def test_raw_arrives_byte_for_byte(stage: Stage, path: Path) -> None:
         receipt = door.send(service.SendMailRequest(mail=one, wait=Duration(seconds=20)), timeout=30).receipt
     assert receipt.recipients[0].state == mail.RECIPIENT_STATE_DELIVERED
     (came,) = stage.witness.mails()[before:]
+    if path.name == "long_lines.eml":
+        assert is_broken(came, given)
+        return
     expected = expected_of(given)
     assert came.endswith(expected)
     top = came.removesuffix(expected)

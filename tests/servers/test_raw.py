@@ -18,7 +18,7 @@ from benchmarks.peers.process import wait_until
 from benchmarks.peers.unpacked import Unpacked
 from mailgate.api.mail.v1 import mail_pb2 as mail
 from mailgate.api.mail.v1 import mail_service_pb2 as service
-from tests.process.test_raw import EML, expected_of
+from tests.process.test_raw import EML, expected_of, is_broken
 from tests.servers.conftest import demand
 
 TRACE = re.compile(rb"(?:(?:Return-Path|Delivered-To|Received|Message-ID|Date):[^\n]*\n(?:[ \t][^\n]*\n)*)*", re.IGNORECASE)
@@ -56,6 +56,9 @@ def test_raw_arrives_as_it_is(stage: Stage, name: str, path: Path) -> None:
     assert receipt.recipients[0].state == mail.RECIPIENT_STATE_DELIVERED, receipt
     wait_until(lambda: len(servers[name].mails()) > len(before), f"it never came: {servers[name].tail()}", 15)
     (came,) = [each for each in servers[name].mails() if each not in before]
+    if path.name == "long_lines.eml":
+        assert is_broken(came, given)
+        return
     came, expected = came.replace(b"\r\n", b"\n"), expected_of(given).replace(b"\r\n", b"\n")
     assert came.endswith(expected)
     assert TRACE.fullmatch(came.removesuffix(expected)), "more than trace headers was put on top"

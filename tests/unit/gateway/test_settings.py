@@ -296,3 +296,9 @@ def test_a_shaping_file_is_read_with_the_settings(tmp_path) -> None:
     assert before == version(sound({"shaping": {"file": str(path)}}), read_shaping(str(path)))
     path.write_text("[default]\nconnections = 2\n")
     assert version(settings, read_shaping(str(path))) != before
+
+
+def test_what_becomes_of_odd_lines() -> None:
+    """Two words, and no other."""
+    assert sound({"limits": {"raw_long_lines": "refuse"}}).limits.raw_long_lines == "refuse"
+    assert "mend" in cures({"limits": {"raw_bare_ends": "send"}})["limits.raw_bare_ends"]

@@ -221,6 +221,19 @@ def test_one_fault_names_one_field(drafter, call, change, field):
     assert [violation.field for violation in refused.value.violations] == [field]
 
 
+def test_raw_lines_as_the_settings_say(routes, limits, call):
+    """Mended by default, on the node; else the call is refused, with the line."""
+    head = b"From: a@example.com\r\n\r\n"
+    for name, data in (("raw_bare_ends", head + b"x\n"), ("raw_long_lines", head + b"x" * 999 + b"\r\n")):
+        mail = replace(MAIL, content=Raw(data))
+        assert body(Drafter(routes, limits, encode_envelope, encode_content).mail(call, mail).jobs[0]).content.body == Raw(data)
+        strict = Drafter(routes, replace(limits, **{name: "refuse"}), encode_envelope, encode_content)
+        with pytest.raises(Invalid) as refused:
+            strict.mail(call, mail)
+        assert violations(refused)["mail.raw"].startswith("line 3 ")
+        strict.mail(call, replace(mail, content=Raw(head + b"x" * 998 + b"\r\n")))
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.addresses import Unsound
 from gateway.admission.limits import Limits
-from gateway.admission.raw import authors
+from gateway.admission.raw import authors, check_lines
 
 LIMIT = 2000
 
@@ -60,6 +60,48 @@ def test_what_is_refused_says_why(data, reason):
     """When nobody could say who wrote it, the tenant's domains cannot be held to."""
     with pytest.raises(Unsound, match=reason):
         authors(data, LIMIT)
+
+
+HEAD = b"From: a@b.example\r\n\r\n"
+BARE, LONG = Limits(raw_bare_ends="refuse"), Limits(raw_long_lines="refuse")
+
+
+@pytest.mark.parametrize(
+    ("limits", "data", "line"),
+    [
+        (BARE, b"From: a@b.example\n\nx", 1),
+        (BARE, HEAD + b"x\r\ny\nz\r\n", 4),
+        (BARE, HEAD + b"x\r\ny\rz\r\n", 4),
+        (BARE, HEAD + b"x\r", 3),
+        (LONG, HEAD + b"x\r\n" + b"y" * 999 + b"\r\nz\r\n", 4),
+        (LONG, HEAD + b"x\n" + b"y" * 999, 4),
+        (LONG, HEAD + b"x\r" + b"y" * 5000 + b"\r", 4),
+        (LONG, b"From: a@b.example" + b" " * 990 + b"\n\n", 1),
+    ],
+)
+def test_lines_that_the_settings_refuse(limits, data, line):
+    """With the number of the line. Each is taken by default: the node mends it."""
+    with pytest.raises(Unsound, match=f"^line {line} "):
+        check_lines(data, limits)
+    check_lines(data, Limits())
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 997, 998, 999, 1000, 2000]), st.sampled_from(["\r\n", "\n", "\r"]))), st.integers(0, 1001))
+def test_the_first_long_line_is_found(lines, rest):
+    """However lines end, and also where the last has no end; a line of 998 octets is none."""
+    data = "".join("x" * size + end for size, end in lines) + "x" * rest
+    long = [number for number, line in enumerate(data.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1) if len(line) > 998]
+    if long:
+        with pytest.raises(Unsound, match=f"^line {long[0]} "):
+            check_lines(data.encode(), LONG)
+    else:
+        check_lines(data.encode(), LONG)
+    odd = len(data.replace("\r\n", "").split("\r")) + len(data.replace("\r\n", "").split("\n")) > 2
+    if odd:
+        with pytest.raises(Unsound):
+            check_lines(data.encode(), BARE)
+    else:
+        check_lines(data.encode(), BARE)
 
 
 @given(st.binary(max_size=120), st.binary(max_size=120))
