@@ -23,9 +23,11 @@ from mailgate.telemetry.metrics import Metrics
 from mailgate.telemetry.traces import Tracer
 from sender.delivery.confirming import Confirming
 from sender.delivery.deliver import Delivery
+from sender.delivery.mx import Here
+from sender.delivery.resolver import Resolver
 from sender.delivery.sources import Sources
 from sender.delivery.stats import stats
-from sender.delivery.stub import Stub
+from sender.delivery.stub import Stub, is_own, own_names
 from sender.pool.pool import Pool
 from sender.pool.reach import check_addresses, outward
 from sender.pool.source import default_source, read_sources
@@ -63,7 +65,9 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         started.push_async_callback(delivery.close)
         making = Pool(delivery, secrets_of(settings), options.helo, tokens=settings.tokens, certificates=settings.certificates)
         pool = await started.enter_async_context(making)
-        delivery.use(pool)
+        here = Here(own_names([options.helo, *[source.helo for source in chosen]]), os.urandom(16), is_own, private=options.private_mx)
+        stub = Stub(options.nameservers)
+        delivery.use(pool, Resolver(stub.ask, here))
         metrics.register(lambda: stats(delivery))
         metrics.register(lag.stats)
 
@@ -85,7 +89,7 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
             watching = tasks.create_task(pool.watch(), name="pool")
             registering = tasks.create_task(registration.run(), name="registration")
             sweeping = tasks.create_task(delivery.sweep(), name="sweep")
-            confirming = tasks.create_task(Confirming(sources, Stub(options.nameservers), random.random).run(), name="confirming")
+            confirming = tasks.create_task(Confirming(sources, stub, random.random).run(), name="confirming")
             reloading = tasks.create_task(reload.run(again.asked), name="settings")
             settle_heap()
             await stop.graceful.wait()

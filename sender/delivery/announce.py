@@ -1,21 +1,31 @@
-"""What is logged of sites: what their words have changed. Never an address of a recipient: words of servers come without."""
+"""What is logged of sites and routes. Never an address of a recipient: words of servers come without."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mailgate.errors import SettingsInvalid
 from mailgate.shaping.shaping import parse
 from mailgate.telemetry.logs import get_logger
 from mailgate.verdict import Tried
 from sender.delivery.limits import Limits
+from sender.delivery.routes import Curbed
+from sender.delivery.sites import Sites
 from sender.delivery.throttle import Change
 
 TOLD = 20
-"""Mistakes in a line of the log."""
+"""Of mistakes, or of what is not done of a frame's routes, in the log."""
 
 log = get_logger(__name__)
 
 
-def shape(limits: Limits, gateway_id: str, text: str) -> None:
+def curbed(gateway_id: str, what: Sequence[Curbed]) -> None:
+    """Of what a gateway's routes ask for, what is not done; the first TOLD."""
+    for route, words in what[:TOLD]:
+        log.warning("route_curbed", gateway=gateway_id, route=route, what=words)
+
+
+def shape(limits: Limits, sites: Sites, gateway_id: str, text: str) -> None:
     """A gateway's word on what sites are sent. A text that is wrong changes nothing."""
     if text == limits.shaping.text:
         return
@@ -26,6 +36,7 @@ def shape(limits: Limits, gateway_id: str, text: str) -> None:
         log.error("shaping_refused", gateway=gateway_id, consequence="nothing has changed", count=len(error.mistakes), mistakes=told)
         return
     limits.use(shaping)
+    sites.forget()
     log.info("shaping_changed", gateway=gateway_id, version=shaping.version, providers=len(shaping.providers))
 
 

@@ -26,8 +26,7 @@ def credits_of(connections: Mapping[str, int], streams: int, most: Mapping[str, 
         jobs = max(TRIAL, count * DEPTH // max(1, streams))
         if route in most:
             jobs = min(jobs, -(-most[route] // max(1, streams)))
-        if not jobs:
-            continue
-        credit[Lane.TRANSACTIONAL, route] = jobs
-        credit[Lane.BULK, route] = max(1, jobs - max(1, jobs // 10))
+        if jobs or "/" in route:  # by MX a site that is not listed would have what each other has
+            credit[Lane.TRANSACTIONAL, route] = jobs
+            credit[Lane.BULK, route] = min(jobs, max(1, jobs - max(1, jobs // 10)))
     return credit

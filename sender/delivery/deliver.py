@@ -12,20 +12,23 @@ from collections.abc import Iterable, Sequence
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Route
-from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.alarm import Alarm
-from sender.delivery.announce import hear
+from sender.delivery.announce import curbed, hear
 from sender.delivery.credit import credits_of
+from sender.delivery.direct import Direct
 from sender.delivery.judge import goes_again, unknown
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.limits import Limits
 from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
 from sender.delivery.paths import Paths
+from sender.delivery.placing import Placing
+from sender.delivery.resolver import Resolver, by_system
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
 from sender.delivery.seen import Seen
+from sender.delivery.sites import Sites
 from sender.delivery.sources import Sources
 from sender.delivery.tally import Tally
 from sender.delivery.trace import Transactions
@@ -35,10 +38,6 @@ from sender.pool.pool import Pool
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
-TOLD = 20
-"""Of what is not done of a frame's routes, lines in the log."""
-
-log = get_logger(__name__)
 
 
 def boottime() -> float:
@@ -64,14 +63,16 @@ class Delivery:
     def __repr__(self) -> str:
         return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
 
-    def use(self, pool: Pool) -> None:
-        """The pool whose listener this is; before anything else."""
+    def use(self, pool: Pool, resolver: Resolver | None = None) -> None:
+        """The pool whose listener this is, and who looks domains up; before anything else."""
         self._traced = Transactions(pool, self._tracer, time.time_ns)
         self._alarm = Alarm()
         start = (self._traced if self._tracer.exports else pool).start
         self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
         self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources)
         self._alarm.ring = self._lines.ring
+        self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
+        self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
         self.seen = Seen(pool, self._paths.opened, self._lines.waiting, self.limits.held)
 
     @property
@@ -119,8 +120,7 @@ class Delivery:
 
     def configure(self, stream: Stream, routes: Iterable[Route], removed: Iterable[str] = ()) -> None:
         """Routes of the stream's gateway: all of them, or later on those that are new or changed, and names of those that are gone."""
-        for route, what in self._routes.tell(stream.gateway_id, routes, removed)[:TOLD]:
-            log.warning("route_curbed", gateway=stream.gateway_id, route=route, what=what)
+        curbed(stream.gateway_id, self._routes.tell(stream.gateway_id, routes, removed))
         self._paths.configure(self._routes.served)
 
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
@@ -230,18 +230,17 @@ class Delivery:
         self.tally.compose_time.observe(time.perf_counter() - started)
         return self._made(work, made)
 
-    def _made(self, work: Work, made: Handoff | NotTried | Tried) -> bool:
-        """It may wait for a connection now. False: nobody can compose it, and the gateway was told."""
+    def _made(self, work: Work, made: Handoff | NotTried | Tried | None) -> bool:
+        """It may wait for a connection now. False: it may not yet, or it has its end, and the gateway was told."""
         if isinstance(made, Handoff):
-            made = self._paths.place(made, work.offer.source, time.monotonic())
+            made = self._placing.place(work, made)
         if isinstance(made, NotTried | Tried):
             self._finish(work, made)
             return False
-        work.handoff = made
-        return True
+        return made is not None
 
     def _displace(self, stranded: Iterable[Work]) -> None:
-        """Each to another way out of its route as it is now, or back to its gateway."""
+        """Each to another way out of its route as it is now, or to where its domain leads, or back to its gateway."""
         for work in stranded:
             if work.handoff is not None and self._made(work, work.handoff):
                 self._lines.pump(self._lines.wait(work))
@@ -285,7 +284,7 @@ class Delivery:
                 self._paths.configure(self._routes.served)
             self._displace(self._lines.stranded(self._paths.opened))
             self.sources.trouble(self._paths.troubles())
-            for work, verdict in self._lines.late(now):
+            for work, verdict in (*self._placing.late(now, self._lines.waiting), *self._lines.late(now)):
                 if work.handoff is not None and isinstance(verdict, Tried):
                     hear(self.limits, work.handoff.path, verdict)
                 self._finish(work, verdict)
@@ -294,6 +293,7 @@ class Delivery:
     async def close(self) -> None:
         """Cancel what is being composed, and what waits for its time."""
         self._alarm.stop()
+        await self._placing.close()
         for task in self._large:
             task.cancel()
         if self._large:

@@ -1,7 +1,8 @@
 """Which paths this node has open, and the site key that each counts for. Pure; the pool does what it says.
 
-The site key is what gateways count jobs and credit by. A relay route's is its name. Its connections are counted for each source by itself,
-as what a server allows to one is no word on another; credit is the sum over those that can be dialled from.
+The site key is what gateways count jobs and credit by. A relay route's is its name; by MX it is `ROUTE/SITE` of each site that a path leads
+to, and `ROUTE/` for each other. A path by MX is opened with its first mail. Connections are counted for each source by
+itself, as what a server allows to one is no word on another; credit is the sum over those that can be dialled from.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from typing import Protocol
 
 from mailgate.route import Route
 from mailgate.verdict import NotTried
+from sender.delivery.allowance import site_key_of
+from sender.delivery.directions import Directions
 from sender.delivery.judge import unknown, without_source
+from sender.delivery.sites import Destination
 from sender.delivery.sources import Sources, choose, key_of
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
 from sender.pool.relays import Trouble
 from sender.pool.source import Source
+
+FEW, WALK = 20, 100e-6
+"""Beyond so many paths, seconds for each in which they are not counted anew: a tenth of the time at the most."""
 
 
 class Ways(Protocol):
@@ -46,6 +53,10 @@ class Ways(Protocol):
         """Why a path has no connection."""
         ...
 
+    def closed(self, key: str) -> str:
+        """Why nothing goes there for a while; empty: something does."""
+        ...
+
 
 def path_key(key: str, source: Source) -> str:
     """The key of a way out by itself, as it is from one source: connections, lines and limits are each source's own."""
@@ -62,39 +73,57 @@ class Paths:
         """One for each source that the route may leave from."""
         self._keys: dict[str, set[str]] = {}
         """Path keys by site key."""
+        self._directions = Directions()
+        self._capacities: dict[str, int] = {}
+        self._counted_at = float("-inf")
 
     def __repr__(self) -> str:
         return f"<Paths open={len(self._open)} sites={len(self._keys)}>"
 
     def configure(self, routes: Mapping[str, Route]) -> None:
         """Take these routes for all there are. A route whose pool of sources this node has not has no path."""
-        self._by_route = {
-            route.name: tuple([Path(path_key(route.name, source), route, source=source) for source in self._sources.of(route)])
-            for route in routes.values()
-        }
-        wanted = {path.key: path for paths in self._by_route.values() for path in paths}
-        for path in [path for key, path in self._open.items() if key not in wanted]:
-            self._shut(path)
+        before, self._by_route = self._by_route, {route.name: self._paths_of(route) for route in routes.values()}
+        for name, paths in before.items():
+            if self._by_route.get(name) == paths:
+                self._by_route[name] = paths  # the very same: what was made of it holds
+        wanted = {path.key: path for paths in self._by_route.values() for path in paths if not path.route.mx}
+        for key, path in self._open.items():
+            if path.site and (renewed := self._directions.renewed(path, self._by_route.get(path.route.name, ()))) is not None:
+                wanted[key] = renewed
+        for key in [key for key in self._open if key not in wanted]:
+            self.shut(key)
         for path in wanted.values():
-            self._add(path, path.route.name)
+            self._add(path)
 
-    def place(self, handoff: Handoff, last: str, now: float) -> Handoff | NotTried:
+    def place(self, handoff: Handoff, last: str, now: float, destination: Destination | None = None) -> Handoff | NotTried:
         """Give it the path that it takes: from the source `last`, or from the one that its sender and recipient lead to.
 
-        Only from one that can be dialled from, for all that is known; or why there is none.
+        Only from one that can be dialled from, for all that is known; or why there is none. `destination`: of a route by MX.
         """
         paths = self._by_route.get(handoff.route)
         if paths is None:
             return unknown(handoff.route)
+        if destination is not None and paths:
+            paths = self._directions.towards(paths, destination)
         if len(paths) == 1 and not paths[0].source.name:
-            handoff.path = paths[0].key
-            return handoff
+            return self._give(handoff, paths[0])
         up = {path.source.name: path for path in paths if not self._out(path, now)}
         if not up:
             return self._nowhere(handoff.route, paths)
         chosen = choose([path.source for path in up.values()], key_of(handoff.return_path, handoff.recipients[0].email), last)
-        handoff.path, handoff.source = up[chosen.name].key, chosen.name
-        return handoff
+        return self._give(handoff, up[chosen.name])
+
+    def shut(self, key: str) -> None:
+        """Take no more mail for it. Nothing happens where it is not open."""
+        if (path := self._open.pop(key, None)) is None:
+            return
+        self._forget(path)
+        self._directions.forget(key, self._open)
+        self._pool.shut(key)
+
+    def is_of_use(self, key: str) -> bool:
+        """It has a connection, or is known to be closed by a limit, which whoever lists credit has to say."""
+        return self._pool.warm(key) > 0 or bool(self._pool.closed(key))
 
     @property
     def opened(self) -> Mapping[str, Path]:
@@ -106,8 +135,16 @@ class Paths:
         return self._open.get(key)
 
     def capacities(self, now: float) -> dict[str, int]:
-        """By site key, over its paths; a site whose sources are all out has none, so that its jobs go to other nodes."""
-        capacities = {}
+        """By site key, over its paths; a site whose sources are all out has none, so that its jobs go to other nodes.
+
+        It is asked for with every frame, and for hundreds of sites it is a walk: then it may be some milliseconds old.
+        """
+        if now - self._counted_at >= max(0, len(self._open) - FEW) * WALK:
+            self._counted_at, self._capacities = now, self._count(now)
+        return self._capacities
+
+    def _count(self, now: float) -> dict[str, int]:
+        capacities = {f"{name}/": 0 for name, paths in self._by_route.items() if paths and paths[0].route.mx}
         for site, keys in self._keys.items():
             up = [key for key in keys if not self._out(self._open[key], now)]
             if up:
@@ -147,15 +184,28 @@ class Paths:
         """Connections, over all paths."""
         return sum(self._pool.warm(key) for key in self._open)
 
-    def _add(self, path: Path, site_key: str) -> None:
+    def _paths_of(self, route: Route) -> tuple[Path, ...]:
+        """One for each source. Those of a route by MX are for others to be made after, and never opened."""
+        return tuple([Path(path_key(route.name, source), route, source=source) for source in self._sources.of(route)])
+
+    def _give(self, handoff: Handoff, path: Path) -> Handoff:
+        if path.site and self._open.get(path.key) is not path:
+            self._add(path)
+        handoff.path, handoff.source = path.key, path.source.name
+        return handoff
+
+    def _add(self, path: Path) -> None:
+        if (before := self._open.get(path.key)) is not None and before.site != path.site:
+            self._forget(before)
         self._open[path.key] = path
-        self._keys.setdefault(site_key, set()).add(path.key)
+        self._keys.setdefault(site_key_of(path), set()).add(path.key)
+        self._counted_at = float("-inf")
         self._pool.open(path)
 
-    def _shut(self, path: Path) -> None:
-        del self._open[path.key]
-        for site_key in [site_key for site_key, keys in self._keys.items() if path.key in keys]:
-            self._keys[site_key].discard(path.key)
-            if not self._keys[site_key]:
-                del self._keys[site_key]
-        self._pool.shut(path.key)
+    def _forget(self, path: Path) -> None:
+        """It counts for its site no more."""
+        keys = self._keys[site_key := site_key_of(path)]
+        keys.discard(path.key)
+        if not keys:
+            del self._keys[site_key]
+        self._counted_at = float("-inf")

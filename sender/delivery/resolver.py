@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from sender.delivery.mx import Answer, Got, Here, Host, Nowhere, destination, exchanges, literal
+from sender.delivery.stub import Stub, is_own
 
 KEPT_LEAST, KEPT_MOST = 60.0, 3600.0
 """Seconds that records are kept, whatever their TTL: a TTL of 0 must not cost a look-up a mail, and a day must not hold up who moves."""
@@ -142,3 +143,8 @@ def kept(answer: Answer) -> float:
         return FAILED_KEPT
     most = KEPT_MOST if answer.got is Got.FOUND else NEGATIVE_MOST
     return min(max(answer.ttl, KEPT_LEAST), most)
+
+
+def by_system() -> Resolver:
+    """With the system's name servers, for whoever was not told others."""
+    return Resolver(Stub().ask, Here(is_own=is_own))

@@ -67,9 +67,8 @@ class Sites:
         self._known[domain] = _Known(found, until)
         return found
 
-    def use(self, provider_of: ProviderOf) -> None:
-        """Another shaping table: sites may have other names. Connections are not concerned."""
-        self._provider_of = provider_of
+    def forget(self) -> None:
+        """There is another shaping table: sites may have other names. Connections are not concerned."""
         self._known.clear()
 
     def _destination(self, domain: str, hosts: tuple[Host, ...]) -> Destination:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mailgate.mail import Lane
 from mailgate.telemetry import names
@@ -19,7 +19,7 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
     yield HistogramSample(names.COMPOSE_SECONDS, delivery.tally.compose_time.snapshot())
     for route, histogram in delivery.tally.service_times.items():
         yield HistogramSample(names.TRANSACTION_SECONDS, histogram.snapshot(), {"route": route})
-    for (lane, route), jobs in delivery.all_credit().items():
+    for (lane, route), jobs in by_route(delivery.all_credit()).items():
         yield Sample(names.CREDIT, jobs, {"lane": Lane(lane).name.lower(), "route": route})
     for route, counts in delivery.pool.stats().items():
         yield Sample(names.POOL_WARM, counts.count(*USABLE), {"route": route})
@@ -35,3 +35,13 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
         yield Sample(names.SITE_COMPLAINTS, held.suspensions, {"provider": provider, "state": "suspended"})
         yield Sample(names.SITE_COMPLAINTS, held.slowdowns, {"provider": provider, "state": "slowed"})
         yield Sample(names.SITE_COMPLAINTS, held.curbs, {"provider": provider, "state": "fewer_connections"})
+
+
+def by_route(credit: Mapping[tuple[Lane, str], int]) -> dict[tuple[Lane, str], int]:
+    """Of all sites of a route together: sites are too many for labels. What each that is not listed has is left out."""
+    found: dict[tuple[Lane, str], int] = {}
+    for (lane, site_key), jobs in credit.items():
+        route, slash, site = site_key.partition("/")
+        key = lane, route
+        found[key] = found.get(key, 0) + (jobs if site or not slash else 0)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -25,8 +25,8 @@ ALIASES = 8
 """CNAMEs that are followed from answer to answer; within one answer dnspython follows 16."""
 CURE = 'write the address of a name server, such as "9.9.9.9", "127.0.0.1:5353" or "[2620:fe::fe]:53"'
 _WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*))(?::(?P<port>\d{1,5}))?")
-_TEST_NET = "192.0.2.1"
-"""RFC 5737: no machine has it."""
+_NOBODY = "240.0.0.1"
+"""RFC 1112 4: no machine has it."""
 
 
 class Stub:
@@ -141,9 +141,18 @@ def parse_nameserver(text: str) -> tuple[str, int]:
     return address, number
 
 
+def own_names(given: Iterable[str]) -> frozenset[str]:
+    """These, as far as they are names, and this host's; in lower case."""
+    return frozenset([name.lower() for name in (*given, socket.gethostname()) if name])
+
+
 def is_own(address: str) -> bool:
-    """It is one of this machine's: the system lets a socket be bound to it. A few microseconds, no packet."""
-    return _binds(address) and not _binds(_TEST_NET)  # where anything may be bound (ip_nonlocal_bind), this says nothing
+    """It is one that only this machine has: the system lets a socket be bound to it. A few microseconds, no packet."""
+    given = ip_address(address)
+    given = getattr(given, "ipv4_mapped", None) or given
+    if given.is_loopback or given.is_unspecified or given.is_multicast:  # these every machine can be bound to
+        return False
+    return _binds(str(given)) and not _binds(_NOBODY)  # where anything may be bound (ip_nonlocal_bind), this says nothing
 
 
 def _binds(address: str) -> bool:

@@ -191,7 +191,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
     def _learn(self, stream: GatewayStream, frame: node_pb2.DeliverRequest) -> None:
         """What the gateway says of itself and of what it wants to know. Must be cheap: asked of every frame."""
         if frame.HasField("shaping"):
-            shape(self._delivery.limits, stream.gateway_id, frame.shaping.text)  # before the routes that it is for
+            shape(self._delivery.limits, self._delivery.sites, stream.gateway_id, frame.shaping.text)  # before the routes that it is for
         if frame.routes or frame.removed_routes:
             self._delivery.configure(stream, [route_from_proto(route) for route in frame.routes], frame.removed_routes)
             stream.reconfigured = True

@@ -74,6 +74,7 @@ class FakeStream:
         self.said: list[tuple[str, Fence]] = []
         self.verdicts: list[tuple[Fence, JobVerdict]] = []
         self.answers: list[tuple[Fence, Known]] = []
+        self.sites: dict[str, str] = {}
 
     def ready(self, fence: Fence) -> None:
         self.said.append(("ready", fence))
@@ -86,6 +87,9 @@ class FakeStream:
 
     def found(self, fence: Fence, kept: Kept | None) -> None:
         self.answers.append((fence, kept.known if kept else Known.UNKNOWN))
+
+    def site(self, domain: str, site: str) -> None:
+        self.sites[domain] = site
 
 
 class Bench:
@@ -120,10 +124,12 @@ class Bench:
         self.clocks.now += seconds
 
 
-def make_offer(number: int = 1, *, attempt: int = 1, route: str = ROUTE, lane: Lane = Lane.BULK, size: int = 0, remaining=(), recipients=1):
-    """A mail as a frame brings it."""
+def make_offer(
+    number: int = 1, *, attempt: int = 1, route: str = ROUTE, lane: Lane = Lane.BULK, size: int = 0, remaining=(), recipients=1, domains=()
+):
+    """A mail as a frame brings it, to so many recipients of one domain, or one of each."""
     mail_id = number.to_bytes(16, "big")
-    people = tuple(JobRecipient(index, f"r{index}@example.net") for index in range(recipients))
+    people = tuple(JobRecipient(index, f"r{index}@{domain}") for index, domain in enumerate(domains or ["example.net"] * recipients))
     envelope = encode_envelope(Envelope(mail_id, "shop@example.com", people, message_id="<1@example.com>"))
     content = encode_content(Content(Address("shop@example.com"), body=Parts("Hi", "Hello " * (size // 6))))
     return Offer(Fence(job_id(mail_id, 0), attempt), route, lane, frozenset(remaining), envelope + content)

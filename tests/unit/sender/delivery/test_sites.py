@@ -51,9 +51,11 @@ def test_a_destinations_name_is_that_of_its_hosts_in_their_order():
 
 def test_another_table_names_sites_anew():
     """And what is known is asked for again."""
-    sites = Sites()
+    providers: list[str] = []
+    sites = Sites(lambda _domain, _hosts: next(iter(providers), None))
     sites.learn("a.example", BIG, 10.0)
-    sites.use(lambda _domain, _hosts: "big")
+    providers.append("big")
+    sites.forget()
     assert sites.get("a.example", 0.0) is None
     assert sites.learn("a.example", BIG, 10.0).site == "big"
 

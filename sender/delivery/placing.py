@@ -1,0 +1,58 @@
+"""Which way a job goes: at once for a route of relays; by MX when its domain is known, and where that leads. Pure but for who looks up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mailgate.verdict import NotTried, Tried
+from sender.delivery.direct import Direct, domain_of, nowhere
+from sender.delivery.mx import Nowhere
+from sender.delivery.paths import Paths
+from sender.delivery.routes import Routes
+from sender.delivery.sites import Destination, InUse
+from sender.delivery.work import Work
+from sender.pool.handoff import Handoff
+
+TIDY = 1.0
+"""Seconds between two looks for ways that nobody uses."""
+
+
+class Placing:
+    """See the module. `clock`: monotonic seconds."""
+
+    def __init__(self, routes: Routes, paths: Paths, direct: Direct, clock: Callable[[], float]) -> None:
+        self._routes, self._paths, self._direct, self._clock = routes, paths, direct, clock
+        self._in_use = InUse()
+        self._tidied_at = 0.0
+
+    def place(self, work: Work, handoff: Handoff) -> Handoff | NotTried | Tried | None:
+        """It has a path now, or its end. None: its domain is being looked up, and who waits is resumed. Must be cheap."""
+        work.handoff = handoff
+        now, route = self._clock(), self._routes.served.get(handoff.route)
+        if route is None or not route.mx:
+            return self._paths.place(handoff, work.offer.source, now)
+        found = self._direct.find(work, handoff, now)
+        if not isinstance(found, Destination):
+            return nowhere(handoff, found) if isinstance(found, Nowhere) else found
+        if work.offer.site_key != f"{route.name}/{found.site}":
+            work.stream.site(domain_of(handoff) or "", found.site)
+        placed = self._paths.place(handoff, work.offer.source, now, found)
+        if isinstance(placed, Handoff):
+            self._in_use.used(placed.path, now)
+        return placed
+
+    def late(self, now: float, waiting: Callable[[str], int]) -> list[tuple[Work, NotTried]]:
+        """Take out jobs that have waited for their domain too long, each with its verdict; and shut ways by MX that nobody uses.
+
+        `waiting`: how many jobs wait for a way. A walk: for a sweep.
+        """
+        if now >= self._tidied_at + TIDY:
+            self._tidied_at = now
+            for key in self._in_use.idle(lambda key: waiting(key) > 0 or self._paths.is_of_use(key), now):
+                self._in_use.shut(key)
+                self._paths.shut(key)
+        return self._direct.late(now)
+
+    async def close(self) -> None:
+        """Gives up what is being looked up."""
+        await self._direct.close()

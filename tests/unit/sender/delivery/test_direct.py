@@ -1,0 +1,154 @@
+"""Jobs by MX on the bench: what waits for its domain, what comes of it, and what the gateway hears."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from mailgate.job import Fence
+from mailgate.mail import Lane
+from mailgate.route import Route
+from mailgate.verdict import NotTried, Outcome, Tried
+from sender.delivery.direct import PATIENCE
+from sender.delivery.mx import Answer, Exchange, Got, Here
+from sender.delivery.resolver import FAILED_KEPT, Resolver
+from tests.unit.sender.delivery.conftest import Bench, make_offer
+
+DIRECT = Route("direct", (), mx=True)
+HOST = "mx.example.net"
+RECORDS = {
+    "MX": Answer(Got.FOUND, exchanges=(Exchange(10, HOST),), ttl=300),
+    "A": Answer(Got.FOUND, addresses=("8.8.8.8",), ttl=300),
+    "AAAA": Answer(Got.NOTHING, ttl=300),
+}
+
+
+class Stage:
+    """A bench whose route goes by MX, and whose DNS answers when it is told to."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.answers, self.asked = bench, dict(RECORDS), 0
+        self.held = asyncio.Event()
+        resolver = Resolver(self._ask, Here(), clock=lambda: bench.clocks.now)
+        bench.delivery.use(bench.pool, resolver)  # type: ignore[arg-type]
+        bench.delivery.configure(bench.stream, [DIRECT])
+
+    async def _ask(self, _name: str, kind: str) -> Answer:
+        self.asked += 1
+        await self.held.wait()
+        return self.answers[kind]
+
+    def offer(self, number: int = 1, site_key: str = "direct/example.net", **how) -> Fence:
+        offer = replace(make_offer(number, route="direct", **how), site_key=site_key)
+        self.bench.delivery.offer(self.bench.stream, [offer])
+        return offer.fence
+
+    async def answer(self) -> None:
+        """What was asked has its answer, and what follows from it has happened."""
+        self.held.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    @property
+    def verdicts(self) -> dict[Fence, object]:
+        return dict(self.bench.stream.verdicts)
+
+
+@pytest.fixture
+async def stage(bench: Bench) -> AsyncIterator[Stage]:
+    stage = Stage(bench)
+    yield stage
+    await bench.delivery.close()
+
+
+async def test_jobs_of_a_domain_wait_for_one_look_up(stage: Stage):
+    """Then all of them go, and the gateway is told the site."""
+    fences = [stage.offer(number) for number in range(5)]
+    await asyncio.sleep(0)
+    assert stage.bench.pool.started == []
+    assert len([task for task in asyncio.all_tasks() if task.get_name() == "look up example.net"]) == 1
+    await stage.answer()
+    assert [handoff.fence for handoff in stage.bench.pool.started] == fences
+    assert {handoff.path for handoff in stage.bench.pool.started} == {f"direct/{HOST}"}
+    assert stage.asked == 3
+    assert stage.bench.stream.sites == {"example.net": HOST}
+
+
+async def test_a_domain_that_is_known_is_not_waited_for(stage: Stage):
+    """And the gateway that has its site already is told nothing."""
+    stage.offer(1)
+    await stage.answer()
+    stage.bench.stream.sites.clear()
+    stage.offer(2, f"direct/{HOST}")
+    assert len(stage.bench.pool.started) == 2
+    assert stage.bench.stream.sites == {}
+    credit = stage.bench.delivery.credit(stage.bench.stream)
+    assert {key for lane, key in credit if lane is Lane.BULK} == {"out", "direct/", f"direct/{HOST}"}
+
+
+async def test_a_domain_that_goes_nowhere_ends_its_jobs(stage: Stage):
+    """At once, also those that come later; all recipients have the verdict."""
+    stage.answers["MX"] = Answer(Got.NO_NAME, ttl=300)
+    first = stage.offer(1, recipients=3)
+    await stage.answer()
+    second = stage.offer(2)
+    for fence, indexes in ((first, (0, 1, 2)), (second, (0,))):
+        verdict = stage.verdicts[fence]
+        assert isinstance(verdict, Tried)
+        (only,) = verdict.recipients
+        assert (only.indexes, only.outcome, only.reply.enhanced_code) == (indexes, Outcome.BOUNCED, "5.1.2")
+    assert stage.bench.pool.started == []
+
+
+async def test_a_failure_defers_and_the_next_attempt_finds_out(stage: Stage):
+    """Not sooner than the failure is kept: until then jobs are deferred without a question."""
+    stage.answers["MX"] = Answer(Got.FAILED, why="SERVFAIL")
+    first = stage.offer(1)
+    await stage.answer()
+    second = stage.offer(2)
+    assert [stage.verdicts[fence].recipients[0].outcome for fence in (first, second)] == [Outcome.DEFERRED] * 2
+    assert stage.asked == 1
+    stage.bench.pass_(FAILED_KEPT)
+    stage.answers["MX"] = RECORDS["MX"]
+    stage.offer(3)
+    await stage.answer()
+    assert len(stage.bench.pool.started) == 1
+
+
+async def test_a_job_that_was_withdrawn_while_it_waited_does_not_go(stage: Stage):
+    """Nor does one whose stream has ended."""
+    fence = stage.offer(1)
+    stage.offer(2)
+    stage.bench.delivery.withdraw(stage.bench.stream, [fence])
+    await stage.answer()
+    assert [handoff.fence.attempt for handoff in stage.bench.pool.started] == [1]
+    assert stage.bench.pool.started[0].fence != fence
+
+
+async def test_a_job_does_not_wait_for_ever(stage: Stage):
+    """Its gateway gets it back, and no attempt is counted."""
+    fence = stage.offer(1)
+    await asyncio.sleep(0)
+    stage.bench.pass_(PATIENCE + 1)
+    late = stage.bench.delivery._placing.late(stage.bench.clocks.now, lambda _key: 0)
+    assert [(work.offer.fence, type(verdict)) for work, verdict in late] == [(fence, NotTried)]
+    assert stage.bench.delivery._placing.late(stage.bench.clocks.now, lambda _key: 0) == []
+
+
+async def test_recipients_of_several_domains_are_nobodys_job(stage: Stage):
+    """No gateway makes one: mail must not go to a server that is not its recipient's."""
+    fence = stage.offer(1, domains=("a.example", "b.example"))
+    verdict = stage.verdicts[fence]
+    assert isinstance(verdict, NotTried)
+    assert verdict.hopeless
+
+
+async def test_closing_leaves_no_task(stage: Stage):
+    """Whatever was being looked up."""
+    stage.offer(1)
+    await asyncio.sleep(0)
+    await stage.bench.delivery.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look up")]
