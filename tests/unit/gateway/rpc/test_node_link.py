@@ -587,8 +587,8 @@ async def test_shaping_reaches_the_node_and_its_paths(node: Node):
         node.table.use(node.routes, "v5", parse(table.format(1)))
         link.routes_changed()
         await until(lambda: node.pool.capacity("out") == 1)
-        shape(node.delivery.limits, "g", "[providers.here]\nconnections = -1")
-        shape(node.delivery.limits, "g", "x" * 200_000)
+        shape(node.delivery.limits, node.delivery.sites, "g", "[providers.here]\nconnections = -1")
+        shape(node.delivery.limits, node.delivery.sites, "g", "x" * 200_000)
         assert node.pool.capacity("out") == 1
     async with node.link(epoch=2):
         await until(lambda: node.delivery.limits.shaping.version == "")
