@@ -16,6 +16,8 @@ TRIAL = 2
 """Jobs of a route without a usable connection: they find out, and tell, what is wrong there."""
 
 
+OUT = -1
+"""Instead of a count: nothing may be tried here."""
 NO_LIMITS: Mapping[str, int] = {}
 
 
@@ -23,7 +25,7 @@ def credits_of(connections: Mapping[str, int], streams: int, most: Mapping[str, 
     """For one of `streams` equal streams. `connections`: by site key, usable or being dialled. `most`: jobs that limits let go soon."""
     credit = {}
     for route, count in connections.items():
-        jobs = max(TRIAL, count * DEPTH // max(1, streams))
+        jobs = max(TRIAL, count * DEPTH // max(1, streams)) if count > OUT else 0
         if route in most:
             jobs = min(jobs, -(-most[route] // max(1, streams)))
         if jobs or "/" in route:  # by MX a site that is not listed would have what each other has

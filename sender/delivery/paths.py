@@ -13,6 +13,7 @@ from typing import Protocol
 from mailgate.route import Route
 from mailgate.verdict import NotTried
 from sender.delivery.allowance import site_key_of
+from sender.delivery.credit import OUT
 from sender.delivery.directions import Directions
 from sender.delivery.judge import unknown, without_source
 from sender.delivery.sites import Destination
@@ -51,10 +52,6 @@ class Ways(Protocol):
 
     def trouble(self, key: str) -> Trouble | None:
         """Why a path has no connection."""
-        ...
-
-    def closed(self, key: str) -> str:
-        """Why nothing goes there for a while; empty: something does."""
         ...
 
 
@@ -147,8 +144,8 @@ class Paths:
         capacities = {f"{name}/": 0 for name, paths in self._by_route.items() if paths and paths[0].route.mx}
         for site, keys in self._keys.items():
             up = [key for key in keys if not self._out(self._open[key], now)]
-            if up:
-                capacities[site] = sum([self._pool.capacity(key) for key in up])
+            if up or "/" in site:
+                capacities[site] = sum([self._pool.capacity(key) for key in up]) if up else OUT
         return capacities
 
     def troubles(self) -> dict[str, str]:
