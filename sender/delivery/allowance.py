@@ -12,10 +12,19 @@ NEAR = 2.0
 """Seconds. Jobs wait here for what may be sent so soon; what may go later than that waits at its gateway, with the reason."""
 
 
-def within(path: Path, throttle: Throttle) -> Path:
-    """The path with no more connections, and no more mails in each, than the site takes."""
+def share(throttle: Throttle, paths: int) -> int:
+    """Connections that each of so many paths to the site may have; 0: as many as its route has.
+
+    At least one each, since who has none can't be sent anything: a provider whose customers all have mail servers of their own name gets as
+    many as there are customers with mail, when these are more than its limit.
+    """
+    return max(1, throttle.connections // max(1, paths)) if throttle.connections else 0
+
+
+def within(path: Path, throttle: Throttle, paths: int) -> Path:
+    """The path with no more connections, and no more mails in each, than the site takes where it is one of so many."""
     route = path.route
-    connections = min(route.connections, throttle.connections or route.connections)
+    connections = min(route.connections, share(throttle, paths) or route.connections)
     mails = min(route.max_mails_per_connection, throttle.mails_per_connection or route.max_mails_per_connection)
     if (connections, mails) == (route.connections, route.max_mails_per_connection):
         return path

@@ -13,7 +13,7 @@ from typing import Protocol
 from mailgate.shaping.shape import Shape
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
 from mailgate.verdict import Tried
-from sender.delivery.allowance import NEAR, jobs_of, site_key_of, source_of, told, within
+from sender.delivery.allowance import NEAR, jobs_of, share, site_key_of, source_of, told, within
 from sender.delivery.seen import Held
 from sender.delivery.throttle import Change, Throttle
 from sender.delivery.throttles import ProviderCounts, Throttles
@@ -73,6 +73,8 @@ class Limits:
         self._of: dict[str, Throttle] = {}
         self._keys: dict[Throttle, set[str]] = {}
         """Keys of the open paths that share a throttle."""
+        self._shares: dict[Throttle, int] = {}
+        """Connections that each of these has."""
         self._due: dict[str, float] = {}
         self._went: dict[str, float] = {}
         """When a mail went, of paths whose mails must wait sometimes."""
@@ -100,7 +102,8 @@ class Limits:
             self._of[path.key] = throttle
             self._keys.setdefault(throttle, set()).add(path.key)
         self._paths[path.key] = path
-        self._pool.open(within(path, throttle))
+        self._pool.open(within(path, throttle, len(self._keys[throttle])))
+        self._spread(throttle)
 
     def shut(self, key: str) -> None:
         """Take no more."""
@@ -182,24 +185,18 @@ class Limits:
     # ------------------------------------------------------------------ what sites say
 
     def heard(self, key: str, tried: Tried) -> Change | None:
-        """The site's word on a mail of this path. What has changed by it; `keys_with` says for whom."""
+        """The site's word on a mail of this path. What has changed by it."""
         throttle = self._of.get(key)
         if throttle is None:
             return None
         before = throttle.connections
         change = throttle.heard(tried, self._clock(), self._opened)
         if throttle.connections != before:
-            for each in self._keys[throttle]:
-                self._pool.open(within(self._paths[each], throttle))
+            self._spread(throttle)
         if change is not None:
             self._throttles.changed(throttle, change)
             self._wake_all(self._keys[throttle])
         return change
-
-    def keys_with(self, key: str) -> set[str]:
-        """The open paths that share this path's throttle, itself among them."""
-        throttle = self._of.get(key)
-        return set() if throttle is None else set(self._keys[throttle])
 
     def site_of(self, key: str) -> tuple[str, str, str]:
         """Site key, source, and site of an open path."""
@@ -228,8 +225,20 @@ class Limits:
     def _leave(self, key: str, throttle: Throttle | None) -> None:
         if throttle is not None:
             self._keys[throttle].discard(key)
-            if not self._keys[throttle]:
+            if self._keys[throttle]:
+                self._spread(throttle)
+            else:
                 del self._keys[throttle]
+                self._shares.pop(throttle, None)
+
+    def _spread(self, throttle: Throttle) -> None:
+        """Connections of the site among its paths, where a path more or less makes a difference: seldom for the many of a large one."""
+        keys = self._keys[throttle]
+        if self._shares.get(throttle) != (each := share(throttle, len(keys))):
+            self._shares[throttle] = each
+            for key in keys:
+                if (path := self._paths.get(key)) is not None:
+                    self._pool.open(within(path, throttle, len(keys)))
 
     def _opened(self, throttle: Throttle) -> int:
         return sum(self._pool.warm(key) for key in self._keys[throttle])

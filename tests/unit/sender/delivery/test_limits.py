@@ -250,10 +250,21 @@ def test_fewer_connections_are_the_pools_at_once(limits, ways):
     limits.open(path("a/big", site="big"))
     limits.open(path("b/big", site="big"))
     limits.heard("a/big", refused("too many connections"))
-    assert [ways.routes[key].connections for key in ("a/big", "b/big")] == [2, 2]
-    NOW[0] += 61
+    assert [ways.routes[key].connections for key in ("a/big", "b/big")] == [1, 1]
+    NOW[0] += 125
     limits.heard("b/big", TAKEN)
-    assert [ways.routes[key].connections for key in ("a/big", "b/big")] == [3, 3]
+    assert [ways.routes[key].connections for key in ("a/big", "b/big")] == [2, 2]
+
+
+def test_a_site_s_connections_are_shared_by_its_paths(limits, ways):
+    """Evenly, and at least one each; who goes leaves them to the others. Another source has as many of its own."""
+    for key in ("a/big", "b/big", "c/big", "a/big@src"):
+        limits.open(path(key, site="big"))
+    assert {key: route.connections for key, route in ways.routes.items()} == {"a/big": 1, "b/big": 1, "c/big": 1, "a/big@src": 4}
+    limits.shut("c/big")
+    assert {key: route.connections for key, route in ways.routes.items()} == {"a/big": 2, "b/big": 2, "a/big@src": 4}
+    limits.shut("b/big")
+    assert ways.routes["a/big"].connections == 4
 
 
 def test_another_table_reaches_open_paths(limits, ways):
