@@ -45,7 +45,7 @@ log = get_logger(__name__)
 
 
 async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]) -> None:
-    """The life of a node, until it is asked to stop; when asked for, `again` gives other secrets, tokens and certificates.
+    """The life of a node, until it is asked to stop; when asked for, `again` gives other secrets, tokens, certificates and sources.
 
     Raises:
         SettingsInvalid: an address cannot be had, a source's is not this machine's, or a file of TLS is wrong.
@@ -83,31 +83,38 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         me = Self(node_id, boot_id, options.advertise or address)
         registration = Registration(me, options.gateways, token, options.gateway_tls, random.random)
         metrics.register(registration.stats)
-        reload = Reload(settings, again.read, LIVE, lambda new: prepare(new, pool), lambda: time.time_ns() // 1_000_000)
+        confirming = Confirming(sources, stub, random.random)
+        reload = Reload(
+            settings, again.read, LIVE, lambda new: prepare(new, pool, delivery, confirming), lambda: time.time_ns() // 1_000_000
+        )
         metrics.register(reload.stats)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(pool.watch(), name="pool")
             registering = tasks.create_task(registration.run(), name="registration")
             sweeping = tasks.create_task(delivery.sweep(), name="sweep")
-            confirming = tasks.create_task(Confirming(sources, stub, random.random).run(), name="confirming")
+            confirms = tasks.create_task(confirming.run(), name="confirming")
             reloading = tasks.create_task(reload.run(again.asked), name="settings")
             settle_heap()
             await stop.graceful.wait()
             await leave(door, servicer, registration, delivery, pool, stop, options.drain_timeout)
-            for task in (watching, registering, sweeping, reloading, confirming):
+            for task in (watching, registering, sweeping, reloading, confirms):
                 task.cancel()
     log.info("node_stopped", node=node_id)
 
 
-def prepare(settings: SenderSettings, pool: Pool) -> Callable[[], None]:
-    """Look at the files of other settings; what lets the dials from then on use them, and tries again what was refused. Blocks.
+def prepare(settings: SenderSettings, pool: Pool, delivery: Delivery, confirming: Confirming) -> Callable[[], None]:
+    """Look at the files and addresses of other settings; what lets dials from then on use them, and tries again what was refused. Blocks.
 
     Raises:
-        SettingsInvalid: a file is wrong.
+        SettingsInvalid: a file is wrong, or an address is not this machine's.
     """
     check_files(settings.certificates)
+    sources = read_sources(settings.sources)
+    check_addresses(sources)
 
     def put() -> None:
+        delivery.send_from(sources)
+        confirming.changed.set()
         pool.dialer.renew(secrets_of(settings), settings.tokens, settings.certificates)
         pool.circuits.again()
 

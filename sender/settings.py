@@ -76,7 +76,7 @@ class SenderSettings:
     """Identities to send from, by name; routes name a pool of them."""
 
 
-LIVE = ("certificates", "secrets", "tokens")
+LIVE = ("certificates", "secrets", "sources", "tokens")
 """What counts at once when the settings are read again; all else from the next start on."""
 
 RULES = Rules(

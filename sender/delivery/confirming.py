@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -39,16 +40,21 @@ class Confirming:
     def __init__(self, sources: Sources, dns: Dns, random: Callable[[], float]) -> None:
         self._sources, self._dns, self._random = sources, dns, random
         self._told: dict[str, Confirmed] = {}
+        self.changed = asyncio.Event()
+        """To be set when the node has other sources."""
 
     async def run(self) -> None:
         """Until cancelled."""
-        asked = [standing.source for standing in self._sources.standings if worth_asking(standing.source)]
-        if not asked:
-            return
-        await self._dns.prepare()
         while True:
+            self.changed.clear()
+            asked = [standing.source for standing in self._sources.standings if worth_asking(standing.source)]
+            if asked:
+                await self._dns.prepare()
             answered = [await self.look(source) for source in asked]
-            await asyncio.sleep((HOUR if all(answered) else AGAIN) * (0.9 + 0.2 * self._random()))
+            wait = (HOUR if all(answered) else AGAIN) * (0.9 + 0.2 * self._random())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait if asked else None):
+                    await self.changed.wait()
 
     async def look(self, source: Source) -> bool:
         """Look this one up. False: not all was answered; what was known of it stays, where that would be less."""

@@ -123,6 +123,12 @@ class Delivery:
         curbed(stream.gateway_id, self._routes.tell(stream.gateway_id, routes, removed))
         self._paths.configure(self._routes.served)
 
+    def send_from(self, sources: Sequence[Source]) -> None:
+        """These are the node's sources from now on. What waits for one that is gone goes from another with the next sweep."""
+        self.sources.use(sources)
+        self._routes.renew()
+        self._paths.configure(self._routes.served)
+
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
         """Make these ready."""
         now = time.monotonic()

@@ -74,7 +74,7 @@ class Routes:
             self._asked[route.name] = bounded
             known.names.add(route.name)
             curbed += [Curbed(route.name, each) for each in what]
-        return curbed + [each for each in self._renew() if each.route in known.names]
+        return curbed + [each for each in self.renew() if each.route in known.names]
 
     def prune(self, now: float) -> bool:
         """Forget gateways that are gone for long. True: `served` has changed."""
@@ -84,10 +84,11 @@ class Routes:
         for name in over:
             del self._gateways[name]
         before = self.served
-        self._renew()
+        self.renew()
         return self.served != before
 
-    def _renew(self) -> list[Curbed]:
+    def renew(self) -> list[Curbed]:
+        """Work out `served` anew: the gateways' routes have changed, or `ways`. What of them is not done."""
         wanted = set().union(*(known.names for known in self._gateways.values()))
         self._asked = {name: route for name, route in self._asked.items() if name in wanted}
         curbed, served, left = [], {}, self._max

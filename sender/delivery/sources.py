@@ -31,8 +31,15 @@ class Sources:
 
     def __init__(self, sources: Sequence[Source] = (), default: Source | None = None) -> None:
         """`default`: what receivers see where the system chooses the address, for what is to be said of it. No route names it."""
+        self._default = (default,) if default else ()
+        self.standings: tuple[Standing, ...] = ()
+        self.use(sources)
+
+    def use(self, sources: Sequence[Source]) -> None:
+        """These and no others from now on."""
         self._sources = tuple(sources)
-        self.standings = tuple([Standing(source) for source in (*sources, *([default] if default else ()))])
+        known = {standing.source: standing for standing in self.standings}
+        self._renew([known.get(source, Standing(source)) for source in (*sources, *self._default)])
 
     def of(self, route: Route) -> tuple[Source, ...]:
         """What the route's mail may leave from, whether it is up or not; empty: the node has no such pool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,6 +140,28 @@ def test_a_pool_that_no_node_has(tmp_path: Path) -> None:
         fleet.senders[0].kill()
         fleet.senders[0].start()
         assert settled(fleet, [mail_id], mail.RECIPIENT_STATE_DELIVERED)[0].last_attempt.source == "a"
+
+
+def test_sources_change_while_a_node_runs(tmp_path: Path) -> None:
+    """SIGHUP: what waits on a source that is gone leaves from the new one; one that is not this machine's changes nothing."""
+    other = {"address": "127.0.0.13", "helo": "c.example.com", "pool": "news"}
+    script = Greylist()
+    script.always = True
+    slow = {"dispatch": {"retry_first": "2s", "retry_jitter": 0.0}, "sources.a": A}
+    with Scripted(script) as server, Fleet(tmp_path, server.port, senders=1, route=NEWS, settings=slow) as fleet:
+        node = fleet.senders[0]
+        ids = send(fleet, 10)
+        assert {each.last_attempt.source for each in settled(fleet, ids, mail.RECIPIENT_STATE_DEFERRED, 1)} == {"a"}
+        fleet.configure(server.port, NEWS, {**slow, "sources.a": {**A, "address": "192.0.2.7"}})
+        node.signal(signal.SIGHUP)
+        wait_until(lambda: "this machine has no such address" in node.log.read_text(), f"it was not refused\n{fleet.tails()}")
+        del slow["sources.a"]
+        fleet.configure(server.port, NEWS, {**slow, "sources.c": other})
+        node.signal(signal.SIGHUP)
+        wait_until(lambda: other["address"] in script.names, f"nothing leaves from the new source\n{fleet.tails()}")
+        script.always = False
+        done = settled(fleet, ids, mail.RECIPIENT_STATE_DELIVERED)
+        assert {each.last_attempt.source for each in done} == {"c"}
 
 
 def test_an_address_that_is_not_this_machines_stops_the_start(tmp_path: Path) -> None:

@@ -105,9 +105,19 @@ async def test_nat_is_no_fault(dns, logged):
 
 
 async def test_what_nobody_outside_sees_is_not_looked_up(dns):
-    """The loopback, and names of tests: not one question, and the task ends."""
-    await Confirming(Sources([HERE, TEST]), dns, lambda: 0.5).run()
+    """The loopback, and names of tests: not one question, until the node has other sources."""
+    sources = Sources([HERE, TEST])
+    looks = Confirming(sources, dns, lambda: 0.5)
+    task = asyncio.create_task(looks.run())
+    await asyncio.sleep(0)
     assert (dns.asked, dns.prepared) == ([], 0)
+    sources.use([HERE, SEEN])
+    looks.changed.set()
+    async with asyncio.timeout(5):
+        while len(dns.asked) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    task.cancel()
+    assert (dns.asked[-1], dns.prepared) == ((PTR, "PTR"), 1)
 
 
 async def test_it_looks_again(dns, monkeypatch):
@@ -122,5 +132,4 @@ async def test_it_looks_again(dns, monkeypatch):
         while warnings(sources) == [()]:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     task.cancel()
-    assert dns.prepared == 1
     assert [standing.source.name for standing in sources.standings] == ["(any)"]

@@ -7,7 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.delivery.sources import choose, key_of
+from mailgate.route import Relay, Route
+from sender.delivery.sources import Sources, choose, key_of
 from sender.pool.source import Source
 
 A, B, C = Source("a", weight=1), Source("b", weight=2), Source("c", weight=3)
@@ -45,3 +46,22 @@ def test_what_a_greylisting_server_knows_a_mail_by():
     assert key_of("S@Example.com", "R@example.net") == key_of("s@example.com", "r@Example.NET")
     assert key_of("a", "bc") != key_of("ab", "c")
     assert key_of("", "r@example.net")
+
+
+def test_other_sources_take_the_place_of_those_before():
+    """What is known of one that stays is kept; with another weight it is another."""
+    found = Sources([A, B])
+    found.trouble({"a": "gone"})
+    found.warn("b", ("no PTR",))
+    before = found.standings
+    found.use([A, B])
+    assert found.standings is before
+    found.use([Source("b", weight=5), A, C])
+    assert [(each.source.name, each.trouble, each.warnings) for each in found.standings] == [
+        ("b", "", ()),
+        ("a", "gone", ()),
+        ("c", "", ()),
+    ]
+    assert [source.name for source in found.of(Route("r", (Relay("mx"),)))] == [""]
+    found.use([Source("d", pool="default")])
+    assert [source.name for source in found.of(Route("r", (Relay("mx"),)))] == ["d"]
