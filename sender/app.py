@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 from mailgate.lifecycle import Again, Stop, settle_heap
 from mailgate.reload import Reload
@@ -84,9 +85,8 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         registration = Registration(me, options.gateways, token, options.gateway_tls, random.random)
         metrics.register(registration.stats)
         confirming = Confirming(sources, stub, random.random)
-        reload = Reload(
-            settings, again.read, LIVE, lambda new: prepare(new, pool, delivery, confirming), lambda: time.time_ns() // 1_000_000
-        )
+        preparing = partial(prepare, pool=pool, delivery=delivery, confirming=confirming)
+        reload = Reload(settings, again.read, LIVE, preparing, lambda: time.time_ns() // 1_000_000)
         metrics.register(reload.stats)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(pool.watch(), name="pool")

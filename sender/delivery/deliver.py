@@ -35,6 +35,7 @@ from sender.delivery.trace import Transactions
 from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
+from sender.pool.source import Source
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
