@@ -113,7 +113,7 @@ def prepare(settings: SenderSettings, pool: Pool, delivery: Delivery, confirming
     check_addresses(sources)
 
     def put() -> None:
-        delivery.send_from(sources)
+        delivery.sources.use(sources)
         confirming.changed.set()
         pool.dialer.renew(secrets_of(settings), settings.tokens, settings.certificates)
         pool.circuits.again()

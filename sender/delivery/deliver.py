@@ -35,7 +35,6 @@ from sender.delivery.trace import Transactions
 from sender.delivery.work import Offer, Stream, Work
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
-from sender.pool.source import Source
 
 COMMIT_VALID = 0.75
 """Seconds from READY in which a COMMIT may be acted on (promise 3)."""
@@ -122,12 +121,6 @@ class Delivery:
     def configure(self, stream: Stream, routes: Iterable[Route], removed: Iterable[str] = ()) -> None:
         """Routes of the stream's gateway: all of them, or later on those that are new or changed, and names of those that are gone."""
         curbed(stream.gateway_id, self._routes.tell(stream.gateway_id, routes, removed))
-        self._paths.configure(self._routes.served)
-
-    def send_from(self, sources: Sequence[Source]) -> None:
-        """These are the node's sources from now on. What waits for one that is gone goes from another with the next sweep."""
-        self.sources.use(sources)
-        self._routes.renew()
         self._paths.configure(self._routes.served)
 
     def offer(self, stream: Stream, offers: Sequence[Offer]) -> None:
@@ -287,7 +280,7 @@ class Delivery:
         while True:
             await asyncio.sleep(0.25)
             now = time.monotonic()
-            if self._routes.prune(now):
+            if self._routes.prune(now, renewed=self.sources.renewed()):
                 self._paths.configure(self._routes.served)
             self._displace(self._lines.stranded(self._paths.opened))
             self.sources.trouble(self._paths.troubles())

@@ -74,21 +74,20 @@ class Routes:
             self._asked[route.name] = bounded
             known.names.add(route.name)
             curbed += [Curbed(route.name, each) for each in what]
-        return curbed + [each for each in self.renew() if each.route in known.names]
+        return curbed + [each for each in self._renew() if each.route in known.names]
 
-    def prune(self, now: float) -> bool:
-        """Forget gateways that are gone for long. True: `served` has changed."""
+    def prune(self, now: float, *, renewed: bool = False) -> bool:
+        """Forget gateways that are gone for long. `renewed`: `ways` are others. True: `served` has changed, or they have."""
         over = [name for name, known in self._gateways.items() if known.gone is not None and now - known.gone >= KEPT]
-        if not over:
+        if not over and not renewed:
             return False
         for name in over:
             del self._gateways[name]
         before = self.served
-        self.renew()
-        return self.served != before
+        self._renew()
+        return renewed or self.served != before
 
-    def renew(self) -> list[Curbed]:
-        """Work out `served` anew: the gateways' routes have changed, or `ways`. What of them is not done."""
+    def _renew(self) -> list[Curbed]:
         wanted = set().union(*(known.names for known in self._gateways.values()))
         self._asked = {name: route for name, route in self._asked.items() if name in wanted}
         curbed, served, left = [], {}, self._max

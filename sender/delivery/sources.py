@@ -34,12 +34,18 @@ class Sources:
         self._default = (default,) if default else ()
         self.standings: tuple[Standing, ...] = ()
         self.use(sources)
+        self._renewed = False
 
     def use(self, sources: Sequence[Source]) -> None:
-        """These and no others from now on."""
-        self._sources = tuple(sources)
+        """These and no others from now on; delivery hears of it with its next sweep."""
+        self._sources, self._renewed = tuple(sources), True
         known = {standing.source: standing for standing in self.standings}
         self._renew([known.get(source, Standing(source)) for source in (*sources, *self._default)])
+
+    def renewed(self) -> bool:
+        """They are others than when this was last asked."""
+        renewed, self._renewed = self._renewed, False
+        return renewed
 
     def of(self, route: Route) -> tuple[Source, ...]:
         """What the route's mail may leave from, whether it is up or not; empty: the node has no such pool."""
