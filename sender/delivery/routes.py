@@ -92,10 +92,11 @@ class Routes:
         self._asked = {name: route for name, route in self._asked.items() if name in wanted}
         curbed, served, left = [], {}, self._max
         for name, route in self._asked.items():
-            ways = self._ways(route)
-            if not ways:
+            if not (ways := self._ways(route)):
+                served[name] = route
                 curbed.append(Curbed(name, f"sources {route.sources!r}: this node has none of that pool, and gets none of its mail"))
-            given = min(route.connections, left // max(1, ways))
+                continue
+            given = min(route.connections, left // ways)
             left -= given * ways
             if given:
                 served[name] = replace(route, connections=given)

@@ -35,6 +35,8 @@ class FakePool:
         self.withdrawn: list[Handoff] = []
         self.routes: dict[str, Route] = {}
         self.in_trouble: Trouble | None = None
+        self.troubles: dict[str, Trouble] = {}
+        """Of one path."""
 
     def open(self, path: Path) -> None:
         self.routes[path.key] = path.route
@@ -49,10 +51,10 @@ class FakePool:
         return self.idle
 
     def trouble(self, route: str) -> Trouble | None:
-        return self.in_trouble
+        return self.troubles.get(route, self.in_trouble)
 
     def start(self, handoff: Handoff) -> bool:
-        if not self.idle:
+        if not self.idle or handoff.path in self.troubles:
             return False
         self.idle -= 1
         self.started.append(handoff)

@@ -92,6 +92,19 @@ def test_no_gateway_fills_the_memory_with_names():
     assert [curbed.route for curbed in routes.tell("g", [make("1", 1), make("x")])] == ["x"]
 
 
+def test_each_source_counts():
+    """A route has its connections from each; one whose sources the node has not has none, and that is told."""
+    ways = {"a": 3, "b": 1, "c": 0}
+    routes = Routes(25, lambda route: ways[route.name])
+    told = routes.tell("g", [make("a", 7), make("b", 10), make("c", 10)])
+    assert connections(routes) == {"a": 7, "b": 4, "c": 10}
+    assert [(each.route, each.what[:10]) for each in told] == [("b", "connection"), ("c", "sources ''")]
+    ways["a"] = 1
+    assert not routes.prune(0.0)
+    assert routes.prune(0.0, renewed=True)
+    assert connections(routes) == {"a": 7, "b": 10, "c": 10}
+
+
 def test_numbers_are_brought_back_to_the_bounds():
     """The same that the settings of a gateway refuse: a gateway that asks for more is not this one, or means harm."""
     asked = make("a", 2**32 - 1, idle_timeout=timedelta(0), max_mails_per_connection=0)
