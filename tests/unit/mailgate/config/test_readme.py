@@ -20,7 +20,7 @@ def test_the_example_is_read_without_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("geheim")
     text = re.sub(r'(_file|file) = "[^"]*"', rf'\1 = "{tmp_path / "secret"}"', example[1])
     tables = tomllib.loads(text.replace("sha256:…", "sha256:" + "ab" * 32))
-    assert set(gateway.from_tables(tables, {}).routes) == {"default", "partner", "suite"}
+    assert set(gateway.from_tables(tables, {}).routes) == {"default", "partner", "suite", "direct"}
     assert sender.from_tables(tables, {}).secrets == {"relay": Secret("geheim")}
     assert set(sender.from_tables(tables, {}).tokens) == {"suite"}
     assert set(sender.from_tables(tables, {}).certificates) == {"partner"}
