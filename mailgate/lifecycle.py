@@ -104,12 +104,13 @@ class Stop:
 class Hangups:
     """SIGHUP, heard from here on, so that it ends no process that is still starting. A parent may have kept it back until now.
 
-    It sets `asked`: read the settings again. But when the process had a terminal, and has it no more, the signal says that.
+    It sets `asked`: read the settings again. But when the process was in the foreground of a terminal that is gone, the signal says that;
+    one in the background is a daemon to its shell, and may be asked after its terminal has gone.
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
-        self._terminals = [fd for fd in STANDARD if os.isatty(fd)]
+        self._terminals = [fd for fd in STANDARD if _in_foreground(fd)]
         signal.signal(signal.SIGHUP, lambda *_: self.asked.set())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
@@ -199,6 +200,14 @@ def mistakes_text(error: SettingsInvalid) -> str:
     count = len(error.mistakes)
     head = "a mistake in the settings:" if count == 1 else f"{count} mistakes in the settings:"
     return "\n".join([head, *(f"  {mistake}" for mistake in error.mistakes), ""])
+
+
+def _in_foreground(fd: int) -> bool:
+    """It is the terminal of this session, and this process is not in its background."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:

@@ -132,7 +132,7 @@ class MailServicer(mail_service_pb2_grpc.MailServiceServicer):
 
     async def UploadContent(self, _requests: AsyncIterator[pb.UploadContentRequest], context: Context) -> pb.UploadContentResponse:
         """See the proto."""
-        return await self._upload(caller().tenant.name).run(context)
+        return await self._upload(caller().tenant.name).run(context, caller())
 
     def drain(self) -> None:
         """The gateway stops: streams are told so, and end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.admission.limits import Limits
+from gateway.admission.tenants import Caller, Scope
 from gateway.ledger.files import KEPT_MS, Files, FileState, check_room
 from gateway.rpc.shell import LoopShell
 from mailgate.api.mail.v1 import mail_service_pb2 as pb
@@ -28,10 +29,11 @@ class Upload:
     def __init__(self, files: Files, shell: LoopShell, limits: Limits, tenant: str) -> None:
         self._files, self._shell, self._limits, self._tenant = files, shell, limits, tenant
 
-    async def run(self, context: Context) -> pb.UploadContentResponse:
+    async def run(self, context: Context, me: Caller) -> pb.UploadContentResponse:
         """To the end of the client's side.
 
         Raises:
+            Unauthenticated: the key was revoked meanwhile.
             Invalid: the first message is wrong, or the octets have another digest.
             WrongState: what comes does not follow what is stored.
             QuotaExceeded: the tenant's files would be too large.
@@ -46,6 +48,7 @@ class Upload:
         message: pb.UploadContentRequest | None = first
         offset = first.offset
         while message is not None:
+            me.check(Scope.SEND, self._tenant)
             if len(message.data) > MAX_PIECE:
                 raise TooLarge.field("data", f"{len(message.data):,} octets, at most {MAX_PIECE:,} are allowed: send more messages")
             if message.data or not state.stored:

@@ -162,6 +162,47 @@ def test_with_its_terminal_a_process_ends():
     assert heard == b"up asked stopping: the terminal is gone"
 
 
+BACKGROUND = """
+import asyncio, fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+out = int(sys.argv[1])
+from mailgate.lifecycle import Hangups, Stop
+if os.fork():
+    os.wait()
+    sys.exit()
+os.setpgid(0, 0)
+hangups = Hangups()
+async def life():
+    async with Stop(lambda what: os.write(out, what.encode())).listening(hangups):
+        os.write(out, b"%d " % os.getpid())
+        await hangups.asked.wait()
+        os.write(out, b"asked")
+asyncio.run(life())
+"""
+
+
+def test_in_the_background_a_process_outlives_its_terminal():
+    """Whoever is asked for other settings long after the log-in has ended gives them, and does not stop."""
+    said, say = os.pipe()
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-c", BACKGROUND, str(say)]
+    leader = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, pass_fds=[say], start_new_session=True)
+    os.close(say)
+    os.close(its_end)
+    with os.fdopen(said, "rb", buffering=0) as hears, leader:
+        try:
+            heard = b""
+            while not heard.endswith(b" "):
+                heard += hears.read(20)
+            os.close(terminal)
+            os.kill(int(heard), signal.SIGHUP)
+            assert hears.read(100) == b"asked"
+            assert leader.wait(10) == 0
+        finally:
+            leader.kill()
+
+
 def test_mistakes_are_a_list_for_a_terminal() -> None:
     """A head that counts, a line each."""
     error = SettingsInvalid([Mistake("a", "1", "x"), Mistake("b", "2", "y")])

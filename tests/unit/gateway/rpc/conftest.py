@@ -93,6 +93,7 @@ class Gateway:
     address: str
     members: dict[str, Member]
     dialogues: Dialogues
+    tenants: Tenants
 
     @property
     def mail(self) -> mail_service_pb2_grpc.MailServiceStub:
@@ -123,13 +124,14 @@ async def gateway() -> AsyncIterator[Gateway]:
         Tracer(TelemetryOptions(), "gateway"),
         lambda state, wait: f"{state.name.lower()}, no node ({wait.route})",
     )
-    door = Door(["mailgate.api.mail.v1.MailService"], [statuses(), authentication(Tenants(TENANTS)), lazy_requests()])
+    tenants = Tenants(TENANTS)
+    door = Door(["mailgate.api.mail.v1.MailService"], [statuses(), authentication(tenants), lazy_requests()])
     mail_service_pb2_grpc.add_MailServiceServicer_to_server(servicer, door.server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(operations, sites, ledger), door.server)
     address = await door.bind("127.0.0.1:0")
     await door.start()
     async with open_channel(address) as channel:
-        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer, address, members, dialogues)
+        yield Gateway(channel, door, ledger, queue, hub, admission, operations, shell, servicer, address, members, dialogues, tenants)
     hub.close()
     await door.stop(timedelta(seconds=5))
     await shell.close()

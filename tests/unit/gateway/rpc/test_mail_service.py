@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from hashlib import sha256
 
 import grpc
 import pytest
 
+from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
 from gateway.ledger.fact import Fact
 from gateway.ledger.port import Change, Conclusion
 from mailgate import errors
@@ -362,6 +364,18 @@ async def test_watching_begins_with_an_empty_frame_and_misses_nothing(gateway, a
     assert [event.event_id for event in (await only.read()).events] == [f"{first.mail_id}.0.2"]
     for call in (everything, only, stranger):
         call.cancel()
+
+
+async def test_a_watcher_whose_key_is_revoked_hears_no_more(gateway, as_):
+    """UNAUTHENTICATED in the place of the next event; who watches with another key goes on."""
+    revoked = gateway.mail.WatchEvents(mail_service_pb2.WatchEventsRequest(), **as_("read"))
+    other = gateway.mail.WatchEvents(mail_service_pb2.WatchEventsRequest(), **as_("both"))
+    for watch in (revoked, other):
+        await watch.read()
+    gateway.tenants.become(Tenants({"acme": TenantOptions(("example.com",), (KeyOptions(f"sha256:{sha256(b'both').hexdigest()}"),))}))
+    await gateway.mail.SendMail(send("a@example.org"), **as_("both"))
+    assert isinstance(await refusal(revoked.read()), errors.Unauthenticated)
+    assert len((await other.read()).events) == 1
 
 
 async def test_a_stop_ends_watchers_with_a_word(gateway, as_):

@@ -10,6 +10,7 @@ from hashlib import sha256
 import grpc
 import pytest
 
+from gateway.admission.tenants import Tenants
 from mailgate import errors
 from mailgate.api.mail.v1 import mail_pb2
 from mailgate.api.mail.v1.mail_service_pb2 import UploadContentRequest
@@ -137,6 +138,28 @@ async def test_what_does_not_follow(gateway, messages):
     if len(messages) > 1:
         messages = [first(data=b"x", size=5), UploadContentRequest(data=b"y" * 5)]
     assert type(await refusal(upload(gateway, *messages))) is errors.WrongState
+
+
+async def test_an_upload_whose_key_is_revoked_ends(gateway):
+    """With the message that comes after it; what was stored before stays for another key of the tenant."""
+    messages, revoked = list(pieces()), asyncio.Event()
+
+    async def slowly():
+        yield messages[0]
+        await revoked.wait()
+        for each in messages[1:]:
+            yield each
+
+    assert len(messages) > 1
+    call = gateway.mail.UploadContent(slowly(), metadata=bearer("send"), timeout=20)
+    async with asyncio.timeout(5):
+        while await gateway.ledger.files.state("acme", sha256(DATA).digest()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    gateway.tenants.become(Tenants({}))
+    revoked.set()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_tenants_uploads_are_bounded(gateway):
