@@ -187,7 +187,7 @@ class Limits:
     def heard(self, key: str, tried: Tried) -> Change | None:
         """The site's word on a mail of this path. What has changed by it."""
         throttle = self._of.get(key)
-        if throttle is None:
+        if throttle is None or throttle.deaf:
             return None
         before = throttle.connections
         change = throttle.heard(tried, self._clock(), self._opened)

@@ -47,10 +47,9 @@ class Change(NamedTuple):
 
 
 class Throttle:
-    """See the module. The hot path asks `free` first: nothing has to be asked before a mail."""
+    """See the module. The hot path asks `free` first, nothing has to be asked before a mail, and `deaf`: nothing is learned from one."""
 
     __slots__ = (
-        "_deaf",
         "_fewer",
         "_judged_at",
         "_rate",
@@ -58,6 +57,7 @@ class Throttle:
         "_spacing",
         "_suspension",
         "connections",
+        "deaf",
         "free",
         "shape",
         "site",
@@ -88,7 +88,7 @@ class Throttle:
     def reshape(self, shape: Shape) -> None:
         """Other limits and rules from now on; what was learned stays."""
         self.shape = shape
-        self._deaf = not shape.rules and not shape.refused_share
+        self.deaf: bool = not shape.rules and not shape.refused_share
         self._spacing: Spacing | None = None
         self._apply(float("-inf"))
 
@@ -147,7 +147,7 @@ class Throttle:
 
     def heard(self, tried: Tried, now: float, opened: Callable[[Throttle], int] = lambda _: 0) -> Change | None:
         """What the site said to a mail. What has changed by it, if anything. `opened`: how many connections there are to the site."""
-        if self._deaf:
+        if self.deaf:
             return None
         said = self._said
         if said is None:
