@@ -281,8 +281,8 @@ class _Call:
 
 
 def _understood(phase: Phase, error: Exception) -> Reply:
-    """A failure as a reply: the server's own where it gave one."""
-    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
+    """A failure as a reply: the server's own where it gave one that refuses."""
+    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 400:  # noqa: PLR2004 - RFC 5321 4.2.1: it says no
         return understand(phase, ServerReply(error.code, error.message.encode("utf-8", "replace")))
     if isinstance(error, Unknown):
         return broken(Phase.TLS, str(error), "tls")
@@ -293,6 +293,7 @@ def _understood(phase: Phase, error: Exception) -> Reply:
     if isinstance(cause, ssl.SSLError):
         return broken(Phase.TLS, str(cause), "tls")
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return broken(phase, error.message, "protocol")
+        said = f"a reply that makes no sense here: {error.code} {error.message}" if error.code > 0 else error.message
+        return broken(phase, said, by_phase.get(phase, "protocol"))
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return broken(phase, words or type(cause).__name__, by_phase.get(phase, "dns" if isinstance(cause, gaierror) else "connect"))

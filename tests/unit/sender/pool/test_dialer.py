@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -13,6 +15,7 @@ from mailgate.verdict import Outcome, Phase
 from sender.pool.credentials import Credentials, TokenOptions
 from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.source import ANY, Source
+from sender.pool.tls import CertificateOptions, Contexts
 
 CLOSE, SILENCE = b"\1", b"\0"
 PLAIN = b"250-peer.example\r\n250 8BITMIME\r\n"
@@ -105,6 +108,39 @@ async def test_a_certificate_that_nobody_vouches_for(peer, route, server_context
         assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.TLS, 0, "tls")
         assert "certificate" in found.reply.text
         await hang_up(*await dial(route(server.relay, tls=tls, verify=False)))
+
+
+def certify(folder, name: str, days: int) -> ssl.SSLContext:
+    """Of a server whose certificate, which is its own authority, is for this name and so many days."""
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-out", "request.pem"]
+    sign = ["x509", "-req", "-in", "request.pem", "-signkey", "key.pem", "-copy_extensions", "copy", "-days", str(days), "-out", "cert.pem"]
+    for arguments in (["req", *key, *subject], sign):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize("tls", [TlsMode.REQUIRED, TlsMode.IMPLICIT])
+@pytest.mark.parametrize(("name", "days", "why"), [("localhost", -1, "expired"), ("mx.example.com", 1, "mismatch"), ("localhost", 1, "")])
+async def test_a_certificate_of_another_time_or_name(peer, route, tmp_path, tls, name, days, why):
+    """The authority is believed, and that is not enough. Opportunistic TLS asks for neither (RFC 7435)."""
+    server = peer(EHLO=OFFERS_TLS)
+    server.context, server.implicit = certify(tmp_path, name, days), tls is TlsMode.IMPLICIT
+    dialer = Dialer("node.example", contexts=Contexts({"own": CertificateOptions(ca=str(tmp_path / "cert.pem"))}))
+    async with server:
+        mine = route(Relay("localhost", server.port), tls=tls, certificates="own")
+        if why:
+            found = await failure(mine, dialer=dialer)
+            assert (found.reply.phase, found.reply.code, found.reply.bounce_class) == (Phase.TLS, 0, "tls")
+            assert why in found.reply.text
+        else:
+            await hang_up(*await dial(mine, dialer=dialer))
+        if tls is TlsMode.REQUIRED:
+            dialled, heard = await dial(route(server.relay, tls=TlsMode.OPPORTUNISTIC), dialer=dialer)
+            assert dialled.tls
+            await hang_up(dialled, heard)
 
 
 async def test_no_starttls_where_it_is_required(peer, route):
@@ -343,6 +379,9 @@ async def test_a_server_without_extensions(peer, route):
         ({"EHLO": SILENCE}, Phase.EHLO, 0),
         ({"EHLO": b"rubbish\r\n"}, Phase.EHLO, 0),
         ({"EHLO": b"250 x\r\n250 and more\r\n"}, Phase.EHLO, 0),
+        ({"EHLO": b"250-x\r\n" * 10_000}, Phase.EHLO, 0),
+        ({"GREETING": b"220 x\r\n250 and more\r\n"}, Phase.EHLO, 0),
+        ({"GREETING": b"220 x\r\n220 x\r\n"}, Phase.EHLO, 0),
     ],
 )
 async def test_bad_servers(peer, route, until, answers, phase, code):
