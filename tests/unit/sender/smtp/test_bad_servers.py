@@ -146,6 +146,31 @@ def test_words_behind_354(mail, outcomes, extra):
     assert isinstance(events[-1], Close)
 
 
+def test_a_yes_amid_a_long_body(mail, outcomes):
+    """To what, nobody knows; the end has not left, so the mail is unsent, and the rest of it stays here."""
+    talk = Conversation(FULL)
+    talk.start(mail(message=b"x" * 76 + b"\r\n" + b"y\r\n" * 400_000))
+    talk.receive(OK + OK + GO)
+    talk.finish()
+    events = talk.receive(OK)
+    assert outcomes(events) == {10: (DEFERRED, 0, "protocol")}
+    assert events[-1].reset
+    assert talk.more() == b""
+
+
+@pytest.mark.parametrize("asked", ["a lone dot", "NOOP"])
+def test_354_to_what_has_no_body(mail, asked):
+    """Whoever wants to read on has lost the thread: what came next would be taken for a mail."""
+    talk = Conversation(FULL)
+    if asked == "NOOP":
+        talk.ask(Step.PROBING)
+    else:
+        talk.start(mail())
+        talk.receive(OK + b"550 no\r\n" + GO)
+    (close,) = talk.receive(GO)
+    assert isinstance(close, Close)
+
+
 def test_rset_refused(mail):
     """Where nobody knows what the server remembers, the connection closes."""
     talk = Conversation(FULL)

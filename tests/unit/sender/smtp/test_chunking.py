@@ -185,6 +185,18 @@ def test_after_last_nobody_can_know(mail, outcomes):
     assert events[-1].reset
 
 
+@pytest.mark.parametrize("said", [b"550 5.7.1 spam\r\n", b"450 later\r\n", OK])
+def test_words_before_last_has_left(mail, outcomes, said):
+    """Committed, and held back: all chunks have their replies, so this one is nobody's."""
+    talk = Conversation(FULL)
+    talk.start(mail())
+    talk.receive(OK + OK + OK)
+    talk.finish(hold=True)
+    events = talk.receive(said)
+    assert outcomes(events) == {10: (DEFERRED, 0, "protocol")}
+    assert events[-1].reset
+
+
 # ---- a mail that follows
 
 

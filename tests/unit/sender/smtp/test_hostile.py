@@ -128,6 +128,8 @@ class World:
         self.mails: dict[str, Handoff] = {}
         self.committed: set[str] = set()
         self.withdrawn: set[str] = set()
+        self.gone: set[str] = set()
+        """Their end was written."""
         self.told: dict[str, Done] = {}
         self.closed = False
 
@@ -144,6 +146,8 @@ class World:
         assert isinstance(octets, bytes)
         assert not (self.closed and octets), "written to a closed connection"
         self.server.unread += octets
+        if self.talk.step is Step.ENDED and self.talk.ending is not None:
+            self.gone.add(self.name(self.talk.ending))
 
     def take(self, events: list[Event]) -> None:
         for event in events:
@@ -168,6 +172,7 @@ class World:
         for verdict in done.recipients:
             if verdict.outcome in (Outcome.DELIVERED, Outcome.IN_DOUBT):
                 assert name in self.committed
+                assert name in self.gone
             if not verdict.reply.code:
                 assert verdict.outcome in (Outcome.DEFERRED, Outcome.IN_DOUBT)
             elif self.server.honest:
