@@ -8,8 +8,9 @@ Where no such node is up it goes to any at once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from gateway.dispatch.link import NodeSource
 from gateway.dispatch.member import Member
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -26,6 +27,25 @@ Key = tuple[str, Lane, str]
 def at_home(job: Job, members: Sequence[Member]) -> list[Member]:
     """Those that have the job's source, and can dial from it."""
     return [member for member in members if member.sends_from(job.source)]
+
+
+def namesakes(member: Member, others: Iterable[Member]) -> list[str]:
+    """What is to be said of the member's sources whose names other nodes have for other addresses: to retries they are one.
+
+    `(any)` is what a node is without a source, and no name.
+    """
+    said = []
+    for source in member.sources.values():
+        if source.name.startswith("("):
+            continue
+        theirs = [other.node_id for other in others if other is not member and _differs(source, other.sources.get(source.name))]
+        if theirs:
+            said.append(f"source {source.name}: {theirs[0]} has the name for another address, and retries leave from either: rename one")
+    return said
+
+
+def _differs(source: NodeSource, other: NodeSource | None) -> bool:
+    return other is not None and other.addresses != source.addresses
 
 
 class Homing:

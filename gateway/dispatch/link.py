@@ -41,6 +41,7 @@ class NodeSource:
     pool: str
     trouble: str = ""
     warnings: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
     def told(self) -> tuple[str, ...]:
         """All that an operator should know, each with its name."""

@@ -202,7 +202,7 @@ def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
 
 def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource, ...]:
     """What a node sends from."""
-    return tuple([NodeSource(each.name, each.pool, each.trouble, tuple(each.warnings)) for each in messages])
+    return tuple([NodeSource(each.name, each.pool, each.trouble, tuple(each.warnings), tuple(each.addresses)) for each in messages])
 
 
 def load_from_proto(message: node_pb2.LoadReport) -> Load:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.homing import namesakes
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Ruling, resend, resolve
 from gateway.dispatch.settler import Settled
@@ -29,7 +30,7 @@ class Operators:
     def nodes(self) -> Sequence[NodeView]:
         """By node id."""
         now = asyncio.get_running_loop().time()
-        return [view_of(self._members[node_id], now) for node_id in sorted(self._members)]
+        return [view_of(self._members[node_id], now, self._members.values()) for node_id in sorted(self._members)]
 
     async def queue(self) -> QueueView:
         """How many jobs are where."""
@@ -74,8 +75,8 @@ class Operators:
         return tuple(found)
 
 
-def view_of(member: Member, now: float) -> NodeView:
-    """A node as it is now; `now` in monotonic seconds."""
+def view_of(member: Member, now: float, members: Iterable[Member]) -> NodeView:
+    """A node as it is now, among all of them; `now` in monotonic seconds."""
     return NodeView(
         node_id=member.node_id,
         address=member.record.address,
@@ -90,6 +91,6 @@ def view_of(member: Member, now: float) -> NodeView:
         service_time=member.load.service_time_us / 1e6,
         heard_ago=None if member.heard_at is None else max(0.0, now - member.heard_at),
         registered=member.registered,
-        warnings=tuple([words for source in member.sources.values() for words in source.told()]),
+        warnings=(*[words for source in member.sources.values() for words in source.told()], *namesakes(member, members)),
         settings_version=member.load.settings_version if member.link is not None else "",
     )

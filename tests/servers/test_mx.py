@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from benchmarks.peers.process import free_port, wait_until
 from mailgate.api.mail.v1 import mail_pb2 as mail
 from mailgate.api.mail.v1 import mail_service_pb2 as service
 from tests.process.scripted import Scripted, answer_at, behave
+from tests.process.test_sources import IN_ENV_A, IN_ENV_B, Greylist
 from tests.servers.name_server import NameServer, name_server
 
 RECORDS = (
@@ -72,17 +73,19 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, *, senders: int = 2, private: bool = True) -> Iterator[Stage]:
+def staged(
+    folder: Path, *, senders: int = 2, private: bool = True, sources: str = "", each_env: Sequence[Mapping[str, str]] = ()
+) -> Iterator[Stage]:
     port = free_port()
     settings = {"dispatch": {"retry_first": "1s", "retry_jitter": 0.0}, "sender": {"private_mx": private}}
     with name_server(folder, *RECORDS) as dns:
         settings["sender"]["nameservers"] = [dns.address]
         hosts = {last: Scripted(host=f"127.0.0.{last}", port=port) for last in (21, 22, 23)}
-        route = {**SHORT, "relays": [], "mx": True, "mx_port": port, "tls": "none"}
+        route = {**SHORT, "relays": [], "mx": True, "mx_port": port, "tls": "none", "sources": sources}
         try:
             for host in hosts.values():
                 host.__enter__()
-            with Fleet(folder / "fleet", 1, route=route, settings=settings, senders=senders) as fleet:
+            with Fleet(folder / "fleet", 1, route=route, settings=settings, senders=senders, each_env=each_env) as fleet:
                 yield Stage(dns, hosts, fleet)
         finally:
             for host in hosts.values():
@@ -205,3 +208,18 @@ def test_loopback_is_no_place_for_mail_by_mx(tmp_path: Path) -> None:
             (found,) = stage.send(address)
             assert (found.state, found.last_attempt.enhanced_code, found.last_attempt.bounce_class) == (BOUNCED, "5.4.4", "dns")
         assert not any(host.connections for host in stage.hosts.values())
+
+
+def test_who_greylists_by_domain_sees_each_mail_come_back(tmp_path: Path) -> None:
+    """Two nodes with a source each, two sites: every mail is in at its second attempt, from where it came first."""
+    script = Greylist()
+    with staged(tmp_path, sources="news", each_env=[IN_ENV_A, IN_ENV_B]) as stage:
+        for host in stage.hosts.values():
+            host.script = script
+        ids = [*stage.send_many(15, "two.test"), *stage.send_many(15, "wide.test")]
+        stage.wait_for(ids, DELIVERED)
+        with stage.fleet.door() as door:
+            found = [door.get(each).recipients[0] for each in ids]
+        assert {each.attempts for each in found} == {2}
+        assert {each.last_attempt.source for each in found} == {"a", "b"}
+        assert all(len(set(came)) == 1 for came in script.came.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.dispatch import homing
-from gateway.dispatch.homing import WAIT
+from gateway.dispatch.homing import WAIT, namesakes
 from gateway.dispatch.link import NodeSource
 from gateway.dispatch.member import Member
 from mailgate.job import Job
@@ -101,3 +101,15 @@ def test_only_so_many_wait(monkeypatch):
     fed.window.put([returning(4, octets=500)])
     fed.feeder.feed([home, other], 0.0)
     assert went(fed)[1:] == [("b", 4, "s1")]
+
+
+def test_a_name_is_one_in_the_fleet():
+    """Two nodes that have it for one address, behind one NAT, are as good as each other; for two addresses that is told of both."""
+    nodes = [member(name, both("out", 1)) for name in "abc"]
+    first, second, third = nodes
+    first.has_sources([NodeSource("s1", "p", addresses=("192.0.2.1",)), NodeSource("(any)", "", addresses=("192.0.2.5",))])
+    second.has_sources([NodeSource("s1", "p", addresses=("192.0.2.1",)), NodeSource("(any)", "", addresses=("192.0.2.6",))])
+    assert [namesakes(each, nodes) for each in nodes] == [[], [], []]
+    third.has_sources([NodeSource("s1", "p", addresses=("192.0.2.3",))])
+    assert namesakes(first, nodes) == ["source s1: c has the name for another address, and retries leave from either: rename one"]
+    assert len(namesakes(second, nodes)) == len(namesakes(third, nodes)) == 1

@@ -160,7 +160,7 @@ def test_what_a_node_sends_from_arrives():
         Standing(Source("s1", "mx.example.com", "192.0.2.7", pool="news"), "gone", ("no PTR",)),
         Standing(Source("s2", pool="default")),
     )
-    there = (NodeSource("s1", "news", "gone", ("no PTR",)), NodeSource("s2", "default"))
+    there = (NodeSource("s1", "news", "gone", ("no PTR",), ("192.0.2.7",)), NodeSource("s2", "default"))
     greeting = heard_from_proto(hello("n1", b"b" * 16, [], standings))
     assert greeting.hello is not None
     assert greeting.hello.sources == there
