@@ -20,6 +20,8 @@ LATE = 10.0
 """Seconds over which mails a second are a mean: what was longer ago counts for less and less."""
 BEAT = 1.5
 """Seconds in which a site that has mail is told of again."""
+SETTLED = 15.0
+"""Seconds after which a node has told all the sites that it had when its stream began: what it tells of first is new to it, too."""
 
 
 class SiteState(IntEnum):
@@ -63,6 +65,7 @@ class NodeSites:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._newest: dict[tuple[str, str], Newest] = {}
+        self._since: float | None = None
 
     def __repr__(self) -> str:
         return f"<NodeSites {len(self._newest)}>"
@@ -78,9 +81,13 @@ class NodeSites:
 
     def hear(self, reports: Iterable[SiteReport], now: float) -> None:
         """It tells these."""
+        if self._since is None:
+            self._since = now
         for report in reports:
             key = (report.site_key, report.source)
             before = self._newest.pop(key, None)
+            if before is None and now - self._since > SETTLED:
+                before = Newest(SiteReport(report.site_key), now - 1.0)
             self._newest[key] = Newest(report, now) if before is None else before.follow(report, now)
         while len(self._newest) > self._most:
             del self._newest[next(iter(self._newest))]
@@ -94,6 +101,7 @@ class NodeSites:
     def clear(self) -> None:
         """Its stream is over."""
         self._newest.clear()
+        self._since = None
 
 
 @dataclass(slots=True)

@@ -25,12 +25,13 @@ HELP = f"""Mailgate: a gRPC mail gateway.
 
 def build() -> typer.Typer:
     """The commands, one file each."""
-    from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, shaping, up, watch
+    from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, shaping, sites, up, watch
 
     app = typer.Typer(name="mailgate", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=HELP)(whole)
     for name, module in (("up", up), ("send", send), ("batch", batch), ("get", get), ("watch", watch), ("nodes", nodes), ("queue", queue)):
         app.command(name, help=module.HELP)(getattr(module, name))
+    app.add_typer(sites.sites, name="sites")
     app.add_typer(doubts.doubts, name="doubts")
     app.add_typer(inbox.inbox, name="inbox")
     app.add_typer(config.config, name="config")

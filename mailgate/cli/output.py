@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 STATE_STYLES = {
     "DELIVERED": "green",
     "READY": "green",
+    "OK": "green",
     "BOUNCED": "red",
     "EXPIRED": "red",
     "DEAD": "red",
     "OUT": "red",
+    "SUSPENDED": "red",
+    "UNREACHABLE": "red",
     "IN_DOUBT": "yellow",
     "DEFERRED": "yellow",
     "SUSPECT": "yellow",
+    "SLOWED": "yellow",
     "DRAINING": "yellow",
 }
 

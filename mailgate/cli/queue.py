@@ -43,12 +43,13 @@ def queue(
 def rows(found: Queue, now_ms: float) -> list[list[str]]:
     """A row for each lane and route, as of `now_ms` since the epoch."""
     return [
-        [each.lane.name.lower(), each.route, str(each.ready), str(each.deferred), _age(now_ms - each.oldest_ms) if each.oldest_ms else "-"]
+        [each.lane.name.lower(), each.route, str(each.ready), str(each.deferred), age(now_ms - each.oldest_ms) if each.oldest_ms else "-"]
         for each in found.waiting
     ]
 
 
-def _age(ms: float) -> str:
+def age(ms: float) -> str:
+    """So many milliseconds, in words."""
     seconds = max(0, round(ms / 1000))
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

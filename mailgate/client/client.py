@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -16,7 +15,9 @@ from mailgate.api.admin.v1 import admin_service_pb2_grpc as admin_grpc
 from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.api.mail.v1 import mail_service_pb2_grpc as mail_service_grpc
 from mailgate.client import decode, encode
+from mailgate.client.answers import answer, first, messages
 from mailgate.client.encode import encoded
+from mailgate.client.site_views import Site, TraceLine
 from mailgate.client.views import Doubt, Fleet, MailStatus, Node, Queue, Resolution, Stored
 from mailgate.errors import Invalid, MailgateError, Unanswered, Unavailable
 from mailgate.ids import format_id
@@ -134,7 +135,7 @@ class GatewayClient:
     ) -> BatchReceipt:
         """Hand in many mails with one content: the batch's id, and of each entry its receipt or why it was refused."""
         request = encoded(lambda: encode.batch_request(shared, entries, idempotency_key))
-        return batch_from_proto(await _answer(self._mails.BatchSendMail(request, timeout=within, metadata=self._metadata)))
+        return batch_from_proto(await answer(self._mails.BatchSendMail(request, timeout=within, metadata=self._metadata)))
 
     def stream(self) -> grpc.aio.StreamStreamCall[mail_service_pb2.StreamMailRequest, mail_service_pb2.StreamMailResponse]:
         """A call of StreamMail, as gRPC has it; MailStream drives it."""
@@ -176,13 +177,13 @@ class GatewayClient:
     async def get(self, mail_id: bytes, *, within: float = CALL_TIMEOUT) -> MailStatus:
         """What became of a mail; NotFound when the key's tenant has none of that id."""
         request = mail_service_pb2.GetMailRequest(mail_id=format_id(mail_id))
-        return decode.status(await _answer(self._mails.GetMail(request, timeout=within, metadata=self._metadata)))
+        return decode.status(await answer(self._mails.GetMail(request, timeout=within, metadata=self._metadata)))
 
     async def recipients(self, mail_id: bytes, *, within: float = CALL_TIMEOUT) -> AsyncIterator[Recipient]:
         """All recipients of a mail by their index, page by page; `within` is for a page."""
         request = mail_service_pb2.ListRecipientsRequest(mail_id=format_id(mail_id), page_size=PAGE)
         while True:
-            page = await _answer(self._mails.ListRecipients(request, timeout=within, metadata=self._metadata))
+            page = await answer(self._mails.ListRecipients(request, timeout=within, metadata=self._metadata))
             for message in page.recipients:
                 yield mails.recipient_from_proto(message)
             if not page.next_page_token:
@@ -198,8 +199,8 @@ class GatewayClient:
         request = mail_service_pb2.WatchEventsRequest(mail_id=format_id(mail_id) if mail_id else "")
         call = self._mails.WatchEvents(request, metadata=self._metadata, wait_for_ready=False)
         try:
-            await _first(call, within)
-            yield _events(call)
+            await first(call, within)
+            yield (mails.event_from_proto(event) async for frame in messages(call) for event in frame.events)
         finally:
             call.cancel()
 
@@ -209,17 +210,17 @@ class GatewayClient:
 
     async def fleet(self, *, within: float = CALL_TIMEOUT) -> Fleet:
         """The senders, and the settings that they should have. Scope operate."""
-        return decode.fleet(await _answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata)))
+        return decode.fleet(await answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata)))
 
     async def queue(self, *, within: float = CALL_TIMEOUT) -> Queue:
         """What waits. Scope operate."""
-        return decode.queue(await _answer(self._admin.GetQueue(admin_pb2.GetQueueRequest(), timeout=within, metadata=self._metadata)))
+        return decode.queue(await answer(self._admin.GetQueue(admin_pb2.GetQueueRequest(), timeout=within, metadata=self._metadata)))
 
     async def doubts(self, *, within: float = CALL_TIMEOUT) -> AsyncIterator[Doubt]:
         """Jobs of which nobody can know whether they were sent, the oldest mail first, page by page. Scope operate."""
         request = admin_pb2.ListDoubtsRequest(page_size=PAGE)
         while True:
-            page = await _answer(self._admin.ListDoubts(request, timeout=within, metadata=self._metadata))
+            page = await answer(self._admin.ListDoubts(request, timeout=within, metadata=self._metadata))
             for message in page.doubts:
                 yield decode.doubt(message)
             if not page.next_page_token:
@@ -229,44 +230,32 @@ class GatewayClient:
     async def resolve_doubt(self, doubt_id: str, resolution: Resolution, *, within: float = CALL_TIMEOUT) -> None:
         """Decide one. Scope operate."""
         request = admin_pb2.ResolveDoubtRequest(doubt_id=doubt_id, resolution=resolution.value)  # type: ignore[arg-type]
-        await _answer(self._admin.ResolveDoubt(request, timeout=within, metadata=self._metadata))
+        await answer(self._admin.ResolveDoubt(request, timeout=within, metadata=self._metadata))
 
-
-async def _answer(call: Awaitable[T]) -> T:
-    """Of a call that is cancelled as its answer comes grpc.aio tells the answer, or an error, and the cancellation would be lost."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from None
-    finally:
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
-
-
-async def _first(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse], within: float) -> None:
-    """The empty frame that says that from here on nothing is missed. The timer cancels the call itself: a read can't be given up alone."""
-    timer = asyncio.get_running_loop().call_later(within, call.cancel)
-    try:
-        await call.read()
-    except asyncio.CancelledError:
-        if not call.cancelled() or (task := asyncio.current_task()) is None or task.cancelling():
-            raise
-        raise Unanswered(f"no answer within {within:g} s") from None
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from None
-    finally:
-        timer.cancel()
-
-
-async def _events(call: grpc.aio.UnaryStreamCall[object, mail_service_pb2.WatchEventsResponse]) -> AsyncGenerator[Event, None]:
-    try:
+    async def sites(
+        self, prefix: str = "", *, most_waiting_first: bool = False, by_node: bool = False, within: float = CALL_TIMEOUT
+    ) -> AsyncIterator[Site]:
+        """The sites that mail goes to, by their keys, page by page. Scope operate. `prefix`: only those whose key begins so."""
+        order = admin_pb2.SITE_ORDER_WAITING if most_waiting_first else admin_pb2.SITE_ORDER_NAME
+        request = admin_pb2.ListSitesRequest(page_size=PAGE, prefix=prefix, order_by=order, by_node=by_node)
         while True:
-            frame: Any = await call.read()
-            if frame is grpc.aio.EOF:
+            page = await answer(self._admin.ListSites(request, timeout=within, metadata=self._metadata))
+            for message in page.sites:
+                yield decode.site(message)
+            if not page.next_page_token:
                 return
-            for message in frame.events:
-                yield mails.event_from_proto(message)
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from None
+            request.page_token = page.next_page_token
+
+    @asynccontextmanager
+    async def trace(self, site_key: str, node_id: str = "", *, within: float = CALL_TIMEOUT) -> AsyncIterator[AsyncIterator[TraceLine]]:
+        """What nodes and a site's servers say to each other, as they do; leaving ends the call, and so does an hour. Scope operate.
+
+        Who reads slowly loses lines, and is told how many. `within` is for the beginning.
+        """
+        request = admin_pb2.TraceSiteRequest(site_key=site_key, node_id=node_id)
+        call = self._admin.TraceSite(request, metadata=self._metadata, wait_for_ready=False)
+        try:
+            await first(call, within)
+            yield (decode.trace_line(line) async for frame in messages(call) for line in frame.lines)
+        finally:
+            call.cancel()

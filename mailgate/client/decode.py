@@ -6,11 +6,15 @@ from google.protobuf.duration_pb2 import Duration
 
 from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
 from mailgate.api.mail.v1 import mail_service_pb2
+from mailgate.client.site_views import Direction, Site, SiteState, TraceLine
 from mailgate.client.views import Doubt, Fleet, MailStatus, Node, NodeState, Queue, Settings, Waiting
 from mailgate.ids import parse_id
 from mailgate.mail import Lane, OnDoubt
 from mailgate.rpc.mails import counts_from_proto, recipient_from_proto
 from mailgate.rpc.times import milliseconds
+
+STATES = frozenset(int(state) for state in SiteState)
+DIRECTIONS = frozenset(int(direction) for direction in Direction)
 
 
 def status(message: mail_service_pb2.GetMailResponse) -> MailStatus:
@@ -74,6 +78,40 @@ def queue(message: admin_pb2.GetQueueResponse) -> Queue:
         in_doubt=message.in_doubt,
         dead=message.dead,
     )
+
+
+def site(message: admin_pb2.Site) -> Site:
+    """How a site does."""
+    return Site(
+        site_key=message.site_key,
+        state=SiteState(message.state) if message.state in STATES else SiteState.UNKNOWN,
+        reason=message.reason,
+        until_ms=milliseconds(message.until_time) if message.HasField("until_time") else None,
+        warm=message.warm,
+        busy=message.busy,
+        dialing=message.dialing,
+        wanted=message.wanted,
+        limit=message.limit,
+        mails_per_second=message.mails_per_second,
+        rate_limit=message.rate_limit,
+        mails=message.mails,
+        delivered=message.delivered,
+        deferred=message.deferred,
+        bounced=message.bounced,
+        in_doubt=message.in_doubt,
+        ready=message.ready,
+        later=message.later,
+        waiting=message.waiting,
+        oldest_ms=milliseconds(message.oldest_time) if message.HasField("oldest_time") else None,
+        nodes=tuple((node.node_id, site(node.site)) for node in message.nodes),
+    )
+
+
+def trace_line(message: admin_pb2.TraceLine) -> TraceLine:
+    """A line of a dialogue."""
+    direction = Direction(message.direction) if message.direction in DIRECTIONS else Direction.NOTE
+    time_us = message.time.seconds * 1_000_000 + message.time.nanos // 1000
+    return TraceLine(time_us, message.node_id, message.connection, message.source, message.remote, direction, message.text, message.lost)
 
 
 def doubt(message: admin_pb2.Doubt) -> Doubt:

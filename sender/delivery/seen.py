@@ -144,10 +144,10 @@ class Seen:
         pending = self._pending.get(gateway_id)
         if pending is None or now < self._told_at.get(gateway_id, float("-inf")) + LOOK:
             return []
-        if now >= self._looked_at + LOOK:
+        if now >= self._looked_at + LOOK or not self._sites:
             self.look(now)
-        self._told_at[gateway_id] = now
-        keys = list(pending)[:TOLD]
+        if keys := list(pending)[:TOLD]:
+            self._told_at[gateway_id] = now
         for key in keys:
             del pending[key]
         return [self._sites[key] for key in keys if key in self._sites]
@@ -215,4 +215,4 @@ def words_of(trouble: Trouble) -> str:
     """Why there is no connection."""
     reply = trouble.reply
     where = f"{trouble.remote_host}: " if trouble.remote_host and trouble.remote_host not in reply.text else ""
-    return f"{where}{reply.code or ''} {reply.text}".strip().replace("  ", " ")
+    return f"{where}{reply.text}" + (f" ({reply.code} {reply.enhanced_code}".rstrip() + ")" if reply.code else "")

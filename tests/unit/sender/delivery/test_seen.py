@@ -110,7 +110,7 @@ def test_trouble_is_told_while_there_is_no_connection(node):
     open_(node, "a")
     node.troubles["a"] = Trouble(Reply(Phase.EHLO, 554, "5.7.1", "not you"), "mx.example.com", "192.0.2.1:25", 0.0)
     node.seen.join("g")
-    assert told(node, 0)["a"].trouble == "mx.example.com: 554 not you"
+    assert told(node, 0)["a"].trouble == "mx.example.com: not you (554 5.7.1)"
     node.standings["a"] = Standing(1, 0, 0, 1, 5)
     assert told(node, 1)["a"].trouble == ""
 
