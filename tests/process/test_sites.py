@@ -7,6 +7,7 @@ import contextlib
 import json
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -36,11 +37,13 @@ PER_MAIL = 8
 """Lines: three commands, three replies, a body and its reply."""
 
 
-def with_login(_: Conversation, step: Step) -> bytes:
-    """A server that asks for a password."""
+def with_login(conversation: Conversation, step: Step) -> bytes:
+    """A server that asks for a password, and does not wait for company with what it says."""
+    if step == "greeting":
+        conversation.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if step == "EHLO":
         return b"250-scripted\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n"
-    return b"235 2.7.0 welcome\r\n" if step == "AUTH" else behave(_, step)
+    return b"235 2.7.0 welcome\r\n" if step == "AUTH" else behave(conversation, step)
 
 
 @dataclass
