@@ -10,7 +10,8 @@ from collections.abc import Generator, Iterator
 import grpc
 import pytest
 
-from mailgate.client.client import GatewayClient, _answer
+from mailgate.client.answers import answer
+from mailgate.client.client import GatewayClient
 from mailgate.client.views import Resolution
 from mailgate.errors import Unanswered
 from mailgate.mail import Address, Mail, Parts
@@ -100,7 +101,7 @@ class Late:
 )
 async def test_a_cancellation_as_the_answer_comes_is_not_lost(error):
     """Else Ctrl-C goes unheard, and a deadline passes."""
-    task = asyncio.create_task(_answer(Late(error)))
+    task = asyncio.create_task(answer(Late(error)))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -114,7 +115,7 @@ async def test_a_call_in_the_clean_up_of_a_cancelled_task_is_answered():
         try:
             await asyncio.sleep(10)
         except asyncio.CancelledError:
-            return await _answer(asyncio.sleep(0, "told"))
+            return await answer(asyncio.sleep(0, "told"))
         return ""
 
     task = asyncio.create_task(work())
