@@ -115,6 +115,7 @@ class Gateway:
             rules=Rules(settings.verdicts),
             pool_of=self._table.sources,
             has_route=self._table.__contains__,
+            by_mx=self._table.by_mx,
         )
         identity = Identity(backends.gateway_id, backends.epoch, token, settings.gateway.node_tls)
         self._fleet = Fleet(

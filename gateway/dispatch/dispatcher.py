@@ -65,6 +65,7 @@ class Dispatcher:
         rules: Rules = NO_RULES,
         pool_of: Callable[[str], str] = lambda _: "",
         has_route: Callable[[str], bool] = lambda _: True,
+        by_mx: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
         self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
@@ -83,7 +84,7 @@ class Dispatcher:
             members, self._feeder, self._returns, self._recovery, self._doubts, self._losses, self.committer, ledger, self._unwatched
         )
         self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
-        self.sites = Sites()
+        self.sites = Sites(by_mx=by_mx)
         self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses, pool_of, has_route, self.sites.key, clock.monotonic)
@@ -178,7 +179,7 @@ class Dispatcher:
 
     def reload(self, changed: Iterable[str], rules: Rules, options: DispatchOptions) -> None:
         """Other settings: the routes that changed, and what counts for the verdicts that come from now on."""
-        self._feeder.forget(changed)
+        self._feeder.reroute(changed, self.sites)
         self.settler.rules, self.settler.backoff = rules, Backoff.of(options)
         for member in self._members.values():
             if member.link is not None:

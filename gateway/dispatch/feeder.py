@@ -15,6 +15,7 @@ from gateway.balancing.picker import Picker
 from gateway.dispatch.homing import Homing, at_home
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
+from gateway.dispatch.sites import Sites
 from gateway.dispatch.window import Window
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -77,10 +78,12 @@ class Feeder:
         over = (self.remove(late) if late else []) + self._homing.take(lambda job: job.expire_ms <= now_ms)
         return over + self._window.expired(now_ms)
 
-    def forget(self, routes: Iterable[str]) -> None:
-        """These changed: their nodes are chosen anew."""
+    def reroute(self, routes: Iterable[str], sites: Sites) -> None:
+        """These changed: their nodes are chosen anew, and what waits for them is counted as their jobs are now."""
         for route in routes:
             self._pickers.pop(route, None)
+        self._alone = deque(map(sites.rekeyed, self._alone))
+        self._window.rekey_all(sites.key)
 
     def feed(self, members: Sequence[Member], now: float) -> None:
         """Offer what can be offered. `members` in the order of their ids; `now` in monotonic seconds, each second at least."""

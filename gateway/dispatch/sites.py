@@ -3,16 +3,22 @@
 A job by MX is of one domain. It begins as `ROUTE/DOMAIN`; once a node has told the domain's site, jobs that come, wait, or come back are
 `ROUTE/SITE`: all domains of a slow site wait together then, and hold up no other. Nothing depends on this being known, or right: a key that
 no node lists has the credit of `ROUTE/`.
+
+A route may come to go by MX, or by relays again, while its jobs wait, whose keys are those of before. They are counted as its new ones are;
+but nobody here knows the domains of a job that came by relay: it is of `ROUTE/*`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mailgate.job import Job
 
 MOST = 50_000
 """Domains that are remembered; the oldest goes first. Some 12 MB."""
+ANY = "*"
+"""In the place of a domain that is not known."""
 LONGEST = 255
 """Characters of a site: a host's name at the most."""
 
@@ -20,8 +26,9 @@ LONGEST = 255
 class Sites:
     """See the module."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, by_mx: Callable[[str], bool | None] = lambda _: None) -> None:
+        """`by_mx`: whether a route goes by MX now; None: there is none of that name."""
+        self._most, self._by_mx = most, by_mx
         self._sites: dict[str, str] = {}
         self._routes: set[str] = set()
         """Names of routes that go by MX."""
@@ -46,14 +53,17 @@ class Sites:
 
     def key(self, site_key: str) -> str:
         """What jobs of this key are counted by now. Must be cheap: asked whenever a line of jobs is looked at."""
-        if not self._sites:
-            return site_key
         route, slash, domain = site_key.partition("/")
-        return f"{route}/{site}" if slash and (site := self._sites.get(domain)) is not None else site_key
+        by_mx = self._by_mx(route)
+        if not slash:
+            return f"{route}/{ANY}" if by_mx else site_key
+        if by_mx is False:
+            return route
+        return f"{route}/{site}" if (site := self._sites.get(domain)) is not None else site_key
 
     def rekeyed(self, job: Job) -> Job:
         """The same under that key. For a job that nobody has in hand; must be cheap: asked for every job."""
-        if job.site_key == job.route:
+        if job.site_key == job.route and not self._by_mx(job.route):
             return job
         self._routes.add(job.route)
         key = self.key(job.site_key)

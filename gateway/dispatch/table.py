@@ -35,6 +35,11 @@ class RouteTable:
         """How nodes are chosen for its jobs."""
         return self.routes[name].policy if name in self.routes else DEFAULT_POLICY
 
+    def by_mx(self, name: str) -> bool | None:
+        """Its mail goes by MX. None: there is no such route."""
+        route = self.routes.get(name)
+        return None if route is None else route.mx
+
     def sources(self, name: str) -> str:
         """The pool of sources that it names, or ""."""
         return self.routes[name].sources if name in self.routes else ""

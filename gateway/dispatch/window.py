@@ -95,6 +95,12 @@ class Window:
                 self._close((lane, old))
                 self.put([replace(job, site_key=new) for job in moved])
 
+    def rekey_all(self, key_of: Callable[[str], str]) -> None:
+        """Whatever has another key now."""
+        for old in {key for _, key in self._queues}:
+            if (new := key_of(old)) != old:
+                self.rekey(old, new)
+
     def remove(self, wanted: set[bytes]) -> list[Job]:
         """Take these out by id, wherever they stand; those that were here."""
         return self._take(lambda job: job.id in wanted)

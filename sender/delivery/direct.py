@@ -33,11 +33,9 @@ class Direct:
         """Domains that jobs wait for."""
         return len(self._waiting)
 
-    def find(self, work: Work, handoff: Handoff, now: float) -> Destination | Nowhere | NotTried | None:
-        """Where the job goes. None: it waits here, and is resumed. Must be cheap."""
-        domain = domain_of(handoff)
-        if domain is None:
-            return NotTried("a job by MX has recipients of one domain, and this one has not", hopeless=True)
+    def find(self, work: Work, handoff: Handoff, now: float) -> Destination | Nowhere | None:
+        """Where the job goes, for its recipients of one domain. None: it waits here, and is resumed. Must be cheap."""
+        domain = narrow(handoff)
         found = self.sites.get(domain, now)
         if found is None:
             self._wait(work, domain)
@@ -75,12 +73,20 @@ class Direct:
         self._resume([work for work in self._waiting.pop(domain) if not work.dropped])
 
 
-def domain_of(handoff: Handoff) -> str | None:
-    """The domain that all recipients have, in lower case; None: they have not all the same."""
-    domain = handoff.recipients[0].email.rpartition("@")[2]
-    if len(handoff.recipients) > 1 and not all([recipient.email.endswith(f"@{domain}") for recipient in handoff.recipients]):
-        return None
-    return domain.lower()
+def narrow(handoff: Handoff) -> str:
+    """The domain of its first recipient, in lower case. Those of others, which a job has that came by relay, remain for its next attempts.
+
+    Nothing is said of them: the gateway defers whom a verdict does not mention.
+    """
+    domain, recipients = domain_of(handoff.recipients[0].email), handoff.recipients
+    if len(recipients) > 1 and not all([recipient.email.endswith(f"@{domain}") for recipient in recipients]):
+        handoff.recipients = tuple([recipient for recipient in recipients if domain_of(recipient.email) == domain])
+    return domain
+
+
+def domain_of(email: str) -> str:
+    """In lower case."""
+    return email.rpartition("@")[2].lower()
 
 
 def nowhere(handoff: Handoff, found: Nowhere) -> Tried:

@@ -35,7 +35,7 @@ class Placing:
         if not isinstance(found, Destination):
             return nowhere(handoff, found) if isinstance(found, Nowhere) else found
         if work.offer.site_key != f"{route.name}/{found.site}":
-            work.stream.site(domain_of(handoff) or "", found.site)
+            work.stream.site(domain_of(handoff.recipients[0].email), found.site)
         placed = self._paths.place(handoff, work.offer.source, now, found)
         if isinstance(placed, Handoff):
             self._in_use.used(placed.path, now)

@@ -13,6 +13,7 @@ from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
 from gateway.dispatch.reasons import BESIDE_DOUBT, Reasons
 from gateway.dispatch.rules import Rules, VerdictRule
+from gateway.dispatch.sites import Sites
 from gateway.dispatch.table import RouteTable
 from gateway.dispatch.window import Window
 from gateway.ledger.port import Parked, Wait
@@ -92,10 +93,28 @@ def test_another_policy_counts_from_the_next_job_on():
     fed = Fed()
     fed.window.put([make_job(1)])
     fed.feed()
-    fed.feeder.forget(fed.table.use({"out": replace(OUT, policy="round_robin")}, "v2"))
+    fed.feeder.reroute(fed.table.use({"out": replace(OUT, policy="round_robin")}, "v2"), Sites())
     fed.window.put([make_job(2), make_job(3)])
     assert fed.feed() == 3
     assert fed.policies == ["least_connections", "round_robin"]
+
+
+def test_what_waits_for_a_route_that_comes_to_go_by_mx_and_back():
+    """It is counted as the route's new jobs are, so that it has credit: those of no known domain together, those of one by relay again."""
+    fed = Fed()
+    sites = Sites(by_mx=fed.table.by_mx)
+    assert [sites.key(key) for key in ("out", "gone", "gone/a.example")] == ["out", "gone", "gone/a.example"]
+    fed.window.put([make_job(1), make_job(2, key="out/a.example")])
+    fed.feeder.put([make_job(3, losses=2)])
+    fed.feeder.reroute(fed.table.use({"out": replace(OUT, relays=(), mx=True)}, "v2"), sites)
+    fed.member.report(Load(False, 1, 0, {(lane, "out/"): 1 for lane in Lane}))
+    assert fed.feed() == 1
+    fed.feeder.feed([fed.member], 4.0)
+    assert [job.site_key for job in fed.offered] == ["out/*", "out/a.example"]
+    assert [job.site_key for job in fed.window] == ["out/*"]
+    fed.feeder.reroute(fed.table.use({"out": OUT}, "v3"), sites)
+    assert [job.site_key for job in fed.window] == ["out"]
+    assert sites.rekeyed(make_job(4, key="out/a.example")).site_key == "out"
 
 
 def test_a_recipient_whose_route_is_gone_is_told_so():
