@@ -46,6 +46,8 @@ class Caller:
         self._waiting: deque[Handoff] = deque()
         self._over: dict[Handoff, asyncio.Future[Tried | None]] = {}
         self._withdraws: set[Handoff] = set()
+        self.followed = 0
+        """Mails that went behind the body of another, in one write."""
 
     def ready(self, handoff: Handoff) -> None:
         """354, or the chunks are taken."""
@@ -54,6 +56,9 @@ class Caller:
             self._over[handoff].set_result(None)
         else:
             assert self.pool.commit(handoff)
+            before = len(self._waiting)
+            self.idle("r")
+            self.followed += before - len(self._waiting)
 
     def done(self, handoff: Handoff, tried: Tried) -> None:
         """Its outcome."""

@@ -45,6 +45,7 @@ async def test_all_sorts_of_mail_over_one_connection(server: Exim, pipelining: b
         for tried in await caller.send_all(*(handoff(message, "b@example.net") for message in mails.values())):
             assert outcomes(tried) == [(DELIVERED, 250)]
         assert caller.counts.dialled == 1
+        assert (caller.followed > 0) == pipelining
     assert arrived(server, *mails) == mails
 
 
@@ -86,6 +87,7 @@ async def test_under_tls_with_a_login(server: Exim) -> None:
     async with calling(to, {"s": "wrong"}, own) as caller:
         trouble = await caller.trouble()
         assert (trouble.reply.phase, trouble.reply.code, trouble.reply.bounce_class) == (Phase.AUTH, 535, "auth")
+    wait_until(lambda: server.story().count("authenticator failed") > before, "it heard of no login")
     assert server.story().count("authenticator failed") == before + 1
 
 

@@ -272,24 +272,24 @@ MANY = settings(max_examples=400)
 
 
 @MANY
-@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.05, 0.3]))
-def test_no_reply_meets_the_wrong_command(seed: int, pipelining: bool, dsn: bool, faults: float) -> None:
+@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.05, 0.3]))
+def test_no_reply_meets_the_wrong_command(seed: int, pipelining: bool, chunking: bool, dsn: bool, faults: float) -> None:
     """Any code to any command, one each, in packets cut anywhere: verdicts are the server's own, and only what was committed is let go."""
-    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn)), faults, 0)
+    history(seed, World(Capabilities(pipelining=pipelining, chunking=chunking, eight_bit_mime=True, dsn=dsn)), faults, 0)
 
 
 @MANY
-@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.integers(1, 5))
-def test_whatever_comes(seed: int, pipelining: bool, dsn: bool, noise: int) -> None:
+@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.booleans(), st.integers(1, 5))
+def test_whatever_comes(seed: int, pipelining: bool, chunking: bool, dsn: bool, noise: int) -> None:
     """Replies too many, or none such, at any time: nothing is raised, and no mail is let go that was not committed."""
-    history(seed, World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn), honest=False), 0.05, noise)
+    history(seed, World(Capabilities(pipelining=pipelining, chunking=chunking, eight_bit_mime=True, dsn=dsn), honest=False), 0.05, noise)
 
 
 @MANY
-@given(st.integers(0, 2**40), st.booleans(), st.booleans())
-def test_a_good_server_gets_all_that_is_committed(seed: int, pipelining: bool, dsn: bool) -> None:
+@given(st.integers(0, 2**40), st.booleans(), st.booleans(), st.booleans())
+def test_a_good_server_gets_all_that_is_committed(seed: int, pipelining: bool, chunking: bool, dsn: bool) -> None:
     """However its replies are cut: what was committed is delivered, unless silence came first, and no connection is lost with BDAT."""
-    world = World(Capabilities(pipelining=pipelining, chunking=True, eight_bit_mime=True, dsn=dsn))
+    world = World(Capabilities(pipelining=pipelining, chunking=chunking, eight_bit_mime=True, dsn=dsn))
     history(seed, world, 0.0, 0)
     outcomes = {name: world.told[name].recipients[0].outcome for name in world.committed}
     assert list(outcomes.values()).count(Outcome.DELIVERED) >= len(outcomes) - 1
