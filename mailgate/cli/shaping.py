@@ -132,7 +132,7 @@ def understood(text: str, phase: str) -> Reply:
 
 
 async def _exchanges(domain: str, nameservers: list[str]) -> list[str]:
-    """The domain's mail servers, best first."""
+    """The domain's best mail servers."""
     from sender.delivery.mx import Here, Nowhere, exchanges
     from sender.delivery.stub import Stub
 
@@ -143,7 +143,7 @@ async def _exchanges(domain: str, nameservers: list[str]) -> list[str]:
     found = exchanges(domain, await stub.ask(domain, "MX"), Here())
     if isinstance(found, Nowhere):
         raise NoServers(f"{found.reply.text}; name its servers by --mx HOST, and DNS is not asked")
-    return [each.host for each in found]
+    return [each.host for each in found if each.preference == found[0].preference]
 
 
 class NoServers(exits.NoGateway):

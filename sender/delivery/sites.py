@@ -21,7 +21,7 @@ SHUT_AFTER = 60.0
 """Seconds for which a way that nobody uses, and that has no connection, is kept: it may be needed again."""
 
 ProviderOf = Callable[[str, tuple[str, ...]], str | None]
-"""From a domain and its hosts to the provider that the shaping table has for them."""
+"""From a domain and its best hosts to the provider that the shaping table has for them."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -72,14 +72,19 @@ class Sites:
         self._known.clear()
 
     def _destination(self, domain: str, hosts: tuple[Host, ...]) -> Destination:
-        site = self._provider_of(domain, tuple([host.name for host in hosts])) or first_of(hosts)
+        site = self._provider_of(domain, best_of(hosts)) or first_of(hosts)
         made = Destination(site, name_of(hosts), hosts)
         return self._shared.setdefault((site, hosts), made)
 
 
 def first_of(hosts: tuple[Host, ...]) -> str:
     """The alphabetically first of the best."""
-    return min(host.name for host in hosts if host.preference == hosts[0].preference)
+    return min(best_of(hosts))
+
+
+def best_of(hosts: tuple[Host, ...]) -> tuple[str, ...]:
+    """Names of those that mail goes to while they are well: who only has a provider for its backup is not the provider's."""
+    return tuple([host.name for host in hosts if host.preference == hosts[0].preference])
 
 
 def name_of(hosts: tuple[Host, ...]) -> str:

@@ -86,10 +86,12 @@ class Throttle:
         return " ".join(pieces) + ">"
 
     def reshape(self, shape: Shape) -> None:
-        """Other limits and rules from now on; what was learned stays."""
+        """Other limits and rules from now on; what was learned stays, but where nothing is learned any more."""
         self.shape = shape
         self.deaf: bool = not shape.rules and not shape.refused_share
         self._spacing: Spacing | None = None
+        if self.deaf:
+            self._said = self._suspension = self._rate = self._fewer = None
         self._apply(float("-inf"))
 
     @property

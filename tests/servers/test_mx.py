@@ -74,10 +74,16 @@ class Stage:
 
 @contextmanager
 def staged(
-    folder: Path, *, senders: int = 2, private: bool = True, sources: str = "", each_env: Sequence[Mapping[str, str]] = ()
+    folder: Path,
+    *,
+    senders: int = 2,
+    private: bool = True,
+    sources: str = "",
+    each_env: Sequence[Mapping[str, str]] = (),
+    further: Mapping[str, dict[str, object]] | None = None,
 ) -> Iterator[Stage]:
     port = free_port()
-    settings = {"dispatch": {"retry_first": "1s", "retry_jitter": 0.0}, "sender": {"private_mx": private}}
+    settings = {"dispatch": {"retry_first": "1s", "retry_jitter": 0.0}, "sender": {"private_mx": private}, **(further or {})}
     with name_server(folder, *RECORDS) as dns:
         settings["sender"]["nameservers"] = [dns.address]
         hosts = {last: Scripted(host=f"127.0.0.{last}", port=port) for last in (21, 22, 23)}

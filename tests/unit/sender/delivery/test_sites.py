@@ -39,6 +39,16 @@ def test_the_provider_names_the_site_and_hosts_name_the_destination():
     assert (one.name, other.name) == ("x.outlook.example", "y.outlook.example")
 
 
+def test_a_backup_makes_nobody_a_providers():
+    """Only the best hosts are asked about, all of them: a domain with a server of its own before them is its own."""
+    asked: list[tuple[str, ...]] = []
+    sites = Sites(lambda _domain, hosts: asked.append(hosts))
+    own = (Host("own.example", 5, ("8.8.8.8",)), Host("mx.provider.example", 10, ("8.8.8.9",)))
+    assert sites.learn("a.example", own, 10.0).site == "own.example"
+    sites.learn("b.example", BIG[1:], 10.0)
+    assert asked == [("own.example",), ("c.mx.big", "b.mx.big")]
+
+
 def test_a_destinations_name_is_that_of_its_hosts_in_their_order():
     """Not of numbers, addresses, or the order of equal ones; but another order of preference is another way."""
     same = (Host("a.mx.big", 1, ("1.1.1.1",)), Host("b.mx.big", 7, ()), Host("c.mx.big", 7, ()))

@@ -314,6 +314,17 @@ def test_what_is_learned_outlasts_new_limits() -> None:
     assert throttle.connections == 2
 
 
+def test_where_nothing_is_learned_any_more_nothing_is_known() -> None:
+    """Else the site's word, which nobody hears, could never end its suspension."""
+    throttle = Throttle("site", shape())
+    throttle.heard(said("go away"), 0.0)
+    throttle.heard(said("slow down"), 100.0)
+    throttle.reshape(NO_SHAPE)
+    assert throttle.free
+    assert throttle.wait(1.0) == 0.0
+    assert throttle.reason(1.0) == ""
+
+
 def test_what_people_are_told() -> None:
     """The reply, and what is done; without an address of a recipient there is none in it."""
     throttle = Throttle("site", shape())
