@@ -17,7 +17,9 @@ from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.sample import Sample
 
 TOLD = 20
-"""Keys in a line of the log, and mistakes."""
+"""Keys in a line of the log."""
+MISTAKES = 1000
+"""Likewise: more than a person makes, and fewer than a file of something else has."""
 
 S = TypeVar("S")
 
@@ -80,7 +82,7 @@ class Reload(Generic[S]):
                 "settings_refused",
                 consequence="nothing has changed",
                 count=len(error.mistakes),
-                mistakes=[str(mistake) for mistake in error.mistakes[:TOLD]],
+                mistakes=[str(mistake) for mistake in error.mistakes[:MISTAKES]],
             )
         except Exception as error:
             self._refuse(f"a fault of this release: {error!r}")
