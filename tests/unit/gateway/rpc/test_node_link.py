@@ -32,6 +32,7 @@ from sender.delivery import deliver
 from sender.delivery.announce import hear, shape
 from sender.delivery.deliver import Delivery
 from sender.pool.pool import Pool
+from sender.pool.source import Source
 from sender.rpc import node_service
 from sender.rpc.node_service import NodeServicer
 from tests.simulation.machine import real_job
@@ -572,6 +573,27 @@ async def test_a_gateway_does_not_decide_how_many_sockets_a_node_opens(node: Nod
         link.offer(make_job())
         await heard.ready(make_job())
         assert node.pool.capacity("out") == 4
+
+
+async def test_a_gateway_hears_of_sources_and_of_what_is_wrong_with_them(node: Node, smtp: Smtp):
+    """With the hello, and again when something has changed; and each job leaves from the one that the gateway remembers."""
+    a, b = (Source(name, f"{name}.example.com", address, pool="default") for name, address in (("a", "127.0.0.11"), ("b", "127.0.0.12")))
+    node.delivery.sources.use([a, b])
+    async with sweeping(node), node.link() as (link, heard):
+        hello = await heard.until(lambda frame: frame.hello)
+        assert [source.name for source in hello.sources] == ["a", "b"]
+        node.delivery.sources.warn("b", ("no PTR",))
+        told = await heard.until(lambda frame: frame.sources)
+        assert [source.told() for source in told] == [(), ("source b: no PTR",)]
+        for number, source in enumerate("abab", 1):
+            job = replace(make_job(number), source=source)
+            link.offer(job)
+            await heard.ready(job)
+            link.commit([job.fence])
+            verdict = await heard.verdict(job)
+            assert isinstance(verdict, Tried)
+            assert verdict.source == source
+        assert node.pool.warm("out@a") + node.pool.warm("out@b") > 0
 
 
 async def test_shaping_reaches_the_node_and_its_paths(node: Node):
