@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from benchmarks.peers.door import plain_mail
 from benchmarks.peers.fleet import Fleet
@@ -140,6 +145,54 @@ def test_a_pool_that_no_node_has(tmp_path: Path) -> None:
         fleet.senders[0].kill()
         fleet.senders[0].start()
         assert settled(fleet, [mail_id], mail.RECIPIENT_STATE_DELIVERED)[0].last_attempt.source == "a"
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="gives and takes an address")
+def test_an_address_that_is_taken_away_and_comes_back(tmp_path: Path) -> None:
+    """Its mail leaves from the other source without an attempt more, operators are told, and it is used again by itself."""
+    mine = {"address": "192.0.2.77", "helo": "m.example.com", "pool": "news"}
+    route = {**NEWS, "idle_timeout": "1s", "min_idle": 0}
+    with (
+        Address(mine["address"]) as address,
+        Scripted() as server,
+        Fleet(tmp_path, server.port, senders=1, route=route, settings={**DISPATCH, "sources.m": mine, "sources.b": B}) as fleet,
+    ):
+        found = settled(fleet, send(fleet, 20), mail.RECIPIENT_STATE_DELIVERED)
+        assert {each.last_attempt.source for each in found} == {"m", "b"}
+        wait_until(lambda: not nodes(fleet)[0].warm, "connections stay", 10)
+        address.take()
+        found = settled(fleet, send(fleet, 20), mail.RECIPIENT_STATE_DELIVERED)
+        assert {(each.last_attempt.source, each.attempts) for each in found} == {("b", 1)}
+        told = "source m: the source m can't dial from 192.0.2.77: this machine has no such address"
+        wait_until(lambda: list(nodes(fleet)[0].warnings) == [told], "nobody is told", 10)
+        address.give()
+
+        def leaves_from_it() -> bool:
+            return "m" in {each.last_attempt.source for each in settled(fleet, send(fleet, 20), mail.RECIPIENT_STATE_DELIVERED)}
+
+        wait_until(leaves_from_it, f"it is not used again\n{fleet.tails()}", 20, pause=0.2)
+        wait_until(lambda: not nodes(fleet)[0].warnings, "the warning stays", 10)
+
+
+class Address:
+    """One that this machine has, until the test is over."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> Address:
+        self.give()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["ip", "address", "delete", f"{self._address}/32", "dev", "lo"], check=False, capture_output=True)
+
+    def give(self) -> None:
+        subprocess.run(["ip", "address", "add", f"{self._address}/32", "dev", "lo"], check=True, capture_output=True)
+
+    def take(self) -> None:
+        subprocess.run(["ip", "address", "delete", f"{self._address}/32", "dev", "lo"], check=True, capture_output=True)
 
 
 def test_sources_change_while_a_node_runs(tmp_path: Path) -> None:
