@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-LABELS: Final = frozenset({"class", "direction", "lane", "node", "provider", "reason", "route", "state", "version"})
+LABELS: Final = frozenset({"class", "direction", "lane", "node", "provider", "reason", "route", "site", "state", "version"})
 """All label names. `class`: a verdict's; `node`: a node id; `provider`: a name of the shaping file, or `other`; `reason`: one of a fixed
-list; `route`: a name of the settings."""
+list; `route`: a name of the settings; `site`: a site key, of the hundred with the most mail, or `other`."""
 
 
 class Kind(Enum):
@@ -118,6 +118,15 @@ COMPOSE_SECONDS = _metric(_HISTOGRAM, "mailgate_compose_seconds", "From a job's 
 TRANSACTION_SECONDS = _metric(
     _HISTOGRAM, "mailgate_transaction_seconds", "From COMMIT (or MAIL, where it came to none) to the server's last answer.", "route"
 )
+SITE_RECIPIENTS = _metric(
+    _COUNTER,
+    "mailgate_site_recipients_total",
+    "Recipients by what their server made of them, since their site has a name here.",
+    "site",
+    "state",
+)
+SITE_CONNECTIONS = _metric(_GAUGE, "mailgate_site_connections", "Connections that are open.", "site")
+SITE_WAITING = _metric(_GAUGE, "mailgate_site_waiting", "Jobs on this node that wait for a connection.", "site")
 SITES_HELD = _metric(_GAUGE, "mailgate_sites_held", "Sites that are suspended or slowed now, of each source.", "provider", "state")
 SITE_COMPLAINTS = _metric(
     _COUNTER,

@@ -73,7 +73,7 @@ class Delivery:
         self._alarm.ring = self._lines.ring
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
         self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
-        self.seen = Seen(pool, self._paths.opened, self._lines.waiting, self.limits.held)
+        self.seen = Seen(pool, self._paths.opened, self._lines, self.limits.held)
 
     @property
     def pool(self) -> Pool:

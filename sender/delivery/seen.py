@@ -12,12 +12,15 @@ from typing import NamedTuple, Protocol
 
 from mailgate.verdict import Outcome, Tried
 from sender.delivery.allowance import site_key_of
+from sender.delivery.named import Named
 from sender.pool.path import Path
 from sender.pool.plan import NOWHERE, Standing
 from sender.pool.relays import Trouble
 
 LOOK = 1.0
-"""Seconds between two looks."""
+"""Seconds between two looks at what moves: sites with mail, or with connections that come and go."""
+SCANNED = 1000
+"""Sites that are looked at in a second though they rest, 7 ms; so ten thousand are every ten seconds."""
 MOST = 20_000
 """Sites that are known; the one that had no mail for the longest goes first, and begins anew. About 1 KB each."""
 TOLD = 1000
@@ -38,6 +41,8 @@ class Counts:
     in_doubt: int = 0
     touched: bool = False
     """Since the last look."""
+    folded: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Of these, what metrics have had."""
 
 
 class Held(NamedTuple):
@@ -66,6 +71,12 @@ class Site:
     until: int = 0
     rate: float = 0.0
 
+    @property
+    def restless(self) -> bool:
+        """It may look different in a second, though no mail ends."""
+        warm, busy, dialing, wanted, _ = self.standing
+        return bool(busy or dialing or self.waiting or self.reason or self.trouble) or warm != wanted
+
 
 class Connections(Protocol):
     """What of the pool is needed here."""
@@ -79,25 +90,44 @@ class Connections(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """The jobs that wait for connections."""
+
+    def __len__(self) -> int:
+        """All of them."""
+        ...
+
+    def waiting(self, key: str) -> int:
+        """For this path."""
+        ...
+
+
 class Seen:
-    """See the module. `opened`: the paths that are open, by their keys; `waits`: jobs that wait for one; `held`: by site key."""
+    """See the module. `opened`: the paths that are open, by their keys; `lines`: the jobs that wait; `held`: by site key."""
 
     def __init__(
         self,
         pool: Connections,
         opened: Mapping[str, Path],
-        waits: Callable[[str], int],
+        lines: Waiting,
         held: Callable[[], Mapping[str, Held]] = dict,
         most: int = MOST,
     ) -> None:
-        self._pool, self._opened, self._waits, self._held, self._most = pool, opened, waits, held, most
+        self._pool, self._opened, self._lines, self._held, self._most = pool, opened, lines, held, most
         self._counts: dict[str, Counts] = {}
         self._by_path: dict[str, Counts] = {}
         self._touched: list[Counts] = []
         self._sites: dict[str, Site] = {}
-        self._live: set[str] = set()
+        self._paths: dict[str, list[str]] = {}
+        """Keys of open paths by site key, as of the last scan."""
+        self._resting: list[str] = []
+        """Those that are yet to be looked at of the last scan."""
+        self._restless: set[str] = set()
         """Those that may have changed though no mail ended."""
-        self._looked_at = float("-inf")
+        self._moved: dict[str, Counts] = {}
+        self.named = Named()
+        self._looked_at = self._scanned_at = float("-inf")
+        self._open_then = 0
         self._pending: dict[str, dict[str, None]] = {}
         """Keys that each gateway is yet to be told."""
         self._told_at: dict[str, float] = {}
@@ -155,18 +185,55 @@ class Seen:
     def look(self, now: float) -> None:
         """Find what has changed since the last look."""
         self._looked_at = now
-        paths: dict[str, list[str]] = {}
-        for path in self._opened.values():
-            paths.setdefault(site_key_of(path), []).append(path.key)
+        touched = {counts.site_key for counts in self._take_touched()}
+        held = self._held()
+        keys = {*held, *self._restless, *touched}
+        if (
+            now >= self._scanned_at + len(self._opened) / SCANNED
+            or len(self._opened) != self._open_then
+            or not touched <= self._paths.keys()
+        ):
+            self._scan(now)
+        keys.update(self._resting[:SCANNED])
+        del self._resting[:SCANNED]
+        for key in keys:
+            site = self._site(key, self._paths.get(key, ()), held.get(key, Held()), now)
+            self._note(site)
+            (self._restless.add if site.restless else self._restless.discard)(key)
+
+    def fold(self) -> Named:
+        """The counts of those that have names in metrics, as of now."""
+        self._take_touched()
+        self.named.fold(self._moved.values())
+        self._moved = {}
+        return self.named
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a connection, over all sites."""
+        return len(self._lines)
+
+    def site(self, site_key: str) -> Site | None:
+        """As it was at the last look."""
+        return self._sites.get(site_key)
+
+    def _take_touched(self) -> list[Counts]:
         touched, self._touched = self._touched, []
         for counts in touched:
             counts.touched = False
             self._counts[counts.site_key] = self._counts.pop(counts.site_key, counts)
-        held = self._held()
-        for key in {*paths, *held, *self._live, *(counts.site_key for counts in touched)}:
-            self._note(self._site(key, paths.get(key, ()), held.get(key, Held()), now))
-        self._live = {*paths, *held}
-        self._make_room(paths)
+            self._moved[counts.site_key] = counts
+            self._restless.add(counts.site_key)
+        return touched
+
+    def _scan(self, now: float) -> None:
+        """The sites of all paths that are open now, or were at the last scan, are to be looked at: new ones first."""
+        self._scanned_at, self._open_then = now, len(self._opened)
+        before, self._paths = self._paths.keys(), {}
+        for path in self._opened.values():
+            self._paths.setdefault(site_key_of(path), []).append(path.key)
+        self._make_room(self._paths)
+        self._resting = sorted(before | self._paths.keys(), key=self._sites.__contains__)
 
     def _site(self, key: str, paths: Iterable[str], held: Held, now: float) -> Site:
         counts = self._counts.get(key) or Counts(key)
@@ -175,7 +242,7 @@ class Seen:
         return Site(
             key,
             standing,
-            sum(self._waits(path) for path in paths),
+            sum(self._lines.waiting(path) for path in paths),
             *(counts.mails, counts.delivered, counts.deferred, counts.bounced, counts.in_doubt),
             words_of(troubles[0]) if troubles else "",
             held.reason,

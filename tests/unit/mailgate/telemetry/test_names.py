@@ -12,7 +12,7 @@ SAID_OF_PEOPLE = re.compile(r"addr|mail|recipient|tag|tenant|subject|domain|key|
 
 def test_the_label_set_is_closed():
     """A new label is a decision: it must be written here too, and its values must be few and the operator's own."""
-    assert {"class", "direction", "lane", "node", "provider", "reason", "route", "state", "version"} == LABELS
+    assert {"class", "direction", "lane", "node", "provider", "reason", "route", "site", "state", "version"} == LABELS
 
 
 def test_no_label_can_name_a_person_or_a_tenant():

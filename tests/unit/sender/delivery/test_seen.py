@@ -23,7 +23,8 @@ def node():
     node = SimpleNamespace(opened={}, standings={}, troubles={}, waits={}, held={})
     node.standing = lambda key: node.standings.get(key, NOWHERE)
     node.trouble = node.troubles.get
-    node.seen = Seen(node, node.opened, lambda key: node.waits.get(key, 0), lambda: node.held, most=5)
+    lines = SimpleNamespace(waiting=lambda key: node.waits.get(key, 0))
+    node.seen = Seen(node, node.opened, lines, lambda: node.held, most=5)
     return node
 
 
@@ -158,3 +159,23 @@ def test_what_is_known_is_bounded(node):
     open_(node, "a")
     node.seen.tried("a", tried(DELIVERED))
     assert told(node, 12)["a"].mails == 1
+
+
+def test_ten_thousand_that_rest_cost_next_to_nothing(node):
+    """Each is looked at once in ten seconds, a thousand at a time; those that have mail, or whose connections move, each second."""
+    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), most=20_000)
+    open_(node, *(f"r{number}" for number in range(10_000)))
+    asked = []
+    node.standing = lambda key: asked.append(key) or Standing(1, 0, 0, 1, 5)
+    for now in range(10):
+        before = len(asked)
+        node.seen.look(now)
+        assert len(asked) - before == seen.SCANNED
+    assert len(set(asked)) == 10_000
+    node.seen.look(10)
+    asked.clear()
+    node.seen.tried("r9999", tried(DELIVERED))
+    node.seen.look(11)
+    node.seen.look(12)
+    assert asked.count("r9999") == 1
+    assert len(asked) <= 2 * seen.SCANNED + 1
