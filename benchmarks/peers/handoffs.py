@@ -13,7 +13,7 @@ import uvloop
 
 from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
-from mailgate.verdict import Outcome, Tried
+from mailgate.verdict import Outcome, Reply, Tried
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
 from sender.pool.pool import Pool
@@ -100,6 +100,9 @@ class Source:
         self.left -= 1
         if not self.left:
             self.over.set()
+
+    def turned_away(self, route: str, reply: Reply) -> None:
+        """Nothing hangs on it here."""
 
     def idle(self, route: str) -> None:
         """The next mail, once all connections are there."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mailgate.errors import SettingsInvalid
 from mailgate.shaping.shaping import parse
 from mailgate.telemetry.logs import get_logger
-from mailgate.verdict import Tried
+from mailgate.verdict import Reply, Tried
 from sender.delivery.limits import Limits
 from sender.delivery.routes import Curbed
 from sender.delivery.sites import Sites
@@ -47,6 +47,12 @@ def hear(limits: Limits, key: str, tried: Tried) -> bool:
         return True
     _tell(limits, key, change)
     return change.kind != "suspended"
+
+
+def turned_away(limits: Limits, key: str, reply: Reply) -> None:
+    """Take a site's word on a connection, and tell what has changed by it."""
+    if (change := limits.turned_away(key, reply)) is not None:
+        _tell(limits, key, change)
 
 
 def _tell(limits: Limits, key: str, change: Change) -> None:

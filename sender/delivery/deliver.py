@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from mailgate.job import Fence
 from mailgate.mail import Lane
@@ -15,7 +16,7 @@ from mailgate.route import Route
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.alarm import Alarm
-from sender.delivery.announce import curbed, hear
+from sender.delivery.announce import curbed, hear, turned_away
 from sender.delivery.credit import credits_of
 from sender.delivery.direct import Direct
 from sender.delivery.judge import goes_again, unknown
@@ -69,6 +70,7 @@ class Delivery:
         self._alarm = Alarm()
         start = (self._traced if self._tracer.exports else pool).start
         self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
+        self.turned_away = partial(turned_away, self.limits)
         self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources)
         self._alarm.ring = self._lines.ring
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
@@ -285,8 +287,6 @@ class Delivery:
             self._displace(self._lines.stranded(self._paths.opened))
             self.sources.trouble(self._paths.troubles())
             for work, verdict in (*self._placing.late(now, self._lines.waiting), *self._lines.late(now)):
-                if work.handoff is not None and isinstance(verdict, Tried):
-                    hear(self.limits, work.handoff.path, verdict)
                 self._finish(work, verdict)
             self.limits.prune()
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mailgate.shaping.shape import Shape
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
-from mailgate.verdict import Tried
+from mailgate.verdict import Reply, Tried
 from sender.delivery.allowance import NEAR, jobs_of, share, site_key_of, source_of, told, within
 from sender.delivery.seen import Held
 from sender.delivery.throttle import Change, Throttle
@@ -190,7 +190,17 @@ class Limits:
         if throttle is None or throttle.deaf:
             return None
         before = throttle.connections
-        change = throttle.heard(tried, self._clock(), self._opened)
+        return self._changed(throttle, throttle.heard(tried, self._clock(), self._opened), before)
+
+    def turned_away(self, key: str, reply: Reply) -> Change | None:
+        """The site's word on a connection of this path. What has changed by it."""
+        throttle = self._of.get(key)
+        if throttle is None or throttle.deaf:
+            return None
+        before = throttle.connections
+        return self._changed(throttle, throttle.turned_away(reply, self._clock(), self._opened), before)
+
+    def _changed(self, throttle: Throttle, change: Change | None, before: int) -> Change | None:
         if throttle.connections != before:
             self._spread(throttle)
         if change is not None:

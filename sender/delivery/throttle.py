@@ -163,6 +163,16 @@ class Throttle:
             return change
         return self._well(now) if word and (self._suspension or self._rate or self._fewer) else None
 
+    def turned_away(self, reply: Reply, now: float, opened: Callable[[Throttle], int] = lambda _: 0) -> Change | None:
+        """The site refused a connection with these words. No mail was refused, and a site that says so is not well by saying something."""
+        if self.deaf or not reply.code:
+            return None
+        rule = self.shape.rule_for(reply)
+        if rule is None or rule.action == "none":
+            return None
+        self._said = self._said or Refusals()
+        return self._obey(rule, reply, self._said, now, opened)
+
     def _refused(self, tried: Tried, said: Refusals, now: float, opened: Callable[[Throttle], int]) -> Change | None:
         shape = self.shape
         for each in tried.recipients:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mailgate.ids import format_id, mail_of
 from mailgate.job import Fence, JobRecipient
-from mailgate.verdict import Tried
+from mailgate.verdict import Reply, Tried
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +53,10 @@ class Listener(Protocol):
 
     def done(self, handoff: Handoff, tried: Tried) -> None:
         """Every recipient has its outcome."""
+        ...
+
+    def turned_away(self, path: str, reply: Reply) -> None:
+        """A dial of this path failed: the server's words, or with code 0 what stands for them. No mail was on it."""
         ...
 
     def idle(self, path: str) -> None:

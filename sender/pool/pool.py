@@ -275,6 +275,7 @@ class Pool:
             await self.dialer.dial(route, dial.relay, adopt, slots.path.source)
         except DialFailed as failure:
             self.taps.failed(slots.path, failure)
+            self._listener.turned_away(slots.path.key, failure.reply)
             now, jitter = self._clock(), self._jitter()
             if slots.failed(slot, now, jitter, failure.reply, failure.address, of_source=failure.of_source):
                 notices.dial_failed(slots, failure, now)

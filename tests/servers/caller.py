@@ -13,7 +13,7 @@ from benchmarks.peers.process import wait_until
 from benchmarks.peers.unpacked import Unpacked
 from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
-from mailgate.verdict import Outcome, Tried
+from mailgate.verdict import Outcome, Reply, Tried
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
 from sender.pool.plan import Counts
@@ -64,6 +64,9 @@ class Caller:
         """Its outcome."""
         assert handoff not in self._withdraws or not any(one.outcome is Outcome.DELIVERED for one in tried.recipients)
         self._over[handoff].set_result(tried)
+
+    def turned_away(self, route: str, reply: Reply) -> None:
+        """Nothing hangs on it here."""
 
     def idle(self, route: str) -> None:
         """Goes on."""

@@ -256,6 +256,21 @@ def test_fewer_connections_are_the_pools_at_once(limits, ways):
     assert [ways.routes[key].connections for key in ("a/big", "b/big")] == [2, 2]
 
 
+def test_words_for_a_connection_count_as_words_for_a_mail(limits, ways):
+    """A server that greets with "too many connections" gets fewer; what is no complaint is no sign of its health either."""
+    limits.open(path("direct/big", site="big"))
+    said = Reply(Phase.CONNECT, 421, "", "too many connections", "rate_limited")
+    assert limits.turned_away("direct/big", said).kind == "fewer_connections"
+    assert ways.routes["direct/big"].connections == 1
+    assert limits.turned_away("direct/big", said) is None
+    limits.heard("direct/big", refused("go away"))
+    NOW[0] += 61
+    assert limits.turned_away("direct/big", said._replace(text="busy")) is None
+    assert limits.turned_away("direct/big", Reply(Phase.CONNECT, 0, "", "timed out", "connect")) is None
+    assert limits.turned_away("gone", said) is None
+    assert limits.held()["direct/big"].reason.startswith("one mail tries")
+
+
 def test_a_site_s_connections_are_shared_by_its_paths(limits, ways):
     """Evenly, and at least one each; who goes leaves them to the others. Another source has as many of its own."""
     for key in ("a/big", "b/big", "c/big", "a/big@src"):

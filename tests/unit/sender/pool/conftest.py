@@ -16,7 +16,7 @@ import uvloop
 
 from mailgate.job import Fence, JobRecipient
 from mailgate.route import Relay, Route, TlsMode
-from mailgate.verdict import Tried
+from mailgate.verdict import Reply, Tried
 from sender.delivery.paths import Paths
 from sender.pool.handoff import Handoff
 from sender.pool.pool import Pool
@@ -189,6 +189,10 @@ class Recorder:
         assert not self.inside, "a callback from within a call"
         assert handoff not in self.outcomes, "two outcomes"
         self.outcomes[handoff] = tried
+
+    def turned_away(self, route: str, reply: Reply) -> None:
+        assert not self.inside, "a callback from within a call"
+        self.calls.append(("turned_away", reply.code))
 
     def idle(self, route: str) -> None:
         assert not self.inside, "a callback from within a call"
