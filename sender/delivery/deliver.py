@@ -71,7 +71,7 @@ class Delivery:
         start = (self._traced if self._tracer.exports else pool).start
         self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
         self.turned_away = partial(turned_away, self.limits)
-        self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources)
+        self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources, self._routes.most)
         self._alarm.ring = self._lines.ring
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
         self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)

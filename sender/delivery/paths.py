@@ -8,6 +8,7 @@ itself, as what a server allows to one is no word on another; credit is the sum 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from mailgate.route import Route
@@ -16,6 +17,7 @@ from sender.delivery.allowance import site_key_of
 from sender.delivery.credit import OUT
 from sender.delivery.directions import Directions
 from sender.delivery.judge import unknown, without_source
+from sender.delivery.routes import MAX_CONNECTIONS
 from sender.delivery.sites import Destination
 from sender.delivery.sources import Sources, choose, key_of
 from sender.pool.handoff import Handoff
@@ -63,7 +65,7 @@ def path_key(key: str, source: Source) -> str:
 class Paths:
     """See the module. Times are monotonic seconds."""
 
-    def __init__(self, pool: Ways, sources: Sources | None = None) -> None:
+    def __init__(self, pool: Ways, sources: Sources | None = None, most: int = MAX_CONNECTIONS) -> None:
         self._pool, self._sources = pool, sources or Sources()
         self._open: dict[str, Path] = {}
         self._by_route: dict[str, tuple[Path, ...]] = {}
@@ -71,6 +73,9 @@ class Paths:
         self._keys: dict[str, set[str]] = {}
         """Path keys by site key."""
         self._directions = Directions()
+        self._most = most
+        self._given: dict[str, int] = {}
+        """Connections that paths by MX may have."""
         self._capacities: dict[str, int] = {}
         self._counted_at = float("-inf")
 
@@ -115,6 +120,7 @@ class Paths:
         if (path := self._open.pop(key, None)) is None:
             return
         self._forget(path)
+        self._given.pop(key, None)
         self._directions.forget(key, self._open)
         self._pool.shut(key)
 
@@ -197,7 +203,14 @@ class Paths:
         self._open[path.key] = path
         self._keys.setdefault(site_key_of(path), set()).add(path.key)
         self._counted_at = float("-inf")
-        self._pool.open(path)
+        self._pool.open(self._curbed(path) if path.site else path)
+
+    def _curbed(self, path: Path) -> Path:
+        """By MX there are more ways than one can know before: each gets of all connections what is left, and one at least."""
+        by_relays = sum([each.route.connections for each in self._open.values() if not each.site])
+        left = self._most - by_relays - sum(self._given.values()) + self._given.get(path.key, 0)
+        given = self._given[path.key] = min(path.route.connections, max(1, left))
+        return path if given == path.route.connections else replace(path, route=replace(path.route, connections=given))
 
     def _forget(self, path: Path) -> None:
         """It counts for its site no more."""

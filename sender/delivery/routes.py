@@ -40,7 +40,7 @@ class Routes:
 
     def __init__(self, max_connections: int = MAX_CONNECTIONS, ways: Callable[[Route], int] = lambda _: 1) -> None:
         """`ways`: how many sources a route leaves from; each has so many connections as the route says."""
-        self._max, self._ways = max_connections, ways
+        self.most, self._ways = max_connections, ways
         self._gateways: dict[str, _Gateway] = {}
         self._asked: dict[str, Route] = {}
         self.served: Mapping[str, Route] = {}
@@ -67,8 +67,8 @@ class Routes:
         known.names.difference_update(removed)
         curbed = []
         for route in routes:
-            if len(known.names) >= self._max and route.name not in known.names:
-                curbed.append(Curbed(route.name, f"the gateway has {self._max} routes already, as many as there may be connections"))
+            if len(known.names) >= self.most and route.name not in known.names:
+                curbed.append(Curbed(route.name, f"the gateway has {self.most} routes already, as many as there may be connections"))
                 break
             bounded, what = within_bounds(route)
             self._asked[route.name] = bounded
@@ -90,7 +90,7 @@ class Routes:
     def _renew(self) -> list[Curbed]:
         wanted = set().union(*(known.names for known in self._gateways.values()))
         self._asked = {name: route for name, route in self._asked.items() if name in wanted}
-        curbed, served, left = [], {}, self._max
+        curbed, served, left = [], {}, self.most
         for name, route in self._asked.items():
             if not (ways := self._ways(route)):
                 served[name] = route
@@ -101,7 +101,7 @@ class Routes:
             if given:
                 served[name] = replace(route, connections=given)
             if given < route.connections:
-                curbed.append(Curbed(name, f"connections {route.connections}: {given} are left of sender.max_connections, {self._max}"))
+                curbed.append(Curbed(name, f"connections {route.connections}: {given} are left of sender.max_connections, {self.most}"))
         self.served = served
         return curbed
 

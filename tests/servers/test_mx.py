@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ RECORDS = (
     "mx1 A 127.0.0.21",
     "mx2 A 127.0.0.22",
     "mx3 A 127.0.0.23",
+    "hole MX 10 hole1",
+    "hole MX 20 mx2",
+    "hole1 A 127.0.0.25",
     "dead MX 10 gone",
     "gone A 127.0.0.29",
     "lost MX 10 x.broken.",
@@ -177,6 +181,21 @@ def test_a_host_that_dies_costs_no_wait_a_mail(tmp_path: Path) -> None:
         assert len(stage.hosts[22].taken) == 200
         with stage.fleet.door() as door:
             assert {door.get(mail_id).recipients[0].attempts for mail_id in ids} == {1}
+
+
+def test_a_host_that_is_a_black_hole_costs_one_time_out(stage: Stage) -> None:
+    """It takes no connection and refuses none: all mails go by the next host when the first dial is given up, in their first attempt."""
+    with socket.socket() as hole, socket.socket() as one, socket.socket() as two:
+        hole.bind(("127.0.0.25", stage.hosts[22].port))
+        hole.listen(0)
+        for filling in (one, two):
+            filling.setblocking(False)
+            filling.connect_ex(hole.getsockname())
+        ids = stage.send_many(50, "hole.test")
+        stage.wait_for(ids, DELIVERED)
+        with stage.fleet.door() as door:
+            assert {door.get(mail_id).recipients[0].attempts for mail_id in ids} == {1}
+    assert len(stage.hosts[22].taken) == 50
 
 
 def test_a_host_that_refuses_now_is_passed_over_for_the_next(tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_a_route_that_changes_changes_its_paths_and_one_that_goes_takes_them_alo
     assert made.capacities(0.0) == {}
 
 
+def test_all_ways_together_have_no_more_connections_than_the_node():
+    """Relays have theirs; who comes last gets what is left, and one at least: mail by MX waits, it is not refused."""
+    ways = Ways()
+    made = Paths(ways, Sources(), most=20)
+    made.configure({"direct": DIRECT, "out": Route("out", (Relay("mx"),), connections=4)})
+    keys = [placed(made, learnt((Host(f"mx{number}.example", 0, ("8.8.8.8",)),))) for number in range(4)]
+    assert [ways.open_paths[key].route.connections for key in keys] == [7, 7, 2, 1]
+    made.shut(keys[0])
+    assert ways.open_paths[placed(made, learnt(SMALL))].route.connections == 6
+
+
 def test_each_source_has_a_path_of_its_own_to_a_destination():
     """Opened when a mail leaves from it; both count for the site."""
     route = replace(DIRECT, sources="news")
