@@ -17,7 +17,7 @@ from benchmarks.peers.process import wait_until
 from mailgate.api.mail.v1 import mail_pb2 as mail
 from mailgate.api.mail.v1 import mail_service_pb2 as service
 from tests.process.conftest import DISPATCH, SHORT
-from tests.process.scripted import Conversation, Scripted, behave
+from tests.process.scripted import Conversation, Scripted, answer_at, behave
 
 ENOUGH = b"421 4.7.28 Our system has detected an unusual rate of mail to ann@example.net from your address. See https://example.net\r\n"
 DELIVERED = mail.RECIPIENT_STATE_DELIVERED
@@ -136,3 +136,16 @@ def test_a_rate_is_kept(stage: Stage) -> None:
     assert len(asked) == 50
     for first in asked:
         assert sum(first <= at < first + 1 for at in asked) <= 23
+
+
+def test_a_site_that_lets_nobody_in_costs_no_attempt(stage: Stage) -> None:
+    """It says so to the connection, before there is a mail: the mail waits at the gateway, and goes when it is let in."""
+    stage.first.script = answer_at("greeting", b"421 4.7.28 your address has sent enough for now\r\n")
+    stage.first.drop_all()
+    with stage.fleet.door() as door:
+        sent = stage.send(door, "example.net", 3)
+        wait_until(lambda: len(throttled(door, sent)) == len(sent), "nobody waits for the site", 20)
+        assert throttled(door, sent)[0].wait_reason.endswith("your address has sent enough for now")
+        stage.first.script = behave
+        wait_until(lambda: delivered(door, sent), "not all delivered", 40)
+        assert [recipient(door, each).attempts for each in sent] == [1] * len(sent)
