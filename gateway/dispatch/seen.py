@@ -6,7 +6,7 @@ is forgotten. So sums are over the nodes that are here, and their counts begin a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from math import exp
@@ -129,19 +129,15 @@ class SiteSum:
     later: int = 0
     oldest_ms: int | None = None
 
-    @property
-    def all_waiting(self) -> int:
-        """Jobs that are not under way."""
-        return self.ready + self.later + self.waiting
 
-
-def sums_of(nodes: Iterable[NodeSites], waits: Mapping[str, Waits], routes: Iterable[str], now: float) -> dict[str, SiteSum]:
-    """Every site that a node told of, that jobs wait for, or that is a route's. `routes`: names of those that have relays."""
-    reports: dict[str, list[Newest]] = {key: [] for key in (*routes, *waits)}
+def reports_of(nodes: Iterable[NodeSites], more: Iterable[str], prefix: str = "") -> dict[str, list[Newest]]:
+    """By site key what nodes told; `more`: keys of which nobody may have told. Only those that begin so. A few ms for ten thousand."""
+    reports: dict[str, list[Newest]] = {key: [] for key in more if key.startswith(prefix)}
     for node in nodes:
         for newest in node:
-            reports.setdefault(newest.report.site_key, []).append(newest)
-    return {key: sum_of(key, found, waits.get(key), now) for key, found in reports.items()}
+            if (key := newest.report.site_key).startswith(prefix):
+                reports.setdefault(key, []).append(newest)
+    return reports
 
 
 def sum_of(site_key: str, found: Iterable[Newest], waits: Waits | None, now: float) -> SiteSum:
@@ -172,7 +168,7 @@ def sum_of(site_key: str, found: Iterable[Newest], waits: Waits | None, now: flo
 def _judged(found: list[Newest], total: SiteSum, now: float) -> tuple[SiteState, str, float]:
     """In this order: suspended everywhere, nowhere a connection and trouble somewhere, slowed or suspended somewhere, well."""
     if not found:
-        return SiteState.UNKNOWN, "no node has told of it yet" if total.all_waiting else "", 0.0
+        return SiteState.UNKNOWN, "no node has told of it yet" if total.ready or total.later else "", 0.0
     held = [newest for newest in found if newest.report.reason and (newest.wait_at(now) or not newest.report.wait_ms)]
     waits = [newest.wait_at(now) for newest in found]
     if all(waits):

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from gateway.dispatch.dialogues import Dialogues, Watcher
 from gateway.dispatch.member import Member
-from gateway.dispatch.seen import SiteSum, sum_of, sums_of
-from gateway.dispatch.sums import by_site
+from gateway.dispatch.seen import Newest, SiteSum, reports_of, sum_of
+from gateway.dispatch.sums import Waits, by_site
 from gateway.ledger.port import QueueCount
 from gateway.rpc.admin_port import SiteOrder, SiteView
 from mailgate.errors import Invalid, NotFound
@@ -41,16 +41,12 @@ class SiteOperators:
         start = place_after(after, order) if after else None
         waits = by_site(await self._waiting(), self._key)
         now = asyncio.get_running_loop().time()
-        sums = sums_of((member.sites for member in self._members.values()), waits, self._routes(), now)
-
-        def place(site: SiteSum) -> Place:
-            return (-site.all_waiting if order is SiteOrder.WAITING else 0), site.site_key
-
-        wanted = [site for key, site in sums.items() if key.startswith(prefix) and (start is None or place(site) > start)]
-        wanted.sort(key=place)
+        reports = reports_of((member.sites for member in self._members.values()), (*self._routes(), *waits), prefix)
+        places = [place_of(key, told, waits.get(key), order) for key, told in reports.items()]
+        wanted = sorted(place for place in places if start is None or place > start)
         page, more = wanted[:limit], len(wanted) > limit
-        views = [SiteView(site, self._of_nodes(site.site_key, now) if by_node else ()) for site in page]
-        return views, name_of(place(page[-1]), order) if more else ""
+        views = [SiteView(sum_of(key, reports[key], waits.get(key), now), self._of_nodes(key, now) if by_node else ()) for _, key in page]
+        return views, name_of(page[-1], order) if more else ""
 
     def trace(self, site_key: str, node_id: str) -> Watcher:
         """See the port."""
@@ -72,6 +68,14 @@ def _others(name: str, known: Iterable[str], what: str) -> str:
     shown = get_close_matches(name, names, NAMED, 0.5) or names[:NAMED]
     more = f", and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
     return f"the {what} are {', '.join(shown)}{more}" if names else f"there are no {what}"
+
+
+def place_of(site_key: str, told: Iterable[Newest], waits: Waits | None, order: SiteOrder) -> Place:
+    """Where it stands in a list of this order."""
+    if order is SiteOrder.NAME:
+        return 0, site_key
+    waiting = sum(newest.report.waiting for newest in told)
+    return -(waiting + (waits.ready + waits.later if waits is not None else 0)), site_key
 
 
 def name_of(place: Place, order: SiteOrder) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +65,7 @@ def default(
 ) -> None:
     """Without a command: list."""
     if context.invoked_subcommand is None:
-        _list(where.find(), prefix, nodes=nodes, everything=everything, watch=watch, json=json)
+        _list(where.find(), Wish(prefix, nodes, everything, json), watch=watch)
 
 
 @sites.command("list")
@@ -82,7 +82,7 @@ def listing(
 
     Example: mailgate sites list --json
     """
-    _list(where.find(), prefix, nodes=nodes, everything=everything, watch=watch, json=json)
+    _list(where.find(), Wish(prefix, nodes, everything, json), watch=watch)
 
 
 @sites.command("trace")
@@ -128,37 +128,56 @@ def _seconds(text: str) -> float | None:
         raise exits.Usage(f"sites trace: --for {text}: {error}") from None
 
 
-def _list(there: target.Target, prefix: str, *, nodes: bool, everything: bool, watch: bool, json: bool) -> None:
-    async def found(client: GatewayClient) -> list[Site]:
-        return [site async for site in client.sites(prefix, most_waiting_first=not json, by_node=nodes)]
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be listed, and how."""
 
-    def tell(listed: list[Site]) -> None:
-        if json:
+    prefix: str
+    nodes: bool
+    everything: bool
+    json: bool
+
+    async def ask(self, client: GatewayClient) -> tuple[list[Site], bool]:
+        """The sites that are to be shown, and whether there are more."""
+        if self.everything or self.json:
+            return [site async for site in client.sites(self.prefix, most_waiting_first=not self.json, by_node=self.nodes)], False
+        made: list[Site] = []
+        async for site in client.sites(self.prefix, most_waiting_first=True, by_node=self.nodes, page_size=SHOWN + 1):
+            if len(made) == SHOWN:
+                return made, True
+            made.append(site)
+        return made, False
+
+    async def tell(self, client: GatewayClient) -> None:
+        """Ask, and print."""
+        listed, more = await self.ask(client)
+        if self.json:
             output.json_line({"sites": [_json(site) for site in listed]})
             return
-        shown_ = listed if everything else listed[:SHOWN]
-        output.table(COLUMNS, rows(shown_, time.time() * 1000), EMPTY, RIGHT)
-        if more := len(listed) - len(shown_):
-            output.line(f"{more:,} more: --all shows them, --prefix those of a route")
+        output.table(COLUMNS, rows(listed, time.time() * 1000), EMPTY, RIGHT)
+        if more:
+            output.line("and more: --all shows them, --prefix those of a route")
 
+
+def _list(there: target.Target, wish: Wish, *, watch: bool) -> None:
     async def body(client: GatewayClient) -> None:
-        if watch and output.interactive() and not json:
-            await _live(client, found)
+        if watch and output.interactive() and not wish.json:
+            await _live(client, wish)
             return
-        tell(await found(client))
+        await wish.tell(client)
         while watch:
             await asyncio.sleep(REFRESH)
-            tell(await found(client))
+            await wish.tell(client)
 
     connect.run(there, body)
 
 
-async def _live(client: GatewayClient, found: Any) -> None:  # noqa: ANN401
+async def _live(client: GatewayClient, wish: Wish) -> None:
     from rich.live import Live
 
     with Live(auto_refresh=False) as live:
         while True:
-            listed = list(islice(await found(client), SHOWN))
+            listed, _ = await wish.ask(client)
             live.update(output.rich_table(COLUMNS, rows(listed, time.time() * 1000), RIGHT), refresh=True)
             await asyncio.sleep(REFRESH)
 

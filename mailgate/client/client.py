@@ -233,11 +233,17 @@ class GatewayClient:
         await answer(self._admin.ResolveDoubt(request, timeout=within, metadata=self._metadata))
 
     async def sites(
-        self, prefix: str = "", *, most_waiting_first: bool = False, by_node: bool = False, within: float = CALL_TIMEOUT
+        self,
+        prefix: str = "",
+        *,
+        most_waiting_first: bool = False,
+        by_node: bool = False,
+        page_size: int = PAGE,
+        within: float = CALL_TIMEOUT,
     ) -> AsyncIterator[Site]:
         """The sites that mail goes to, by their keys, page by page. Scope operate. `prefix`: only those whose key begins so."""
         order = admin_pb2.SITE_ORDER_WAITING if most_waiting_first else admin_pb2.SITE_ORDER_NAME
-        request = admin_pb2.ListSitesRequest(page_size=PAGE, prefix=prefix, order_by=order, by_node=by_node)
+        request = admin_pb2.ListSitesRequest(page_size=page_size, prefix=prefix, order_by=order, by_node=by_node)
         while True:
             page = await answer(self._admin.ListSites(request, timeout=within, metadata=self._metadata))
             for message in page.sites:

@@ -188,12 +188,12 @@ class Seen:
         touched = {counts.site_key for counts in self._take_touched()}
         held = self._held()
         keys = {*held, *self._restless, *touched}
-        if (
-            now >= self._scanned_at + len(self._opened) / SCANNED
-            or len(self._opened) != self._open_then
-            or not touched <= self._paths.keys()
-        ):
-            self._scan(now)
+        if now >= self._scanned_at + len(self._opened) / SCANNED:
+            self._scanned_at = now
+            self._group()
+            self._resting += self._paths.keys() - set(self._resting)
+        elif len(self._opened) != self._open_then or not touched <= self._paths.keys():
+            self._group()
         keys.update(self._resting[:SCANNED])
         del self._resting[:SCANNED]
         for key in keys:
@@ -226,14 +226,14 @@ class Seen:
             self._restless.add(counts.site_key)
         return touched
 
-    def _scan(self, now: float) -> None:
-        """The sites of all paths that are open now, or were at the last scan, are to be looked at: new ones first."""
-        self._scanned_at, self._open_then = now, len(self._opened)
+    def _group(self) -> None:
+        """The paths that are open now, by their sites; those that were not before, or are no more, are looked at first."""
+        self._open_then = len(self._opened)
         before, self._paths = self._paths.keys(), {}
         for path in self._opened.values():
             self._paths.setdefault(site_key_of(path), []).append(path.key)
+        self._resting[:0] = before ^ self._paths.keys()
         self._make_room(self._paths)
-        self._resting = sorted(before | self._paths.keys(), key=self._sites.__contains__)
 
     def _site(self, key: str, paths: Iterable[str], held: Held, now: float) -> Site:
         counts = self._counts.get(key) or Counts(key)

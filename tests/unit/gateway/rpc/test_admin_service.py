@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import grpc
 import pytest
 
-from gateway.dispatch.member import NodeState
+from gateway.dispatch.link import Direction, SiteReport, TraceLine
+from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Begin, Change, Conclusion, Parked, QueueCount
+from gateway.registry.port import NodeRecord
 from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
 from mailgate import errors
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
@@ -133,3 +136,110 @@ async def test_bad_pages(gateway, as_, change, field):
     """Sizes and tokens."""
     error = await refusal(gateway.admin.ListDoubts(pb.ListDoubtsRequest(**change), **as_("operate")))
     assert [violation.field for violation in error.violations] == [field]
+
+
+def told(gateway, name, *reports):
+    """A node that told this of its sites, and has a stream."""
+    node = gateway.members[name] = Member(NodeRecord(name, b"b" * 16, "127.0.0.1:1", "1"), 1 << 20)
+    node.sites.hear(reports, asyncio.get_running_loop().time())
+    node.link = Listening()
+    return node
+
+
+class Listening:
+    """A link that nobody reads."""
+
+    def trace(self, site_keys):
+        self.wanted = list(site_keys)
+
+
+async def keys(gateway, as_, **request):
+    """Over all pages."""
+    found, token = [], ""
+    while True:
+        page = await gateway.admin.ListSites(pb.ListSitesRequest(page_token=token, **request), **as_("operate"))
+        found += [site.site_key for site in page.sites]
+        if not (token := page.next_page_token):
+            return found
+
+
+async def test_sites_are_added_up_over_nodes(gateway, as_):
+    """And, where it is asked for, told of each; what waits is the queue's."""
+    await mails(gateway, as_, 3)
+    told(gateway, "n1", SiteReport("relay", warm=2, busy=1, limit=5, mails=4, delivered=3, deferred=1))
+    told(gateway, "n2", SiteReport("relay", warm=1, limit=5, reason="suspended", wait_ms=60_000))
+    (site,) = (await gateway.admin.ListSites(pb.ListSitesRequest(by_node=True), **as_("operate"))).sites
+    assert (site.site_key, site.warm, site.busy, site.limit, site.delivered, site.ready) == ("relay", 3, 1, 10, 3, 3)
+    assert (site.state, site.reason) == (pb.SITE_STATE_SLOWED, "on 1 of 2: suspended")
+    assert site.HasField("oldest_time")
+    assert [(node.node_id, node.site.warm, node.site.state) for node in site.nodes] == [
+        ("n1", 2, pb.SITE_STATE_OK),
+        ("n2", 1, pb.SITE_STATE_SUSPENDED),
+    ]
+    assert site.nodes[1].site.HasField("until_time")
+    assert not site.nodes[1].site.site_key
+
+
+async def test_sites_are_paged_in_both_orders(gateway, as_):
+    """Each once, also where many have as much to wait for; a route is there though no node has told of it."""
+    told(gateway, "n1", *(SiteReport(f"direct/{number}", waiting=number % 3) for number in range(25)))
+    every = sorted(["relay", *(f"direct/{number}" for number in range(25))])
+    for size in (0, 1, 7, 26, 1000):
+        assert await keys(gateway, as_, page_size=size) == every
+        found = await keys(gateway, as_, page_size=size, order_by=pb.SITE_ORDER_WAITING)
+        assert sorted(found) == every
+        assert found[:8] == sorted(f"direct/{number}" for number in range(25) if number % 3 == 2)
+    assert await keys(gateway, as_, prefix="direct/2") == ["direct/2", "direct/20", "direct/21", "direct/22", "direct/23", "direct/24"]
+
+
+@pytest.mark.parametrize(
+    "request_", [pb.ListSitesRequest(order_by=9), pb.ListSitesRequest(order_by=2, page_token="x"), pb.ListSitesRequest(page_size=-1)]
+)
+async def test_a_list_that_cannot_be_made(gateway, as_, request_):
+    """Refused with the field."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await gateway.admin.ListSites(request_, **as_("operate"))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_trace_begins_with_nothing_and_ends_with_its_caller(gateway, as_):
+    """An empty message says that from here on lines come; when the caller has gone, nodes are told."""
+    node = told(gateway, "n1", SiteReport("direct/google"))
+    call = gateway.admin.TraceSite(pb.TraceSiteRequest(site_key="direct/google"), **as_("operate"))
+    assert not (await call.read()).lines
+    assert node.link.wanted == ["direct/google"]
+    gateway.dialogues.heard("n1", [TraceLine("direct/google", 1_500_000, 3, "s", "mx:25", Direction.RECEIVED, "250 ok", 7)])
+    (line,) = (await call.read()).lines
+    assert (line.node_id, line.connection, line.source, line.remote, line.text, line.lost) == ("n1", 3, "s", "mx:25", "250 ok", 7)
+    assert (line.direction, line.time.seconds, line.time.nanos) == (pb.DIRECTION_RECEIVED, 1, 500_000_000)
+    call.cancel()
+    async with asyncio.timeout(5):
+        while node.link.wanted:  # noqa: ASYNC110 - the other side of a call that was cancelled
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("request_", "told_of"),
+    [
+        (pb.TraceSiteRequest(site_key="direct/goggle"), "the sites are direct/google, and 1 more"),
+        (pb.TraceSiteRequest(site_key="relay", node_id="n9"), "the nodes are n1"),
+    ],
+)
+async def test_a_trace_of_what_is_not_there(gateway, as_, request_, told_of):
+    """It names those that are like it."""
+    told(gateway, "n1", SiteReport("direct/google"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await gateway.admin.TraceSite(request_, **as_("operate")).read()
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert told_of in caught.value.details()
+
+
+async def test_sites_are_for_operators(gateway, as_):
+    """A dialogue has addresses in it."""
+    for call in (gateway.admin.ListSites(pb.ListSitesRequest(), **as_("both")),):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await gateway.admin.TraceSite(pb.TraceSiteRequest(site_key="relay"), **as_("both")).read()
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED

@@ -179,3 +179,16 @@ def test_ten_thousand_that_rest_cost_next_to_nothing(node):
     node.seen.look(12)
     assert asked.count("r9999") == 1
     assert len(asked) <= 2 * seen.SCANNED + 1
+
+
+def test_who_rests_is_looked_at_though_others_come_and_go(node, monkeypatch):
+    """Each second a path opens or is shut: the others still have their turn."""
+    monkeypatch.setattr(seen, "SCANNED", 2)
+    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), most=20_000)
+    open_(node, *"abcdefgh")
+    asked = []
+    node.standing = lambda key: asked.append(key) or Standing(1, 0, 0, 1, 5)
+    for now in range(20):
+        open_(node, f"new{now}")
+        node.seen.look(now)
+    assert set(asked) >= set("abcdefgh")
