@@ -24,7 +24,8 @@ NO_LIMITS: Mapping[str, int] = {}
 def credits_of(connections: Mapping[str, int], streams: int, most: Mapping[str, int] = NO_LIMITS) -> dict[tuple[Lane, str], int]:
     """For one of `streams` equal streams. `connections`: by site key, usable or being dialled. `most`: jobs that limits let go soon."""
     credit = {}
-    for route, count in connections.items():
+    unlisted = {site_key: 0 for site_key in most if site_key not in connections and "/" in site_key}
+    for route, count in (*connections.items(), *unlisted.items()):
         jobs = max(TRIAL, count * DEPTH // max(1, streams)) if count > OUT else 0
         if route in most:
             jobs = min(jobs, -(-most[route] // max(1, streams)))

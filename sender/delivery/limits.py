@@ -46,6 +46,10 @@ class Connections(Protocol):
         """Connections open and usable."""
         ...
 
+    def asleep(self, key: str) -> bool:
+        """No connection is open, being dialled or wanted."""
+        ...
+
     def start(self, handoff: Handoff) -> bool:
         """Put it on an idle connection. False: there is none now."""
         ...
@@ -120,6 +124,10 @@ class Limits:
     def warm(self, key: str) -> int:
         """As the pool has it."""
         return self._pool.warm(key)
+
+    def asleep(self, key: str) -> bool:
+        """As the pool has it."""
+        return self._pool.asleep(key)
 
     def trouble(self, key: str) -> Trouble | None:
         """As the pool has it; none while nothing may be sent there anyway."""

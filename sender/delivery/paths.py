@@ -48,6 +48,10 @@ class Ways(Protocol):
         """Connections open and usable."""
         ...
 
+    def asleep(self, key: str) -> bool:
+        """No connection is open, being dialled or wanted."""
+        ...
+
     def closed(self, key: str) -> str:
         """Why its site takes nothing for so long that mail had better go another way; empty: it does."""
         ...
@@ -140,6 +144,8 @@ class Paths:
     def capacities(self, now: float) -> dict[str, int]:
         """By site key, over its paths; a site whose sources are all out has none, so that its jobs go to other nodes.
 
+        A site by MX that nobody uses is not listed: it has what each other has, and more once there is a connection.
+
         It is asked for with every frame, and for hundreds of sites it is a walk: then it may be some milliseconds old.
         """
         if now - self._counted_at >= max(0, len(self._open) - FEW) * WALK:
@@ -150,8 +156,11 @@ class Paths:
         capacities = {f"{name}/": 0 for name, paths in self._by_route.items() if paths and paths[0].route.mx}
         for site, keys in self._keys.items():
             up = [key for key in keys if not self._out(self._open[key], now)]
-            if up or "/" in site:
-                capacities[site] = sum([self._pool.capacity(key) for key in up]) if up else OUT
+            if not up:
+                if "/" in site:
+                    capacities[site] = OUT
+            elif "/" not in site or not all([self._pool.asleep(key) for key in up]):
+                capacities[site] = sum([self._pool.capacity(key) for key in up])
         return capacities
 
     def troubles(self) -> dict[str, str]:

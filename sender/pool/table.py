@@ -44,6 +44,10 @@ class Table:
         self._retired.append(slots)
         return [slots]
 
+    def asleep(self, key: str) -> bool:
+        """Nothing is open, being dialled or wanted on this path. Must be cheap: asked of ten thousand."""
+        return (slots := self._paths.get(key)) is None or slots.asleep
+
     def standing(self, key: str) -> Standing:
         """How many connections a path has now. Cheap, but not for each mail."""
         if (slots := self._paths.get(key)) is None:

@@ -155,6 +155,9 @@ class SimPool:
     def capacity(self, route: str) -> int:
         return self._connections
 
+    def asleep(self, route: str) -> bool:
+        return False
+
     def warm(self, route: str) -> int:
         return self._connections
 

@@ -50,6 +50,9 @@ class FakePool:
     def warm(self, route: str) -> int:
         return self.idle
 
+    def asleep(self, key: str) -> bool:
+        return not self.idle
+
     def trouble(self, route: str) -> Trouble | None:
         return self.troubles.get(route, self.in_trouble)
 

@@ -83,6 +83,22 @@ def test_credit_is_by_site_and_a_little_for_each_other():
     assert [credit[Lane.TRANSACTIONAL, key] for key in ("direct/", "direct/big", "out")] == [2, 0, 6]
 
 
+def test_a_site_that_nobody_uses_has_what_each_other_has():
+    """Of ten thousand that are known a report lists those in use, and those whose limit says less than that."""
+    ways, made = paths(replace(DIRECT, sources="news"), Route("out", (Relay("mx"),)), sources=(A, B))
+    small = learnt(SMALL)
+    keys = {placed(made, small, number) for number in range(20)}
+    ways.sleepers = {"out", *keys}
+    assert made.capacities(0.0) == {"direct/": 0, "out": 3}
+    assert credits_of(made.capacities(0.0), 1, {"direct/mx.small": 0})[Lane.BULK, "direct/mx.small"] == 0
+    ways.sleepers.discard("direct/mx.small@a")
+    assert made.capacities(0.0)["direct/mx.small"] == 6, "all of the site counts"
+    ways.sleepers.add("direct/mx.small@a")
+    for key in keys:
+        ways.fails(key)
+    assert credits_of(made.capacities(0.0), 1)[Lane.BULK, "direct/mx.small"] == 0, "nothing can be tried from here"
+
+
 def test_a_path_that_is_shut_counts_no_more():
     """And is opened again with the next mail."""
     ways, made = paths(DIRECT)

@@ -32,6 +32,7 @@ class Ways:
         self.troubles: dict[str, Trouble] = {}
         self.warm_ones: dict[str, int] = {}
         self.suspended: dict[str, str] = {}
+        self.sleepers: set[str] = set()
 
     def open(self, path: Path) -> None:
         self.open_paths[path.key] = path
@@ -47,6 +48,9 @@ class Ways:
 
     def trouble(self, key: str) -> Trouble | None:
         return self.troubles.get(key)
+
+    def asleep(self, key: str) -> bool:
+        return key in self.sleepers
 
     def closed(self, key: str) -> str:
         return self.suspended.get(key, "")
