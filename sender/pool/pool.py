@@ -60,8 +60,7 @@ class Pool:
         self._shortcomings, self.circuits = Shortcomings(), Circuits()
         self.dialer = Dialer(helo, Credentials(secrets, tokens, clock), Contexts(certificates), self._shortcomings, clock=clock)
         self._paths = Table(lambda path: Slots(path, self._shortcomings, self.circuits))
-        self.asleep = self._paths.asleep
-        self.standing = self._paths.standing
+        self.standing, self.asleep = self._paths.standing, self._paths.asleep
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
