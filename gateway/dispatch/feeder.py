@@ -94,8 +94,10 @@ class Feeder:
             self._window.put_back([replace(job, source="") for job in lost])
         if not open_members:
             return
+        rooms = [member.hand.room for member in open_members]
         for lane in Lane:
-            keys = self._window.keys(lane)
+            # By MX there are thousands of keys, nearly all of them without room: those cost no more than to ask.
+            keys = tuple([key for key in self._window.keys(lane) if any([room(lane, key) for room in rooms])])
             while keys:
                 keys = tuple([key for key in keys if self._turn(lane, key, open_members, now)])
 

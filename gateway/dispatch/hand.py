@@ -66,7 +66,9 @@ class Hand:
         """How many jobs more the node would take; never negative, and 0 when the octets in hand are at their bound."""
         jobs = self._by_key.get(site_key, 0)
         credit = self._credit.get((lane, site_key))
-        room = max(0, (self._unlisted(lane, site_key) if credit is None else credit) - jobs)
+        room = (self._unlisted(lane, site_key) if credit is None else credit) - jobs
+        if room <= 0:
+            return 0
         if self.size >= self._octets or self._sizes.get(site_key, 0) >= self._octets // 2:
             return min(room, 1) if not jobs and self.size < 2 * self._octets else 0
         return room
