@@ -34,6 +34,7 @@ from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Known
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
+from sender.pool.plan import NOWHERE, Standing
 from sender.rpc.node_service import NodeServicer
 
 ROUTE = Route("out", (Relay("mx"),))
@@ -157,6 +158,9 @@ class SimPool:
 
     def asleep(self, route: str) -> bool:
         return False
+
+    def standing(self, route: str) -> Standing:
+        return NOWHERE
 
     def warm(self, route: str) -> int:
         return self._connections
@@ -331,7 +335,7 @@ class SimLink:
     async def _write(self, up: Wire) -> None:
         hello = node_pb2.GatewayHello(gateway_id="g", epoch=self._fleet.epoch, protocol_min=PROTOCOL, protocol_max=PROTOCOL)
         up.put(node_pb2.DeliverRequest(hello=hello).SerializeToString())
-        self._outgoing.route(ROUTE)
+        self._outgoing.routes("1", [ROUTE], ())
         while True:
             frame = self._outgoing.next_frame()
             up.put(frame.SerializeToString())
