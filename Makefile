@@ -41,7 +41,7 @@ protos: setup  ## Make the stubs anew
 
 bench: setup  ## The benchmarks against peers, in full (minutes; BENCH=--quick for less)
 	@.ci/servers
-	for name in pieces smtp_handoff demand end_to_end backlog startup sdk; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
+	for name in pieces smtp_handoff demand idle_sites end_to_end backlog startup sdk; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
 
 chaos: setup  ## Twenty kills of each kind, under load, and a soak of 200,000 mails (about an hour)
 	@.ci/servers
