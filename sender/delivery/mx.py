@@ -100,7 +100,7 @@ class Here:
 def exchanges(domain: str, answer: Answer, here: Here) -> tuple[Exchange, ...] | Nowhere:
     """The hosts whose addresses are to be looked up, best first; the domain itself where it has no MX."""
     if answer.got is Got.FAILED:
-        return _failed(domain, answer.why)
+        return failed(domain, answer.why)
     if answer.got is Got.NO_NAME:
         return _bounced("5.1.2", f"the domain {domain} does not exist", "unknown_domain")
     listed = [exchange for exchange in answer.exchanges if exchange.host]
@@ -163,7 +163,7 @@ def _before_us(domain: str, listed: tuple[Exchange, ...], is_us: Callable[[Excha
 def _unusable(domain: str, left: Sequence[Exchange], found: Mapping[str, Sequence[Answer]], *, implicit: bool) -> Nowhere:
     answers = [answer for _, host in left for answer in found.get(host, ())]
     if why := next((answer.why or "no answer" for answer in answers if answer.got is Got.FAILED), None):
-        return _failed(domain, why)
+        return failed(domain, why)
     if any(answer.addresses for answer in answers):
         return _bounced("5.4.4", f"no server of {domain} is one that mail may go to: {_REFUSED}", "dns")
     if implicit:
@@ -171,7 +171,8 @@ def _unusable(domain: str, left: Sequence[Exchange], found: Mapping[str, Sequenc
     return _bounced("5.4.4", f"no MX of {domain} has an address", "dns")
 
 
-def _failed(domain: str, why: str) -> Nowhere:
+def failed(domain: str, why: str) -> Nowhere:
+    """The verdict where nobody knows now."""
     return Nowhere(Outcome.DEFERRED, _reply("4.4.3", f"the servers of {domain} cannot be looked up now ({why})", "dns"))
 
 

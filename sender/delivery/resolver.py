@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from sender.delivery.mx import Answer, Got, Here, Host, Nowhere, destination, exchanges, literal
+from mailgate.telemetry.logs import get_logger
+from sender.delivery.mx import Answer, Got, Here, Host, Nowhere, destination, exchanges, failed, literal
 from sender.delivery.stub import Stub, is_own
 
 KEPT_LEAST, KEPT_MOST = 60.0, 3600.0
@@ -29,6 +30,8 @@ MOST = 50_000
 """Answers that are kept: 10,000 domains with hosts of their own. About 1 KB each."""
 AT_ONCE = 200
 """Questions under way; others wait. Each has a socket of its own."""
+
+log = get_logger(__name__)
 
 Ask = Callable[[str, str], Awaitable[Answer]]
 """Asks for records of a name (`MX`, `A`, `AAAA`): never raises but for being cancelled."""
@@ -83,6 +86,13 @@ class Resolver:
 
     async def resolve(self, domain: str) -> Resolved:
         """The hosts of a domain, in A-labels and lower case, or of an address literal. Never raises but for being cancelled."""
+        try:
+            return await self._resolve(domain)
+        except Exception:
+            log.exception("look_up_failed", domain=domain)
+            return Resolved(failed(domain, "a defect of the node: see its log"), self._clock() + FAILED_KEPT)
+
+    async def _resolve(self, domain: str) -> Resolved:
         if (fixed := literal(domain, self._here)) is not None:
             return Resolved(fixed, self._clock() + KEPT_MOST)
         mail = await self._get(domain, "MX")

@@ -145,6 +145,26 @@ async def test_closing_ends_what_is_being_asked():
     assert len(asyncio.all_tasks()) == 1
 
 
+@pytest.mark.parametrize("kind", ["MX", "A"])
+async def test_a_defect_defers_a_domain_and_holds_up_nobody(kind: str):
+    """Whatever an answer does to us: who waits is told, and the next question is asked again."""
+    zone = Zone(big())
+
+    async def ask(name: str, of: str) -> Answer:
+        if of == kind and zone.failing:
+            raise AttributeError("a record of a kind that nobody has seen")
+        return zone.records.get((name, of), Answer(Got.NOTHING, ttl=300))
+
+    zone.resolver = Resolver(ask, Here(), clock=lambda: zone.now)
+    zone.failing = True
+    for _ in range(2):
+        found = await zone.resolver.resolve("a.example")
+        assert isinstance(found.hosts, Nowhere)
+        assert (found.hosts.outcome, found.until) == (Outcome.DEFERRED, FAILED_KEPT)
+    zone.failing = False
+    assert (await zone.resolver.resolve("a.example")).hosts == HOSTS
+
+
 async def test_a_literal_asks_nobody():
     """It is its own host."""
     zone = Zone({})
