@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Protocol, cast
 
 from mailgate.route import Route
-from mailgate.verdict import Tried
+from mailgate.verdict import Phase, Tried
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
 from sender.pool.plan import Slot
@@ -36,7 +36,7 @@ LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
     Waiting.BODY: lambda route: route.body_timeout,
     Waiting.PROBE: lambda route: min(route.command_timeout, PROBE_TIMEOUT),
 }
-_COMMANDS = Step.COMMANDS
+_COMMANDS, _MAIL = Step.COMMANDS, Phase.MAIL
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     def relearn(self, now: float) -> None:
         """How the next mail may go: the route may have changed, or what is known of the relay."""
-        skills = self.slots.skills
+        (skills := self.slots.skills).look(now)
         pipelining, chunking = skills.pipelining(self.slot, now), skills.chunking(self.slot, now)
         self.conversation.allow(pipelining=pipelining, chunking=chunking, dsn=dsn_of(self.slots.route))
         if not self.conversation.pipelining:
@@ -269,6 +269,8 @@ class Connection(asyncio.Protocol):
 
     def _done(self, done: Done) -> None:
         self._owner.on_done(self, done)
+        if (said := done.recipients[0].reply).phase is _MAIL:
+            self.slots.skills.refused(self.slot, said, self.since, answered=done.answered)
         if done.answered:
             self.took = self.since - self._began
         self._began = self.since

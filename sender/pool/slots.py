@@ -102,7 +102,7 @@ class Slots:
 
     def ended(self, slot: Slot, now: float) -> None:
         """The body of its mail is out, and another mail may follow it."""
-        if slot.mails + 1 < self.route.max_mails_per_connection and not self.retired and self.skills.following(slot, now):
+        if slot.mails + 1 < self.skills.mails and not self.retired and self.skills.following(slot, now):
             self._ended[slot] = None
 
     def alone(self, slot: Slot) -> None:
@@ -121,7 +121,7 @@ class Slots:
     def freed(self, slot: Slot, now: float) -> bool:
         """It could take the next mail, and is IDLE. False: it must be closed instead, and is CLOSING."""
         self.sizing.used += now - slot.since
-        if self.retired or slot.mails >= self.route.max_mails_per_connection or now - slot.dialled_at >= self._max_age:
+        if self.retired or slot.mails >= self.skills.mails or now - slot.dialled_at >= self._max_age:
             self.closing(slot, now)
             return False
         slot.state = _IDLE

@@ -126,17 +126,16 @@ async def test_it_closes_what_is_idle() -> None:
 
 @pytest.mark.parametrize("pipelining", [True, False])
 async def test_so_many_mails_a_connection(pipelining: bool) -> None:
-    """After three it says 421 to MAIL: that mail is deferred, never lost or doubled, and the next take a new connection."""
+    """After three it says 421 to MAIL: that mail is deferred, never lost or doubled. Twice so, and the pool knows."""
     demand("exim")
     with exim("smtp_accept_max_per_connection = 3") as server:
         async with calling(route_to(server.port, pipelining=pipelining)) as caller:
-            names = [f"many-{number}" for number in range(10)]
+            names = [f"many-{number}" for number in range(20)]
             tried = await caller.send_all(*(handoff(letter(name), "b@example.net") for name in names))
             found = {name: outcomes(one)[0] for name, one in zip(names, tried, strict=True)}
-            assert {outcome for outcome, _ in found.values()} == {DELIVERED, DEFERRED}
+            assert [outcome for outcome, _ in found.values() if outcome is not DELIVERED] == [DEFERRED] * 2
             assert caller.counts.dialled > 1
         taken = [name for name, (outcome, _) in found.items() if outcome is DELIVERED]
-        assert len(taken) >= 6
         arrived(server, *taken)
         assert set(named(server.mails())) == set(taken)
 
