@@ -80,4 +80,4 @@ async def test_a_server_with_a_limit_costs_two_mails(peer, running, route, hando
         assert [place for place, outcome in enumerate(told) if outcome is not Outcome.DELIVERED] == [2, 5]
         carried = [sum(command.startswith(b"MAIL") for command in session.commands) for session in server.sessions]
         assert carried[:4] == [3, 3, 2, 2]
-        assert {session.ended for session in server.sessions[2:9]} == {"quit"}
+        await until(lambda: {session.ended for session in server.sessions[2:8]} == {"quit"})
