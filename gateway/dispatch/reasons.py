@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
 
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Parked, Wait
 from mailgate.mail import Lane, RecipientState
+from mailgate.shaping import words
 
 BESIDE_DOUBT = "in doubt: another recipient of the same transaction"
 DEFAULT_POOL = "default"
@@ -72,9 +72,7 @@ def throttled(site_key: str, members: Sequence[Member], now: float) -> str:
     if not found or not all(newest.report.reason for newest in found):
         return ""
     soonest = min(found, key=lambda newest: newest.wait_at(now))
-    lasts = ceil(soonest.wait_at(now))
-    reason = soonest.report.reason
-    return f"throttled:site={site_key}, " + (reason.replace("suspended", f"suspended for {lasts} s", 1) if lasts else reason)
+    return words.throttled(site_key, soonest.report.reason, soonest.wait_at(now))
 
 
 def no_source(asked: str, members: Sequence[Member]) -> str:

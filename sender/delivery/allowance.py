@@ -1,4 +1,4 @@
-"""What a throttle lets a path have: connections, jobs in hand, and words for those who wait. Pure: time is given."""
+"""What a throttle lets a path have: connections, and jobs in hand. Pure: time is given."""
 
 from __future__ import annotations
 
@@ -49,9 +49,3 @@ def source_of(path: Path) -> str:
 def site_key_of(path: Path) -> str:
     """What gateways count its jobs and credit by."""
     return f"{path.route.name}/{path.site}" if path.site else path.route.name
-
-
-def told(site_key: str, reason: str, seconds: float) -> str:
-    """For GetMail: why it waits, and for how long."""
-    lasts = f" for {ceil(seconds)} s" if 0 < seconds < inf else ""
-    return f"throttled:site={site_key}, " + (reason.replace("suspended", f"suspended{lasts}", 1) if lasts else reason)

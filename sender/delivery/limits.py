@@ -12,8 +12,9 @@ from typing import Protocol
 
 from mailgate.shaping.shape import Shape
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
+from mailgate.shaping.words import throttled
 from mailgate.verdict import Reply, Tried
-from sender.delivery.allowance import NEAR, jobs_of, share, site_key_of, source_of, told, within
+from sender.delivery.allowance import NEAR, jobs_of, share, site_key_of, source_of, within
 from sender.delivery.seen import Held
 from sender.delivery.throttle import Change, Throttle
 from sender.delivery.throttles import ProviderCounts, Throttles
@@ -165,7 +166,7 @@ class Limits:
         throttle = self._of.get(key)
         if throttle is None or throttle.free or throttle.wait(now := self._clock()) <= now + NEAR:
             return ""
-        return told(site_key_of(self._paths[key]), throttle.reason(now), throttle.suspended_until - now)
+        return throttled(site_key_of(self._paths[key]), throttle.reason(now), throttle.suspended_until - now)
 
     def jobs(self) -> dict[str, int]:
         """By site key, how many jobs there may be in hand at the most, where it is fewer than connections would take."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from mailgate.shaping.shape import Rule, Shape
+from mailgate.shaping.words import SUSPENDED
 from mailgate.verdict import Outcome, Reply, Tried
 from sender.delivery.curb import Curb
 from sender.delivery.refusals import Refusals
@@ -117,7 +118,7 @@ class Throttle:
     def reason(self, now: float) -> str:
         """Why mail waits here, for people; without the site and without the time, which has its own field. Empty: it does not."""
         if self.suspended_until > now:
-            return f"suspended: {self.why}"
+            return f"{SUSPENDED}: {self.why}"
         if self._suspension is not None and self._suspension.holds:
             return f"one mail tries whether it is well again: {self.why}"
         if self._spacing is not None:

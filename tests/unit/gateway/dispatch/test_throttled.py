@@ -52,6 +52,12 @@ def test_the_node_that_will_send_the_soonest_speaks() -> None:
     assert reason([late, member("b", SiteReport(KEY))]) == "the nodes' connections are busy"
 
 
+def test_words_of_the_server_stay_as_they_are() -> None:
+    """The time is of a suspension: none is put into what the server says, though that has the word."""
+    slow = member("a", SiteReport(KEY, reason="a mail each 20 s: 450 suspended", wait_ms=8_000, rate=0.05))
+    assert reason([slow]) == "throttled:site=direct/google, a mail each 20 s: 450 suspended"
+
+
 def test_a_rate_and_a_site_that_nobody_told_of() -> None:
     """The rate is the reason, without a time; else connections are."""
     slow = member("a", SiteReport(KEY, reason="10 mails/s", rate=10.0))
