@@ -52,7 +52,6 @@ class Delivery:
     def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS, sources: Sources | None = None) -> None:
         self._decode, self._tracer = decode, tracer
         self.sources = sources or Sources()
-        self._pool: Pool | None = None
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
         self._streams: dict[str, Stream] = {}
@@ -69,19 +68,13 @@ class Delivery:
         self._traced = Transactions(pool, self._tracer, time.time_ns)
         self._alarm = Alarm()
         start = (self._traced if self._tracer.exports else pool).start
-        self._pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
+        self.pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
         self.turned_away = partial(turned_away, self.limits)
         self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources, self._routes.most)
         self._alarm.ring = self._lines.ring
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
         self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
         self.seen = Seen(pool, self._paths.opened, self._lines, self.limits.held)
-
-    @property
-    def pool(self) -> Pool:
-        """The connections."""
-        assert self._pool is not None  # noqa: S101
-        return self._pool
 
     @property
     def warm(self) -> int:
@@ -278,17 +271,21 @@ class Delivery:
     # ------------------------------------------------------------------ time
 
     async def sweep(self) -> None:
-        """Four times a second: jobs whose relays cannot be reached, and jobs that have waited too long. Until cancelled."""
+        """Looks round four times a second, until cancelled."""
         while True:
             await asyncio.sleep(0.25)
-            now = time.monotonic()
-            if self._routes.prune(now, renewed=self.sources.renewed()):
-                self._paths.configure(self._routes.served)
-            self._displace(self._lines.stranded(self._paths.opened))
-            self.sources.trouble(self._paths.troubles())
-            for work, verdict in (*self._placing.late(now, self._lines.waiting), *self._lines.late(now)):
-                self._finish(work, verdict)
-            self.limits.prune()
+            self.look_round()
+
+    def look_round(self) -> None:
+        """What time alone brings: other sources, jobs whose way is gone or can't be reached, and jobs that have waited too long."""
+        now = time.monotonic()
+        if self._routes.prune(now, renewed=self.sources.renewed()):
+            self._paths.configure(self._routes.served)
+        self._displace(self._lines.stranded(self._paths.opened))
+        self.sources.trouble(self._paths.troubles())
+        for work, verdict in (*self._placing.late(now, self._lines.waiting), *self._lines.late(now)):
+            self._finish(work, verdict)
+        self.limits.prune()
 
     async def close(self) -> None:
         """Cancel what is being composed, and what waits for its time."""

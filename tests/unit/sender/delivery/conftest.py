@@ -32,6 +32,8 @@ class FakePool:
         self.idle = 10
         self.started: list[Handoff] = []
         self.committed: list[Handoff] = []
+        self.asked: Handoff | None = None
+        """What was to be started last, also in vain."""
         self.withdrawn: list[Handoff] = []
         self.routes: dict[str, Route] = {}
         self.in_trouble: Trouble | None = None
@@ -57,6 +59,7 @@ class FakePool:
         return self.troubles.get(route, self.in_trouble)
 
     def start(self, handoff: Handoff) -> bool:
+        self.asked = handoff
         if not self.idle or handoff.path in self.troubles:
             return False
         self.idle -= 1

@@ -312,13 +312,6 @@ def test_credit_is_divided_and_ends_at_too_many_verdicts(bench: Bench, monkeypat
 class TestSweep:
     """What waits too long."""
 
-    async def sweep(self, bench: Bench) -> None:
-        """One round."""
-        task = asyncio.get_running_loop().create_task(bench.delivery.sweep())
-        await asyncio.sleep(0.3)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
     async def test_an_unreachable_relay_is_the_verdict(self, bench: Bench):
         """After UNREACHABLE_AFTER: DEFERRED with what the last dial came to, and where."""
         bench.pool.idle = 0
@@ -326,10 +319,10 @@ class TestSweep:
         reply = Reply(Phase.CONNECT, 0, text="connection refused", bounce_class="connect")
         bench.pool.in_trouble = Trouble(reply, "mx", "192.0.2.1", since=bench.clocks.now)
         bench.pass_(UNREACHABLE_AFTER - 0.1)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert bench.stream.verdicts == []
         bench.pass_(0.2)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         ((told, verdict),) = bench.stream.verdicts
         assert told == fence
         assert isinstance(verdict, Tried)
@@ -344,10 +337,10 @@ class TestSweep:
         bench.pass_(10)
         bench.pool.in_trouble = Trouble(Reply(Phase.CONNECT), "mx", "", since=bench.clocks.now)
         bench.pass_(0.3)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert bench.stream.verdicts == []
         bench.pass_(UNREACHABLE_AFTER - 0.2)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert len(bench.stream.verdicts) == 1
 
     async def test_no_connection_for_long_gives_the_job_back(self, bench: Bench):
@@ -355,10 +348,10 @@ class TestSweep:
         bench.pool.idle = 0
         fence = bench.offer()
         bench.pass_(PATIENCE - 1)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert bench.stream.verdicts == []
         bench.pass_(2)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         ((told, verdict),) = bench.stream.verdicts
         assert told == fence
         assert isinstance(verdict, NotTried)
@@ -372,14 +365,14 @@ class TestSweep:
         bench.pool.idle = 0
         fence = bench.offer()
         bench.pool.idle = 1
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert [handoff.fence for handoff in bench.pool.started] == [fence]
 
     async def test_what_is_under_way_is_not_swept(self, bench: Bench):
         """The pool has deadlines of its own for it."""
         bench.offer()
         bench.pass_(3600)
-        await self.sweep(bench)
+        bench.delivery.look_round()
         assert bench.stream.verdicts == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from math import inf
 
 import pytest
@@ -17,37 +16,29 @@ A, B = Source("a", "a.example.com", "192.0.2.1", pool="default"), Source("b", "b
 GONE = Trouble(Reply(Phase.CONNECT, 0, text="no such address", bounce_class="connect"), "mx", "", 0.0, 1, inf, of_source=True)
 
 
-async def sweep(bench: Bench) -> None:
-    """One round."""
-    task = asyncio.get_running_loop().create_task(bench.delivery.sweep())
-    await asyncio.sleep(0.3)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest.fixture
 async def two(bench: Bench) -> Bench:
-    """With two sources, of which one has a mail that waits: the first in `waiting`."""
+    """With two sources, of which one has a mail that waits: `waits` is its path."""
     bench.delivery.sources.use([A, B])
-    await sweep(bench)
+    bench.delivery.look_round()
     assert set(bench.pool.routes) == {"out@a", "out@b"}
     bench.pool.idle = 0
     bench.offer()
     bench.pool.idle = 10
-    (bench.waits,) = [key for key in bench.pool.routes if bench.delivery._lines.waiting(key)]
+    bench.waits = bench.pool.asked.path
     return bench
 
 
 async def test_it_goes_from_the_other(two: Bench):
     """As soon as it is known that its own fails; what the gateway hears of sources says so."""
     two.pool.troubles[two.waits] = GONE
-    await sweep(two)
+    two.delivery.look_round()
     (handoff,) = two.pool.started
     assert {f"out@{handoff.source}", two.waits} == {"out@a", "out@b"}
     assert handoff.path == f"out@{handoff.source}"
     assert two.stream.verdicts == []
     two.pool.idle = 0
-    await sweep(two)
+    two.delivery.look_round()
     assert {standing.source.name: standing.trouble for standing in two.delivery.sources.standings} == {
         two.waits.removeprefix("out@"): "no such address",
         handoff.source: "",
@@ -57,7 +48,7 @@ async def test_it_goes_from_the_other(two: Bench):
 async def test_it_goes_back_where_there_is_no_other(two: Bench):
     """Unsent, with the reason; the route has no credit until one may be tried again."""
     two.pool.troubles |= {"out@a": GONE, "out@b": GONE}
-    await sweep(two)
+    two.delivery.look_round()
     ((_, verdict),) = two.stream.verdicts
     assert verdict == NotTried("no such address")
     assert two.delivery.credit(two.stream) == {}
@@ -69,10 +60,10 @@ async def test_one_that_is_taken_away_strands_nobody(two: Bench):
     """Nor is anything kept open for it."""
     rest = A if two.waits == "out@b" else B
     two.delivery.sources.use([rest])
-    await sweep(two)
+    two.delivery.look_round()
     assert set(two.pool.routes) == {f"out@{rest.name}"}
     assert [handoff.source for handoff in two.pool.started] == [rest.name]
     two.delivery.sources.use([])
-    await sweep(two)
+    two.delivery.look_round()
     assert set(two.pool.routes) == {"out"}
     assert two.stream.verdicts == []
