@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from mailgate import __version__
 from mailgate.cli import exits, output
@@ -23,11 +24,23 @@ HELP = f"""Mailgate: a gRPC mail gateway.
 {exits.HELP}"""
 
 
+ORDER = ["up", "send", "batch", "get", "watch", "nodes", "sites", "queue", "doubts", "inbox", "config", "shaping", "gateway", "sender"]
+"""What is needed first, or most often, comes first in the help."""
+
+
+class InOrder(TyperGroup):
+    """The commands as ORDER has them; by itself the parser puts those that have commands of their own last."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Their names."""
+        return sorted(self.commands, key=ORDER.index)
+
+
 def build() -> typer.Typer:
     """The commands, one file each."""
     from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, shaping, sites, up, watch
 
-    app = typer.Typer(name="mailgate", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(name="mailgate", cls=InOrder, help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=HELP)(whole)
     for name, module in (("up", up), ("send", send), ("batch", batch), ("get", get), ("watch", watch), ("nodes", nodes), ("queue", queue)):
         app.command(name, help=module.HELP)(getattr(module, name))

@@ -37,6 +37,15 @@ def test_every_command_has_json_unless_it_becomes_a_process(name: str) -> None:
     assert ("--json" in {option for each in ALL[name].params for option in each.opts}) == (name not in PROCESSES)
 
 
+def test_commands_stand_in_the_order_of_need() -> None:
+    """All of them, with or without commands of their own; who runs processes by hand looks last."""
+    app = typer.main.get_command(build())
+    listed = app.list_commands(typer.Context(app))
+    assert listed[:7] == ["up", "send", "batch", "get", "watch", "nodes", "sites"]
+    assert listed[-2:] == ["gateway", "sender"]
+    assert set(listed) == set(app.commands)
+
+
 GATEWAY_FLAGS = ["--address", "--key", "--data", "--tls", "--ca"]
 LOCAL = {"up", "gateway", "sender", "inbox list", "inbox show", "inbox serve", "config check", "config show", "config key"} | {
     *("shaping explain", "shaping show", "shaping check"),
