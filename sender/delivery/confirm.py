@@ -17,7 +17,7 @@ Found = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Records:
     """What the DNS says: the addresses of a name, and the names that addresses have (PTR), in lower case and without the last dot."""
 
     forward: Found = None
@@ -56,17 +56,19 @@ def to_ask(source: Source, forward: Found) -> tuple[str, ...]:
     return tuple(dict.fromkeys(public + stand_in))
 
 
-def confirm(source: Source, seen: Seen) -> Confirmed:
+def confirm(source: Source, records: Records) -> Confirmed:
     """What receivers may hold against the source. An address that no receiver can see, such as one of the loopback, is passed over."""
     if source.helo.startswith("["):
         return _literal(source)
     hidden = [address for address in source.addresses if not seen_from_outside(address)]
-    warnings = [] if hidden else [words for address in source.addresses if (words := _forward(source.helo, address, seen.forward))]
-    warnings += [words for address in to_ask(source, seen.forward) if (words := _reverse(source.helo, address, seen.reverse.get(address)))]
+    warnings = [] if hidden else [words for address in source.addresses if (words := _forward(source.helo, address, records.forward))]
+    warnings += [
+        words for address in to_ask(source, records.forward) if (words := _reverse(source.helo, address, records.reverse.get(address)))
+    ]
     behind = [address for address in hidden if not ip_address(address).is_loopback]
-    if behind and seen.forward == ():
+    if behind and records.forward == ():
         warnings.append(f"{source.helo} has no address: add an A record with the address that receivers see")
-    return Confirmed(tuple(warnings), _note(source.helo, behind, seen.forward))
+    return Confirmed(tuple(warnings), _note(source.helo, behind, records.forward))
 
 
 def _literal(source: Source) -> Confirmed:

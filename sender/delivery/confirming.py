@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from mailgate.telemetry.logs import get_logger
-from sender.delivery.confirm import Confirmed, Found, Seen, confirm, to_ask, worth_asking
+from sender.delivery.confirm import Confirmed, Found, Records, confirm, to_ask, worth_asking
 from sender.delivery.mx import Answer, Got
 from sender.delivery.sources import Sources
 from sender.pool.source import Source
@@ -61,7 +61,7 @@ class Confirming:
         forward = await self._addresses(source.helo) if not source.helo.startswith("[") else ()
         reverse = {address: await self._names(address) for address in to_ask(source, forward)}
         answered = forward is not None and None not in reverse.values()
-        confirmed = confirm(source, Seen(forward, reverse))
+        confirmed = confirm(source, Records(forward, reverse))
         if answered or confirmed.warnings:
             self._tell(source, confirmed)
         return answered
