@@ -16,6 +16,8 @@ from mailgate.errors import Invalid, NotFound
 
 NAMED = 10
 """Sites that are named to whom has asked for one that is not there."""
+COUNT_DIGITS = 10
+"""Of a page token's count: more jobs than these tell no disk holds."""
 
 Place = tuple[int, str]
 """Of a site in a list: the jobs that wait, negative, and its key; 0 for the former where the order is by name."""
@@ -92,6 +94,6 @@ def place_after(token: str, order: SiteOrder) -> Place:
     if order is SiteOrder.NAME:
         return 0, token
     number, _, key = token.partition(" ")
-    if not number.isascii() or not number.isdigit() or len(number) > NAMED or not key:
+    if not number.isascii() or not number.isdigit() or len(number) > COUNT_DIGITS or not key:
         raise Invalid.field("page_token", "it is not a next_page_token of this list: leave it empty for the first page")
     return -int(number), key

@@ -55,10 +55,6 @@ class Shape:
         return next((rule for rule in self.rules if rule.fits(reply)), None)
 
 
-NO_SHAPE = Shape()
-"""No limits, and no reply means anything."""
-
-
 def shape_of(name: str, key: str, own: SiteOptions, default: SiteOptions | None, rules: Sequence[Rule] = ()) -> Shape:
     """Of `own` and, where it says nothing, `default`; `rules` come after its own. `key` is that of its table, for what is told of rules.
 

@@ -152,6 +152,11 @@ class Paths:
             self._counted_at, self._capacities = now, self._count(now)
         return self._capacities
 
+    @property
+    def warm(self) -> int:
+        """Connections, over all paths."""
+        return sum(self._pool.warm(key) for key in self._open)
+
     def _count(self, now: float) -> dict[str, int]:
         capacities = {f"{name}/": 0 for name, paths in self._by_route.items() if paths and paths[0].route.mx}
         for site, keys in self._keys.items():
@@ -190,11 +195,6 @@ class Paths:
         why = [closed for path in paths if (closed := self._pool.closed(path.key))]
         why += [trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None]
         return NotTried(why[0]) if why else without_source(route)
-
-    @property
-    def warm(self) -> int:
-        """Connections, over all paths."""
-        return sum(self._pool.warm(key) for key in self._open)
 
     def _paths_of(self, route: Route) -> tuple[Path, ...]:
         """One for each source. Those of a route by MX are for others to be made after, and never opened."""

@@ -60,7 +60,7 @@ class Suspension:
 
     def over(self, now: float) -> bool:
         """It is as if there had never been one."""
-        return not self.holds and now >= self._calm_at + 2 * self._span
+        return not self.holds and self.forgiven(now)
 
     def forgiven(self, now: float) -> bool:
         """Nobody has asked for so long that what was learned is worth nothing."""

@@ -205,9 +205,8 @@ class _Call:
             if client.transport is None:
                 sock.close()
             else:
-                cast(
-                    "asyncio.Transport", client.transport
-                ).abort()  # under TLS `close` would wait for the server's good-bye, for half a minute
+                # Under TLS `close` would wait for the server's good-bye, for half a minute.
+                cast("asyncio.Transport", client.transport).abort()
             client.close()
             raise
         return client.local_hostname or ""

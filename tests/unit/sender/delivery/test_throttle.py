@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgate.shaping.shape import NO_SHAPE, Shape
+from mailgate.shaping.shape import Shape
 from mailgate.shaping.shaping import parse
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
 from sender.delivery.spacing import TOLERANCE, Spacing
@@ -299,7 +299,7 @@ def test_only_ten_minutes_count() -> None:
 
 def test_without_rules_nothing_is_heard() -> None:
     """A relay of one's own: whatever it says, no limit comes of it."""
-    throttle = Throttle("relay", NO_SHAPE)
+    throttle = Throttle("relay", Shape())
     assert throttle.free
     assert [throttle.heard(said("go away"), 1.0) for _ in range(200)] == [None] * 200
 
@@ -319,7 +319,7 @@ def test_where_nothing_is_learned_any_more_nothing_is_known() -> None:
     throttle = Throttle("site", shape())
     throttle.heard(said("go away"), 0.0)
     throttle.heard(said("slow down"), 100.0)
-    throttle.reshape(NO_SHAPE)
+    throttle.reshape(Shape())
     assert throttle.free
     assert throttle.wait(1.0) == 0.0
     assert throttle.reason(1.0) == ""
@@ -363,7 +363,7 @@ def test_the_table_is_bounded() -> None:
 def test_what_metrics_are_told() -> None:
     """By provider: as many labels as the file has providers, and one for all others."""
     throttles, form = Throttles(), shape()
-    for site, each in (("site", form), ("mx.example.net", NO_SHAPE), ("mx.example.org", NO_SHAPE)):
+    for site, each in (("site", form), ("mx.example.net", Shape()), ("mx.example.org", Shape())):
         throttles.get("", site, each, 0.0)
     throttle = throttles.get("", "site", form, 0.0)
     change = throttle.heard(said("go away"), 0.0)
