@@ -8,12 +8,13 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol, cast
+from typing import cast
 
 from mailgate.route import Route
 from mailgate.verdict import Phase, Tried
 from sender.pool.dialer import Dialled
 from sender.pool.handoff import Handoff
+from sender.pool.owner import Owner
 from sender.pool.plan import Slot
 from sender.pool.slots import Slots
 from sender.smtp.conversation import Conversation
@@ -27,6 +28,8 @@ LINGER = 5.0
 """Seconds that a closing connection may take to flush and to hear the server's good-bye, before it is torn down."""
 PROBE_TIMEOUT = timedelta(seconds=2)
 """For the reply to NOOP: a mail waits for it, and a new connection is there sooner than a slow one."""
+STOOD_STILL = 0.5
+"""Seconds from COMMIT to the end of the loop's turn, after which a body that was held is not let go: a COMMIT is valid for 0.75 s."""
 FOLLOW_WITHIN = 0.25
 """Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
 LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
@@ -38,30 +41,6 @@ LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
 }
 _COMMANDS, _MAIL = Step.COMMANDS, Phase.MAIL
 _RESET = struct.pack("ii", 1, 0)
-
-
-class Owner(Protocol):
-    """What a connection tells: the pool. Synchronous; nothing but `on_closing` is called from within `start`, `commit` or `withdraw`."""
-
-    def on_ready(self, handoff: Handoff) -> None:
-        """354 is here, or all chunks are taken."""
-        ...
-
-    def on_done(self, connection: Connection, done: Done) -> None:
-        """Every recipient of `done.transaction`, a Handoff, has its outcome."""
-        ...
-
-    def on_idle(self, connection: Connection) -> None:
-        """The next mail may come."""
-        ...
-
-    def on_closing(self, connection: Connection, close: Close) -> None:
-        """It takes no more mail."""
-        ...
-
-    def on_closed(self, connection: Connection) -> None:
-        """The socket is gone. The last that is told."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -158,7 +137,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def release(self) -> None:
-        """Writes what `commit` held back, if nothing followed it."""
+        """Writes what `commit` held back, if nothing followed it, and if the process has not stood still since."""
+        if self.conversation.step is Step.BODY and self._clock() - self._began > STOOD_STILL:
+            self.abort("the node stood still before the end of the mail left")
         self._pump()
 
     def committed(self, handoff: Handoff) -> bool:

@@ -1,0 +1,38 @@
+"""A node that is stopped between COMMIT and the end of the loop's turn: what it held must not leave when it goes on."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mailgate.verdict import Outcome
+from sender.delivery.paths import Paths
+from sender.pool.pool import Pool
+from tests.unit.sender.pool.conftest import Recorder
+
+
+@pytest.mark.parametrize(("stop", "comes"), [(0.1, True), (4.0, False)])
+async def test_a_body_that_was_held_for_long_does_not_leave(peer, route, handoff, until, stop, comes):
+    """The gateway may have given its COMMIT up and have sent the mail by another node. Certainly unsent, so: deferred, and not in doubt."""
+    ahead = 0.0
+
+    def clock() -> float:
+        return time.monotonic() + ahead
+
+    listener = Recorder()
+    listener.commits = False
+    async with peer() as server, Pool(listener, {}, "node.example", clock=clock) as pool:
+        listener.pool, listener.paths = pool, Paths(pool)
+        listener.use(route(server.relay, connections=1))
+        await until(lambda: pool.warm("r"))
+        for first in (True, False):  # the first shows that the server answers soon, so that the second is held
+            listener.send(mail := handoff())
+            await until(lambda mail=mail: listener.was_ready(mail))
+            assert pool.commit(mail)
+            if not first:
+                ahead = stop
+            await until(lambda mail=mail: mail in listener.outcomes)
+        (verdict,) = listener.outcomes[mail].recipients
+        assert verdict.outcome is (Outcome.DELIVERED if comes else Outcome.DEFERRED)
+        await until(lambda: len(server.mails) == 1 + comes)
