@@ -65,11 +65,10 @@ class Whereabouts:
 
     def forgive(self, job_ids: Iterable[bytes]) -> None:
         """One loss of each of these did not happen: they are ready again, or with another node by now."""
-        forgiven: list[Job] = []
-        for job_id in job_ids:
-            ready = [self._losses.less(job) for job in self._feeder.remove({job_id})]
-            self._feeder.put(ready)
-            forgiven += ready
+        ids = set(job_ids)
+        forgiven = [self._losses.less(job) for job in self._feeder.remove(ids)]
+        self._feeder.put(forgiven)
+        for job_id in ids.difference([job.id for job in forgiven]):
             forgiven += [job for member in self._members.values() if (job := member.hand.amend(job_id, self._losses.less)) is not None]
         if forgiven:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in forgiven}))

@@ -26,7 +26,8 @@ class Window:
         self._share, self._share_octets = max(1, jobs // 10), octets // 4
         self._queues: dict[Slot, deque[Job]] = {}
         self._sizes: dict[Slot, int] = {}
-        self._lanes: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
+        self._lanes: dict[Lane, dict[str, None]] = {lane: {} for lane in Lane}
+        """The keys of a lane, in the order of their turns: a dict, since a queue is a long way to go for one of thousands."""
         self.size = 0
         self._count = 0
 
@@ -81,9 +82,9 @@ class Window:
     def turn(self, lane: Lane, site_key: str) -> None:
         """The key had its turn: the others of the lane come first now."""
         keys = self._lanes[lane]
-        if (lane, site_key) in self._queues and keys[-1] != site_key:
-            keys.remove(site_key)
-            keys.append(site_key)
+        if (lane, site_key) in self._queues:
+            del keys[site_key]
+            keys[site_key] = None
 
     def rekey(self, old: str, new: str) -> None:
         """Jobs of one key are of another from now on, and at the end of it. They stay even where that is beyond the bounds."""
@@ -133,7 +134,7 @@ class Window:
         queue = self._queues.get(slot)
         if queue is None:
             queue = self._queues[slot] = deque()
-            self._lanes[job.lane].append(job.site_key)
+            self._lanes[job.lane][job.site_key] = None
         octets = job.size
         self._count += 1
         self.size += octets
@@ -149,4 +150,4 @@ class Window:
     def _close(self, slot: Slot) -> None:
         """The key has no jobs any more."""
         del self._queues[slot], self._sizes[slot]
-        self._lanes[slot[0]].remove(slot[1])
+        del self._lanes[slot[0]][slot[1]]
