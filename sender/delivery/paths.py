@@ -79,7 +79,8 @@ class Paths:
         self._directions = Directions()
         self._most = most
         self._given: dict[str, int] = {}
-        """Connections that paths by MX may have."""
+        """Connections that paths by MX may have; `_left` of all are neither theirs nor those of relays."""
+        self._left = most
         self._capacities: dict[str, int] = {}
         self._counted_at = float("-inf")
 
@@ -98,6 +99,8 @@ class Paths:
                 wanted[key] = renewed
         for key in [key for key in self._open if key not in wanted]:
             self.shut(key)
+        by_relays = sum([path.route.connections for path in wanted.values() if not path.site])
+        self._left = self._most - by_relays - sum(self._given.values())
         for path in wanted.values():
             self._add(path)
 
@@ -124,7 +127,7 @@ class Paths:
         if (path := self._open.pop(key, None)) is None:
             return
         self._forget(path)
-        self._given.pop(key, None)
+        self._left += self._given.pop(key, 0)
         self._directions.forget(key, self._open)
         self._pool.shut(key)
 
@@ -211,14 +214,15 @@ class Paths:
             self._forget(before)
         self._open[path.key] = path
         self._keys.setdefault(site_key_of(path), set()).add(path.key)
-        self._counted_at = float("-inf")
+        if not path.site:  # a site has what an unlisted one has, until it is counted
+            self._counted_at = float("-inf")
         self._pool.open(self._curbed(path) if path.site else path)
 
     def _curbed(self, path: Path) -> Path:
         """By MX there are more ways than one can know before: each gets of all connections what is left, and one at least."""
-        by_relays = sum([each.route.connections for each in self._open.values() if not each.site])
-        left = self._most - by_relays - sum(self._given.values()) + self._given.get(path.key, 0)
-        given = self._given[path.key] = min(path.route.connections, max(1, left))
+        before = self._given.get(path.key, 0)
+        given = self._given[path.key] = min(path.route.connections, max(1, self._left + before))
+        self._left += before - given
         return path if given == path.route.connections else replace(path, route=replace(path.route, connections=given))
 
     def _forget(self, path: Path) -> None:
@@ -227,4 +231,5 @@ class Paths:
         keys.discard(path.key)
         if not keys:
             del self._keys[site_key]
-        self._counted_at = float("-inf")
+        if not path.site:
+            self._counted_at = float("-inf")

@@ -7,6 +7,7 @@ stream's inventory. A new stream of a gateway ends its old one first, so that no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ BEAT = 0.25
 """Seconds between load reports (design, section 7)."""
 LOOK = 0.05
 """Seconds between two looks at what a report would say, which go over all sites: frames may be five times as many."""
+LOOK_SHARE = 10
+"""A look is followed by so many times as long without one: with thousands of sites it takes a tenth of a second."""
 HELLO = 5.0
 """Seconds that a gateway has for its first frame."""
 SILENT = 5.0
@@ -210,15 +213,18 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         while True:
             due = False
             if (now := loop.time()) >= next_look or stream.reconfigured or told is None or told.draining != self._delivery.draining:
-                stream.reconfigured, next_look = False, now + LOOK
+                began = time.perf_counter()
                 report = self._report(stream)
+                stream.reconfigured, next_look = False, now + max(LOOK, LOOK_SHARE * (time.perf_counter() - began))
                 if due := now >= next_report or told is None or is_news(report, told):
                     told = replace(report, sites=self._delivery.seen.news(stream.gateway_id, now), now=now)
                     next_report = now + BEAT * 0.9
             before, stream.standings = stream.standings, self._delivery.sources.standings
             changed = None if stream.standings is before else stream.standings
             lines = self._tracing.lines(stream.gateway_id, now)
-            if due or stream.outgoing or changed is not None or lines:
+            if beat := now >= next_report:  # a look is not due yet, and the gateway waits for a sign of life
+                next_report = now + BEAT * 0.9
+            if beat or due or stream.outgoing or changed is not None or lines:
                 frame = stream.outgoing.next_frame(told if due else None, changed)
                 frame.traces.extend(map(line_to_proto, lines))
                 await context.write(frame)
