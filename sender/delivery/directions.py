@@ -28,9 +28,14 @@ class Directions:
         return len(self._known)
 
     def towards(self, templates: tuple[Path, ...], destination: Destination) -> tuple[Path, ...]:
-        """For each of the route's paths the one that leads there. Must be cheap: asked for every job."""
+        """For each of the route's paths the one that leads there, by what was learnt last of its hosts, for this domain or another.
+
+        Must be cheap: asked for every job.
+        """
         key = f"{templates[0].route.name}/{destination.name}"
         known = self._known.get(key)
+        if known is not None and known.destination.site == destination.site and destination.learnt < known.destination.learnt:
+            destination = known.destination
         if known is None or known.destination is not destination or known.templates is not templates:
             paths = tuple([directed(template, key, destination) for template in templates])
             known = self._known[key] = _Direction(templates, destination, paths)

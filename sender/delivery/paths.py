@@ -210,12 +210,14 @@ class Paths:
         return handoff
 
     def _add(self, path: Path) -> None:
-        if (before := self._open.get(path.key)) is not None and before.site != path.site:
+        before = self._open.get(path.key)
+        if before is not None and before.site != path.site:
             self._forget(before)
         self._open[path.key] = path
-        self._keys.setdefault(site_key_of(path), set()).add(path.key)
-        if not path.site:  # a site has what an unlisted one has, until it is counted
-            self._counted_at = float("-inf")
+        if before is None or before.site != path.site:
+            self._keys.setdefault(site_key_of(path), set()).add(path.key)
+            if not path.site:  # a site has what an unlisted one has, until it is counted
+                self._counted_at = float("-inf")
         self._pool.open(self._curbed(path) if path.site else path)
 
     def _curbed(self, path: Path) -> Path:

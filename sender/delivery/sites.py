@@ -8,7 +8,7 @@ name of his own). What is known costs memory and nothing else; ten thousand doma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -26,13 +26,19 @@ ProviderOf = Callable[[str, tuple[str, ...]], str | None]
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Destination:
-    """Where mail of a domain goes. Domains with the same hosts and site share the object."""
+    """Where mail of a domain goes.
+
+    Domains with the same hosts and site share the object; where one of them was looked up later, and the hosts have other addresses by now,
+    they share the way of the newer one (directions.py).
+    """
 
     site: str
     name: str
     """Of this set of hosts: the first of the best ones, and a hash where there are more."""
     hosts: tuple[Host, ...]
     """Best first; not empty."""
+    learnt: int = field(default=0, compare=False)
+    """The greater of two of one name and site is the newer one, whatever domain it was looked up for."""
 
 
 class _Known(NamedTuple):
@@ -46,10 +52,12 @@ class Sites:
     def __init__(self, provider_of: ProviderOf = lambda _domain, _hosts: None, most: int = MOST) -> None:
         self._provider_of, self._most = provider_of, most
         self._known: dict[str, _Known] = {}
-        self._shared: WeakValueDictionary[tuple[str, tuple[Host, ...]], Destination] = WeakValueDictionary()
+        self._newest: WeakValueDictionary[tuple[str, str], Destination] = WeakValueDictionary()
+        """By site and name."""
+        self._learnt = 0
 
     def __repr__(self) -> str:
-        return f"<Sites domains={len(self._known)} destinations={len(self._shared)}>"
+        return f"<Sites domains={len(self._known)} destinations={len(self._newest)}>"
 
     def __len__(self) -> int:
         return len(self._known)
@@ -72,9 +80,16 @@ class Sites:
         self._known.clear()
 
     def _destination(self, domain: str, hosts: tuple[Host, ...]) -> Destination:
-        site = self._provider_of(domain, best_of(hosts)) or first_of(hosts)
-        made = Destination(site, name_of(hosts), hosts)
-        return self._shared.setdefault((site, hosts), made)
+        names = best_of(hosts)
+        site = self._provider_of(domain, names) or first_of(hosts)
+        of_hosts = site == (self._provider_of("", names) or first_of(hosts))
+        name = name_of(hosts, "" if of_hosts else site)
+        newest = self._newest.get((site, name))
+        if newest is not None and newest.hosts == hosts:
+            return newest
+        self._learnt += 1
+        made = self._newest[site, name] = Destination(site, name, hosts, self._learnt)
+        return made
 
 
 def first_of(hosts: tuple[Host, ...]) -> str:
@@ -87,13 +102,16 @@ def best_of(hosts: tuple[Host, ...]) -> tuple[str, ...]:
     return tuple([host.name for host in hosts if host.preference == hosts[0].preference])
 
 
-def name_of(hosts: tuple[Host, ...]) -> str:
-    """The same for the same hosts in the same order of preference, whatever the numbers and the addresses."""
+def name_of(hosts: tuple[Host, ...], site: str = "") -> str:
+    """The same for the same hosts in the same order of preference, whatever the numbers and the addresses.
+
+    `site`: of domains that the table of providers gives to another one than their hosts, whose limits are not theirs.
+    """
     first = first_of(hosts)
-    if len(hosts) == 1:
+    if len(hosts) == 1 and not site:
         return first
     ranks = {preference: rank for rank, preference in enumerate(sorted({host.preference for host in hosts}))}
-    text = " ".join(sorted(f"{ranks[host.preference]}:{host.name}" for host in hosts))
+    text = " ".join([*sorted(f"{ranks[host.preference]}:{host.name}" for host in hosts), *filter(None, [site])])
     return f"{first}~{blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 

@@ -67,6 +67,37 @@ def test_the_same_destination_is_opened_once():
     assert opened[1].route.relays[0].addresses == ("1.1.1.1",)
 
 
+def test_domains_of_one_host_do_not_take_turns_in_what_is_known_of_it():
+    """Looked up at other times, with other numbers or addresses: the way is opened for the newest of them, and not for every mail anew."""
+    ways, made = paths(DIRECT)
+    sites, opened = Sites(), []
+    ways.open = opened.append  # type: ignore[method-assign]
+    old = learnt((BIG[0]._replace(preference=1), BIG[1]._replace(preference=2)), sites)
+    new = learnt((replace_addresses(BIG[0], "1.1.1.1"), BIG[1]), sites)
+    keys = {placed(made, destination, number) for number, destination in enumerate([old, new] * 5)}
+    assert len(keys) == 1
+    assert [path.route.relays[0].addresses for path in opened] == [("8.8.8.8",), ("1.1.1.1",)]
+    made.configure({"direct": replace(DIRECT, connections=3)})
+    placed(made, old)
+    assert (opened[-1].route.relays[0].addresses, opened[-1].route.connections) == (("1.1.1.1",), 3)
+    again = learnt((replace_addresses(BIG[0], "8.8.8.8"), BIG[1]), sites)
+    placed(made, again)
+    assert opened[-1].route.relays[0].addresses == ("8.8.8.8",)
+
+
+def test_a_domain_that_is_a_providers_by_name_has_a_way_of_its_own():
+    """Beside others of the same hosts, which are nobody's: neither has the limits of the other."""
+    sites = Sites(lambda domain, _hosts: "vip" if domain == "vip.example" else None)
+    _, made = paths(DIRECT)
+    vip, other = (sites.learn(f"{name}.example", SMALL, 1e9) for name in ("vip", "other"))
+    assert isinstance(vip, Destination)
+    assert isinstance(other, Destination)
+    keys = [placed(made, destination) for destination in (vip, other, vip, other)]
+    assert keys[0] != keys[1] == "direct/mx.small"
+    assert keys[:2] == keys[2:]
+    assert set(made.capacities(0.0)) == {"direct/", "direct/vip", "direct/mx.small"}
+
+
 def replace_addresses(host: Host, *addresses: str) -> Host:
     return host._replace(addresses=addresses)
 
