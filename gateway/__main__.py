@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mailgate.lifecycle import Again, Stop, serve
-
 if TYPE_CHECKING:
     from gateway.settings import GatewaySettings
+    from mailgate.lifecycle import Again, Stop
 
 SWITCH_INTERVAL = 1e-4
 """Seconds. At the default of 5 ms, and still at 0.5 ms, a loop that is never idle starves the journal's writer thread: 0 commits in 4 s
@@ -31,5 +31,9 @@ async def run(options: GatewaySettings, stop: Stop, again: Again[GatewaySettings
 
 
 if __name__ == "__main__":
+    # What `serve` needs takes a tenth of a second to load, and SIGHUP would end the process meanwhile: it is kept back until it is heard.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from mailgate.lifecycle import serve
+
     sys.setswitchinterval(SWITCH_INTERVAL)
     sys.exit(serve("gateway", read, run))

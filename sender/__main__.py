@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mailgate.lifecycle import Again, Stop, serve
-
 if TYPE_CHECKING:
+    from mailgate.lifecycle import Again, Stop
     from sender.settings import SenderSettings
 
 
@@ -27,4 +27,8 @@ async def run(options: SenderSettings, stop: Stop, again: Again[SenderSettings])
 
 
 if __name__ == "__main__":
+    # What `serve` needs takes a tenth of a second to load, and SIGHUP would end the process meanwhile: it is kept back until it is heard.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from mailgate.lifecycle import serve
+
     sys.exit(serve("sender", read, run))

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from mailgate.errors import Mistake, SettingsInvalid
-from mailgate.lifecycle import HELD_BACK, LIFELINE, Hangups, Stop, mistakes_text, until_stopped
+from mailgate.lifecycle import EXIT_SETTINGS, HELD_BACK, LIFELINE, Hangups, Stop, mistakes_text, until_stopped
 
 CHILD = """
 import asyncio
@@ -121,6 +121,26 @@ def test_a_hangup_that_is_held_back_reaches_a_process_that_was_still_starting():
             child.kill()
 
 
+LOADING = """
+import os, runpy, signal, sys
+class Hangup:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mailgate.lifecycle":
+            os.kill(os.getpid(), signal.SIGHUP)
+sys.meta_path.insert(0, Hangup())
+role = sys.argv.pop(1)
+runpy.run_module(role, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("role", ["gateway", "sender"])
+def test_a_hangup_does_not_end_a_process_that_still_loads(role, tmp_path):
+    """Nobody keeps it back for one that is started by itself; it goes on as far as its settings, which are wrong here."""
+    command = [sys.executable, "-c", LOADING, role, "--config", str(tmp_path / "missing.toml")]
+    ended = subprocess.run(command, check=False, timeout=30, capture_output=True, text=True)
+    assert (ended.returncode, "can't be read" in ended.stderr) == (EXIT_SETTINGS, True)
+
+
 TERMINAL = """
 import asyncio, fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -212,5 +232,5 @@ def test_mistakes_are_a_list_for_a_terminal() -> None:
 @pytest.mark.parametrize("role", ["gateway", "sender"])
 def test_grpc_is_loaded_when_it_was_told_to_be_quiet(role):
     """It looks at its verbosity once, when it is loaded: `serve` sets it, so what the process's main imports must not load it."""
-    code = f"import sys, {role}.__main__; sys.exit('grpc' in sys.modules)"
+    code = f"import sys, mailgate.lifecycle, {role}.__main__; sys.exit('grpc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
