@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.admission.tenants import Scope
 from gateway.ledger.port import DoubtView, Ledger, QueueCount
 from gateway.rpc.admin_port import NodeView, Operations, Resolution, SettingsView, SiteOperations, SiteOrder
+from gateway.rpc.interceptors import caller
 from gateway.rpc.paging import page_size
 from gateway.rpc.sites import line_to_proto, site_to_proto
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
@@ -68,9 +70,11 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
 
     async def TraceSite(self, request: pb.TraceSiteRequest, context: Context) -> None:
         """See the proto. The first message is empty: from here on lines come."""
+        me, tenant = caller(), caller().tenant.name
         async with self._sites.trace(request.site_key, request.node_id) as watcher:
             await context.write(pb.TraceSiteResponse())
             while lines := await watcher.read():
+                me.check(Scope.OPERATE, tenant)
                 await context.write(pb.TraceSiteResponse(lines=map(line_to_proto, lines)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from gateway.admission.tenants import Tenants
 from gateway.dispatch.link import Direction, SiteReport, TraceLine
 from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Begin, Change, Conclusion, Parked, QueueCount
@@ -216,6 +217,19 @@ async def test_a_trace_begins_with_nothing_and_ends_with_its_caller(gateway, as_
     async with asyncio.timeout(5):
         while node.link.wanted:  # noqa: ASYNC110 - the other side of a call that was cancelled
             await asyncio.sleep(0.01)
+
+
+async def test_a_trace_whose_key_is_revoked_tells_no_more(gateway, as_):
+    """UNAUTHENTICATED in the place of the next lines, which have addresses; and its nodes are told."""
+    node = told(gateway, "n1", SiteReport("relay"))
+    call = gateway.admin.TraceSite(pb.TraceSiteRequest(site_key="relay"), **as_("operate"))
+    await call.read()
+    gateway.tenants.become(Tenants({}))
+    gateway.dialogues.heard("n1", [TraceLine("relay", 1, 3, "", "mx:25", Direction.SENT, "RCPT TO:<a@example.org>")])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert not node.link.wanted
 
 
 @pytest.mark.parametrize(
