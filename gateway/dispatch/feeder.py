@@ -83,6 +83,7 @@ class Feeder:
         for route in routes:
             self._pickers.pop(route, None)
         self._alone = deque(map(sites.rekeyed, self._alone))
+        self._window.put_back(self._homing.take(lambda _: True))
         self._window.rekey_all(sites.key)
 
     def feed(self, members: Sequence[Member], now: float) -> None:

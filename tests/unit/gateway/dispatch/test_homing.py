@@ -8,6 +8,7 @@ from gateway.dispatch import homing
 from gateway.dispatch.homing import WAIT, namesakes
 from gateway.dispatch.link import NodeSource
 from gateway.dispatch.member import Member
+from gateway.dispatch.sites import Sites
 from mailgate.job import Job
 from tests.unit.gateway.dispatch.test_feeder import Fed, both, member
 from tests.unit.gateway.dispatch.world import make_job
@@ -69,6 +70,18 @@ def test_it_waits_for_nobody_who_is_gone():
     fed.window.put([returning(3)])
     fed.feeder.feed([node("a", "s1", 0, trouble="no such address"), other], 0.2)
     assert went(fed)[2:] == [("b", 3, "s1")]
+
+
+def test_a_route_that_changes_takes_along_who_waits():
+    """As what is in the window: under its new key it has credit, and while the route is gone it does not go home either."""
+    fed = Fed()
+    home, other = node("a", "s1", 1), node("b", "s2", 5)
+    home.hand.offer(make_job(90))
+    fed.window.put([returning(1)])
+    fed.feeder.feed([home, other], 0.0)
+    assert not fed.window
+    fed.feeder.reroute(["out"], Sites(by_mx=lambda _: True))
+    assert [(job.site_key, job.source) for job in fed.window] == [("out/*", "s1")]
 
 
 def test_who_waits_can_be_taken_back_and_expires():
