@@ -35,20 +35,28 @@ class Told(NamedTuple):
 
 
 class Watcher:
-    """One TraceSite call: `async with` it, then `read` until nothing comes any more."""
+    """One TraceSite call: `async with` it, then `read` until nothing comes any more. It ends after LONGEST, also for who does not read."""
 
-    def __init__(self, dialogues: Dialogues, site_key: str, node_id: str, until: float) -> None:
+    def __init__(self, dialogues: Dialogues, site_key: str, node_id: str) -> None:
         self.site_key, self.node_id = site_key, node_id
-        self._dialogues, self._until = dialogues, until
+        self._dialogues = dialogues
         self._lines: deque[Told] = deque()
         self._lost = 0
         self._more = asyncio.Event()
         self._end: MailgateError | None = None
+        self._over = False
+        self._timer = asyncio.get_running_loop().call_later(LONGEST, self._stop)
 
     async def __aenter__(self) -> Watcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._dialogues._forget(self)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._more.set()
         self._dialogues._forget(self)
 
     async def read(self) -> Sequence[Told]:
@@ -57,13 +65,11 @@ class Watcher:
         Raises:
             Unavailable: the gateway stops.
         """
-        try:
-            async with asyncio.timeout_at(self._until):
-                await self._more.wait()
-        except TimeoutError:
-            return ()
+        await self._more.wait()
         if self._end is not None:
             raise self._end
+        if self._over:
+            return ()
         lines = [self._lines.popleft() for _ in range(min(len(self._lines), FRAME))]
         if not self._lines:
             self._more.clear()
@@ -109,7 +115,7 @@ class Dialogues:
             raise self._closed
         if len(self._watchers) >= MOST:
             raise Unavailable(f"{MOST} calls trace sites already, as many as may: end one", TOO_MANY_WAIT)
-        watcher = Watcher(self, site_key, node_id, asyncio.get_running_loop().time() + LONGEST)
+        watcher = Watcher(self, site_key, node_id)
         self._watchers.append(watcher)
         self._tell_nodes()
         return watcher

@@ -120,8 +120,8 @@ class Fleet:
             log.warning("node_not_reached", node=member.node_id, address=member.record.address, reason=reason)
         member.left(reason)
         self._dispatcher.lost(member)
-        self.dialogues.left(member)
         if kind:
+            self.dialogues.left(member)
             self.losses[kind] = self.losses.get(kind, 0) + 1
             log.warning("node_lost", node=member.node_id, reason=reason, kind=kind)
         return kind != "fault"

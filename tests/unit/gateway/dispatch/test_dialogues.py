@@ -12,6 +12,8 @@ from gateway.dispatch.link import Direction, TraceLine
 from gateway.dispatch.member import Member
 from gateway.registry.port import NodeRecord
 from mailgate.errors import Unavailable
+from tests.unit.gateway.dispatch.world import World
+from tests.unit.virtual_time import simulate
 
 
 class FakeLink:
@@ -101,6 +103,39 @@ async def test_it_ends_by_itself_and_with_the_gateway(members, monkeypatch):
             await reading
         with pytest.raises(Unavailable, match="the gateway stops"):
             dialogues.watch("a")
+
+
+def test_an_hour_ends_it_also_for_who_does_not_read():
+    """A terminal that was stopped reads nothing, and its site's nodes must not tell for it for ever."""
+
+    async def main() -> None:
+        world = World()
+        async with world.gateway():
+            node = await world.node("n1")
+            async with world.fleet.dialogues.watch("a") as watcher:
+                node.stream.hear(traces=(line("1"),))
+                await asyncio.sleep(module.LONGEST - 10)
+                assert node.stream.traced == ["a"]
+                await asyncio.sleep(20)
+                assert node.stream.traced == []
+                assert await watcher.read() == ()
+
+    simulate(main)
+
+
+def test_a_node_that_stays_away_is_told_of_once():
+    """Not each time that it is dialled in vain."""
+
+    async def main() -> None:
+        world = World()
+        async with world.gateway():
+            node = await world.node("n1")
+            async with world.fleet.dialogues.watch("a") as watcher:
+                node.lose()
+                await asyncio.sleep(60)
+                assert [each.node_id for each in await watcher.read()] == ["n1"]
+
+    simulate(main)
 
 
 async def test_watchers_are_bounded(members):

@@ -175,6 +175,7 @@ class Link:
         self.acknowledged: list[Fence] = []
         self.asked: list[Fence] = []
         self.routes_told = 0
+        self.traced: Sequence[str] = ()
         self.listener: Listener | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.frames = (0, 0)
@@ -196,6 +197,9 @@ class Link:
 
     def routes_changed(self) -> None:
         self.routes_told += 1
+
+    def trace(self, site_keys: Sequence[str]) -> None:
+        self.traced = site_keys
 
     async def run(self, listener: Listener) -> str:
         """As the adapter: until the stream ends, frames at least each 250 ms unless the node is silent."""
