@@ -65,6 +65,8 @@ class NodeSites:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._newest: dict[tuple[str, str], Newest] = {}
+        self._sources: set[str] = set()
+        """Names that it told of: a few, while sites are thousands."""
         self._since: float | None = None
 
     def __repr__(self) -> str:
@@ -76,15 +78,13 @@ class NodeSites:
     def __iter__(self) -> Iterator[Newest]:
         return iter(self._newest.values())
 
-    def __contains__(self, site_key: object) -> bool:
-        return any(key == site_key for key, _ in self._newest)
-
     def hear(self, reports: Iterable[SiteReport], now: float) -> None:
         """It tells these."""
         if self._since is None:
             self._since = now
         for report in reports:
             key = (report.site_key, report.source)
+            self._sources.add(report.source)
             before = self._newest.pop(key, None)
             if before is None and now - self._since > SETTLED:
                 before = Newest(SiteReport(report.site_key), now - 1.0)
@@ -93,14 +93,13 @@ class NodeSites:
             del self._newest[next(iter(self._newest))]
 
     def of(self, site_key: str) -> list[Newest]:
-        """All that it told of a site, for each source. A walk where sources are named."""
-        if (only := self._newest.get((site_key, ""))) is not None:
-            return [only]
-        return [newest for (key, _), newest in self._newest.items() if key == site_key]
+        """All that it told of a site, for each source."""
+        return [newest for source in sorted(self._sources) if (newest := self._newest.get((site_key, source))) is not None]
 
     def clear(self) -> None:
         """Its stream is over."""
         self._newest.clear()
+        self._sources.clear()
         self._since = None
 
 

@@ -101,7 +101,7 @@ def test_what_a_node_told_is_bounded(monkeypatch):
     sites.hear([report("b")], 1.0)
     sites.hear([report("e")], 2.0)
     assert sorted(newest.report.site_key for newest in sites) == ["b", "d", "e"]
-    assert "b" in sites
+    assert len(sites.of("b")) == 1
     sites.clear()
     assert not len(sites)
 
@@ -110,6 +110,8 @@ def test_sites_of_sources_are_one():
     """A node may tell of each source by itself."""
     sites = node(report(source="x", warm=1), report(source="y", warm=2), report("b", warm=9))
     assert sum_of("a", sites.of("a"), None, 0.0).warm == 3
+    sites.hear([report(warm=4)], 0.0)
+    assert sum_of("a", sites.of("a"), None, 0.0).warm == 7
     assert list(reports_of([sites], ["c"])) == ["c", "a", "b"]
     assert list(reports_of([sites], ["c"], "b")) == ["b"]
 
