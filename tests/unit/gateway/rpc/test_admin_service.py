@@ -13,6 +13,7 @@ from gateway.dispatch.link import Direction, SiteReport, TraceLine
 from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Begin, Change, Conclusion, Parked, QueueCount
 from gateway.registry.port import NodeRecord
+from gateway.rpc import site_operations
 from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
 from mailgate import errors
 from mailgate.api.admin.v1 import admin_service_pb2 as pb
@@ -191,6 +192,18 @@ async def test_sites_are_paged_in_both_orders(gateway, as_):
         assert sorted(found) == every
         assert found[:8] == sorted(f"direct/{number}" for number in range(25) if number % 3 == 2)
     assert await keys(gateway, as_, prefix="direct/2") == ["direct/2", "direct/20", "direct/21", "direct/22", "direct/23", "direct/24"]
+
+
+async def test_a_page_with_nodes_is_bounded_by_them(gateway, as_, monkeypatch):
+    """However many sites are asked for, there are only so many in it, those of nodes counted."""
+    monkeypatch.setattr(site_operations, "MOST_TOLD", 12)
+    every = sorted(["relay", *(f"direct/{number}" for number in range(9))])
+    for name in ("n1", "n2"):
+        told(gateway, name, *map(SiteReport, every))
+    page = await gateway.admin.ListSites(pb.ListSitesRequest(page_size=100, by_node=True), **as_("operate"))
+    assert [(site.site_key, len(site.nodes)) for site in page.sites] == [(key, 2) for key in every[:4]]
+    assert await keys(gateway, as_, page_size=100, by_node=True) == every
+    assert len((await gateway.admin.ListSites(pb.ListSitesRequest(page_size=100), **as_("operate"))).sites) == 10
 
 
 @pytest.mark.parametrize(
