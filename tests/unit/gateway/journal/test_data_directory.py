@@ -11,7 +11,7 @@ import pytest
 from gateway.journal.schema import CLAIMS, FILES, TABLES, VERSION
 from gateway.ledger.port import Claim
 from mailgate.errors import QuotaExceeded, SettingsInvalid
-from tests.contract.builders import many
+from tests.contract.builders import deferred, delivered, many
 
 
 async def test_a_second_journal_on_the_directory_is_refused(opened, tmp_path):
@@ -105,3 +105,40 @@ async def test_files_of_an_older_program_count_towards_their_tenants_bound(opene
             await files.append("acme", b"c" * 32, 101, 0, b"", 5, 1000)
         assert await files.forget(6, 10) == 3
         assert await files.usage("acme") == 0
+
+
+def as_before_sources(journal, *tables):
+    """Make its tables what they were in format 4."""
+    connection = apsw.Connection(str(journal))
+    for table in tables:
+        connection.execute(f"alter table {table} drop column source")
+    connection.pragma("user_version", 4)
+    connection.close()
+
+
+async def test_jobs_and_attempts_of_an_older_program_came_from_nowhere(opened, clock, tmp_path):
+    """They were kept without what they had been sent from, and go on."""
+    async with opened() as backend:
+        (first,) = many(1, clock())
+        await backend.ledger.accept([first])
+        await backend.ledger.record([again := deferred(first.jobs[0], clock(), clock() + 1000)])
+    as_before_sources(tmp_path / "data" / "journal.db", "job", "recipient")
+    async with opened() as backend:
+        job = again.remaining
+        assert (await backend.ledger.find([job.id]))[job.id].job == job
+        (recipient,) = await backend.ledger.recipients(first.mail.id, -1, 10)
+        assert (recipient.last_attempt.number, recipient.last_attempt.source) == (1, "")
+        await backend.ledger.record([delivered(job, clock())])
+
+
+async def test_an_upgrade_that_breaks_off_has_changed_nothing(opened, tmp_path):
+    """The next start makes all of it; here one of two tables is as it should become already."""
+    async with opened():
+        pass
+    as_before_sources(tmp_path / "data" / "journal.db", "job")
+    with pytest.raises(apsw.SQLError, match="duplicate column"):
+        await opened().__aenter__()
+    connection = apsw.Connection(str(tmp_path / "data" / "journal.db"))
+    assert connection.pragma("user_version") == 4
+    assert not connection.execute("select * from pragma_table_info('job') where name = 'source'").fetchall()
+    connection.close()
