@@ -137,6 +137,13 @@ class Wish:
     everything: bool
     json: bool
 
+    @property
+    def empty(self) -> str:
+        """What is said instead of a table without rows."""
+        if not self.prefix:
+            return EMPTY
+        return f"no site's name begins with {output.printable(self.prefix)!r}: `mailgate sites` lists those that there are"
+
     async def ask(self, client: GatewayClient) -> tuple[list[Site], bool]:
         """The sites that are to be shown, and whether there are more."""
         if self.everything or self.json:
@@ -154,7 +161,7 @@ class Wish:
         if self.json:
             output.json_line({"sites": [_json(site) for site in listed]})
             return
-        output.table(COLUMNS, rows(listed, time.time() * 1000), EMPTY, RIGHT)
+        output.table(COLUMNS, rows(listed, time.time() * 1000), self.empty, RIGHT)
         if more:
             output.line("and more: --all shows them, --prefix those of a route")
 

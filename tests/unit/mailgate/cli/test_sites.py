@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
-from mailgate.cli.sites import COLUMNS, rows, text_of
+import pytest
+
+from mailgate.cli.sites import COLUMNS, EMPTY, Wish, rows, text_of
 from mailgate.client.site_views import Direction, Site, SiteState, TraceLine
+
+if TYPE_CHECKING:
+    from mailgate.client.client import GatewayClient
 
 OK = Site("direct/google", SiteState.OK, "", None, 5, 2, 1, 6, 20, 12.34, 0.0, 9, 1234, 5, 6, 0, 7, 8, 3, 10_000)
 NOW = 75_000.0
@@ -54,3 +61,18 @@ def test_a_line_of_a_dialogue() -> None:
     assert text_of(line) == "n1 #3 192.0.2.1:25 < 250 \\x1b[31mok"
     assert text_of(replace(line, direction=Direction.SENT, source="s1", text="DATA")) == "n1 #3 from s1 192.0.2.1:25 > DATA"
     assert text_of(TraceLine(0, "n1", 0, "", "", Direction.NOTE, "dialling")) == "n1 - dialling"
+
+
+class NoSites:
+    """A gateway that lists nothing."""
+
+    async def sites(self, *_: object, **__: object) -> AsyncIterator[Site]:
+        for site in ():
+            yield site
+
+
+@pytest.mark.parametrize(("prefix", "said"), [("", EMPTY), ("dierct/", "no site's name begins with 'dierct/'")])
+async def test_nothing_to_list_says_why(prefix: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A prefix with a slip of the pen is not a gateway that sends nothing."""
+    await Wish(prefix, nodes=False, everything=False, json=False).tell(cast("GatewayClient", NoSites()))
+    assert said in capsys.readouterr().out
