@@ -41,12 +41,16 @@ File = Annotated[
 ]
 
 
-@config.command("check")
-def check(file: File = "", json: target.Json = False) -> None:
-    """Say every mistake in the settings of gateway and sender: key, value and cure.
+CHECK_HELP = f"""Say every mistake in the settings of gateway and sender: key, value and cure.
 
-    Example: mailgate config check --config mailgate.toml
-    """
+Example: mailgate config check --config mailgate.toml
+
+{exits.HELP}"""
+
+
+@config.command("check", help=CHECK_HELP)
+def check(file: File = "", json: target.Json = False) -> None:
+    """See CHECK_HELP."""
     _read(file, os.environ, files=True)
     if json:
         output.json_line({"valid": True})

@@ -19,7 +19,7 @@ REFUSED = 1
 USAGE = 2
 """The command line, a file that it names, the settings or the key are wrong."""
 UNREACHABLE = 3
-"""No gateway answers, or it can take nothing now: trying again may help."""
+"""No gateway (for what asks the DNS: no name server) answers, or it can take nothing now: trying again may help."""
 INTERRUPTED = 130
 
 HELP = (

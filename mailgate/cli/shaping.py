@@ -11,6 +11,7 @@ import typer
 
 from mailgate.classes import explain as explanation
 from mailgate.cli import exits, output, target
+from mailgate.cli.exchanges import exchanges, name_of, stub_of
 from mailgate.config.units import format_duration
 from mailgate.shaping.file import read
 from mailgate.verdict import Outcome, Phase, Reply
@@ -18,6 +19,10 @@ from mailgate.verdict import Outcome, Phase, Reply
 if TYPE_CHECKING:
     from mailgate.shaping.shape import Rule, Shape
     from mailgate.shaping.shaping import Found
+
+EXITS = (
+    "Exit codes: 0 done; 1 the domain does not exist, or takes no mail; 2 usage, or mistakes in the shaping file; 3 no name server answers."
+)
 
 HELP = f"""Show what mail to a domain is limited to, and what a reply of its servers would do.
 
@@ -33,7 +38,7 @@ Examples:
 
   mailgate shaping check mine.toml
 
-{exits.HELP}"""
+{EXITS}"""
 
 TIMES = 3
 """Suspensions, one after the other, whose lengths are told."""
@@ -52,7 +57,22 @@ Servers = Annotated[list[str], typer.Option("--nameserver", metavar="ADDRESS", h
 PhaseName = Annotated[str, typer.Option("--phase", metavar="PHASE", help="Where it was said: connect, mail, rcpt, data or body.")]
 
 
-@shaping.command("explain")
+EXPLAIN_HELP = f"""Say which limits apply to a domain, and what would follow a reply: for the site, and for the recipient.
+
+The gateway's own rules over verdicts (its settings, under verdicts) are not asked.
+
+Example: mailgate shaping explain gmail.com "421-4.7.28 Gmail has detected an unusual rate of mail"
+
+{EXITS}"""
+
+CHECK_HELP = f"""Say every mistake in a shaping file: key, value and cure.
+
+Example: mailgate shaping check mine.toml
+
+{EXITS}"""
+
+
+@shaping.command("explain", help=EXPLAIN_HELP)
 def explain(
     domain: Domain,
     reply: Said = "",
@@ -62,18 +82,14 @@ def explain(
     nameserver: Servers = [],  # noqa: B006
     json: target.Json = False,
 ) -> None:
-    """Say which limits apply to a domain, and what would follow a reply: for the site, and for the recipient.
-
-    The gateway's own rules over verdicts (its settings, under verdicts) are not asked.
-
-    Example: mailgate shaping explain gmail.com "421-4.7.28 Gmail has detected an unusual rate of mail"
-    """
+    """See EXPLAIN_HELP."""
     table = read(file)
-    domain = domain.rpartition("@")[2]
-    hosts, looked_up = list(mx), False
+    domain = name_of(domain, "DOMAIN")
+    hosts, looked_up = [name_of(host, "--mx") for host in mx], False
+    stub = stub_of(nameserver)
     found = table.find(domain, hosts)
     if not found.pattern and not mx:
-        hosts, looked_up = asyncio.run(_exchanges(domain, nameserver)), True
+        hosts, looked_up = asyncio.run(exchanges(domain, stub)), True
         found = table.find(domain, hosts)
     told = _limits(domain, found, hosts, looked_up)
     if reply:
@@ -97,14 +113,11 @@ def show(file: File = "", json: target.Json = False) -> None:
     output.line(table.text.rstrip("\n"))
 
 
-@shaping.command("check")
+@shaping.command("check", help=CHECK_HELP)
 def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A shaping file.", show_default=False)], json: target.Json = False
 ) -> None:
-    """Say every mistake in a shaping file: key, value and cure.
-
-    Example: mailgate shaping check mine.toml
-    """
+    """See CHECK_HELP."""
     table = read(file)
     rules = len({id(rule) for shape in (table.default, table.relays, *table.providers.values()) for rule in shape.rules})
     if json:
@@ -129,25 +142,6 @@ def understood(text: str, phase: str) -> Reply:
     if row is None:
         raise exits.Usage(f"{output.printable(text[:80])!r} is no reply: it begins with a code of three digits, such as 421 or 550")
     return understand(where, ServerReply(int(row["code"]), _NEXT_LINE.sub("\n", row["text"] or "").encode()))
-
-
-async def _exchanges(domain: str, nameservers: list[str]) -> list[str]:
-    """The domain's best mail servers."""
-    from sender.delivery.mx import Here, Nowhere, exchanges
-    from sender.delivery.stub import Stub
-
-    try:
-        stub = Stub(nameservers)
-    except ValueError as error:
-        raise exits.Usage(f"--nameserver: {error}") from None
-    found = exchanges(domain, await stub.ask(domain, "MX"), Here())
-    if isinstance(found, Nowhere):
-        raise NoServers(f"{found.reply.text}; name its servers by --mx HOST, and DNS is not asked")
-    return [each.host for each in found if each.preference == found[0].preference]
-
-
-class NoServers(exits.NoGateway):
-    """DNS does not say who takes the domain's mail."""
 
 
 def _limits(domain: str, found: Found, hosts: list[str], looked_up: bool) -> dict[str, Any]:

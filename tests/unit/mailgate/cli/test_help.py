@@ -31,6 +31,12 @@ def test_every_command_has_an_example(name: str) -> None:
     assert re.search(rf"Examples?:\s+(\S+=\S+ )?mailgate {name}\b", ALL[name].help or "")
 
 
+@pytest.mark.parametrize("name", ["shaping explain", "shaping check", "config check", "nodes", "queue"])
+def test_what_scripts_ask_says_its_exit_codes(name: str) -> None:
+    """Where they are looked for."""
+    assert "Exit codes: 0 done; 1 " in (ALL[name].help or "")
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_command_has_json_unless_it_becomes_a_process(name: str) -> None:
     """As the README says."""

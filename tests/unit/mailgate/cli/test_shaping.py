@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -77,7 +80,13 @@ def test_a_reply_of_a_stranger(run: Run, reply: str, phase: str, what: str, coun
     [
         (("gmail.com", "hello"), "is no reply: it begins with a code of three digits"),
         (("gmail.com", "421 x", "--phase", "nowhere"), "--phase 'nowhere'"),
-        (("x.example", "--nameserver", "nobody"), "--nameserver: write the address of a name server"),
+        (("x.example", "--nameserver", "nobody"), "--nameserver 'nobody': write the address of a name server"),
+        (("gmail.com", "--nameserver", "nobody"), "--nameserver 'nobody': write the address of a name server"),
+        (("",), "DOMAIN '': write a full name"),
+        (("a b", "--mx", "x.example"), "DOMAIN 'a b': write a full name"),
+        (("a@b@c.example",), "DOMAIN 'a@b@c.example': write a full name"),
+        (("shop.example", "--mx", ""), "--mx '': write a full name"),
+        (("shop.example", "--mx", "a@mx.example"), "--mx 'a@mx.example': write a full name"),
         (("gmail.com", "--file", "/absent/file.toml"), "it can't be read"),
     ],
 )
@@ -93,6 +102,25 @@ def test_dns_that_fails(run: Run) -> None:
     code, text = run("explain", "shop.example", "--nameserver", "127.0.0.1:1")
     assert code == 3
     assert "name its servers by --mx HOST, and DNS is not asked" in text
+
+
+@pytest.mark.parametrize(("code", "said"), [(3, "does not exist"), (0, "takes no mail")])
+def test_a_domain_that_takes_no_mail_is_not_there(run: Run, code: int, said: str) -> None:
+    """No name (3) or a null MX: 1, since another try cannot help."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        Thread(target=answer, args=(server, code), daemon=True).start()
+        ended, text = run("explain", "shop.example", "--nameserver", f"127.0.0.1:{server.getsockname()[1]}")
+    assert (ended, said in text) == (1, True), text
+
+
+def answer(server: socket.socket, code: int) -> None:
+    """The first question, with a null MX or with an error."""
+    asked, where = server.recvfrom(512)
+    question = asked[12 : asked.index(b"\0", 12) + 5]
+    null_mx = b"" if code else b"\xc0\x0c\0\x0f\0\x01\0\0\0\x3c\0\x03\0\0\0"
+    counts = struct.pack(">HHHHH", 0x8180 | code, 1, bool(null_mx), 0, 0)
+    server.sendto(asked[:2] + counts + question + null_mx, where)
 
 
 def test_a_table_of_ones_own(run: Run, tmp_path: Path) -> None:
