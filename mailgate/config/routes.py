@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from mailgate.config.reader import ABSENT, Made, Reader
@@ -14,6 +16,9 @@ from mailgate.route import MX_PORT, Relay, Route, TlsMode
 RELAY_CURE = 'write "smtp://host:25", or "smtps://host:465" for TLS from the first byte'
 NOWHERE_CURE = f"a route without relays leads nowhere: {RELAY_CURE}, in a list; or mx = true, to send to the servers of each domain"
 MOST_WEIGHT = 1000
+MOST_PORT = 65_535
+_PORT = re.compile(r":([0-9]{1,9})$")
+"""At the end of what stands before a path; an IPv6 address ends with a bracket."""
 PORTS = {"smtp": 25, "smtps": 465}
 
 BOUNDS: dict[str, Bound] = {f"Route.{name}": bound for name, bound in ROUTE_BOUNDS.items()}
@@ -28,10 +33,14 @@ def read_relay(text: str) -> tuple[Relay, bool]:
     """
     try:
         url = urlsplit(text)
-        port = url.port
+        written = _PORT.search(url.netloc)
+        beyond = written is not None and not 1 <= int(written[1]) <= MOST_PORT
+        port = None if beyond else url.port
     except ValueError:
         raise ValueError(RELAY_CURE) from None
-    if url.scheme not in PORTS or not url.hostname or port == 0 or " " in url.netloc:
+    if beyond:
+        raise ValueError(f"a port is from 1 to {MOST_PORT}: {RELAY_CURE}")
+    if url.scheme not in PORTS or not url.hostname or " " in url.netloc:
         raise ValueError(RELAY_CURE)
     if url.username is not None or url.password is not None:
         raise ValueError("no user name or password here: set username and secret of the route, and the password in [secrets]")
@@ -45,7 +54,8 @@ def _weight(query: str) -> int:
         return 1
     name, _, text = query.partition("=")
     if name != "weight" or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_WEIGHT:
-        raise ValueError(f"only a weight of 1 to {MOST_WEIGHT} may follow the port, as in smtp://host:25?weight=3")
+        near = ": did you mean weight?" if name != "weight" and get_close_matches(name, ["weight"]) else ""
+        raise ValueError(f"only a weight of 1 to {MOST_WEIGHT} may follow the port, as in smtp://host:25?weight=3{near}")
     return int(text)
 
 

@@ -50,7 +50,10 @@ def test_what_is_no_relay_is_refused_with_the_cure(text: str) -> None:
     [
         ("smtp://u:pw@x", "secrets"),
         ("smtp://x/path", "after|follow"),
-        ("smtp://x?a=b", "weight"),
+        ("smtp://x:99999", "a port is from 1 to 65535"),
+        ("smtp://[::1]:0", "a port is from 1 to 65535"),
+        ("smtp://x?a=b", r"\?weight=3$"),
+        ("smtp://x:25?wieght=3", "did you mean weight\\?"),
         ("smtp://x?weight=1001", "weight"),
         ("smtp://x#a", "follow"),
     ],
