@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from gateway.admission.limits import Limits
@@ -167,8 +168,7 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
         try:
             judge()
         except SettingsInvalid as error:
-            for mistake in error.mistakes:
-                reader.note(mistake.key, mistake.value, mistake.cure)
+            reader.mistakes += error.mistakes
 
 
 def _check_rules(settings: GatewaySettings, reader: Reader) -> None:
@@ -176,7 +176,7 @@ def _check_rules(settings: GatewaySettings, reader: Reader) -> None:
         reader.note("verdicts", f"({len(settings.verdicts)} rules)", f"{MOST} are the most: each is tried on every refusal")
     for index, rule in enumerate(settings.verdicts):
         key = f"verdicts[{index}].route"
-        if rule.route and rule.route not in settings.routes and reader.sound(key, "routes", "verdicts"):
+        if rule.route and rule.route not in settings.routes and reader.sound(key, f"routes.{rule.route}", "verdicts"):
             reader.note(key, show(rule.route), f"there is no such route: write one of {listed(sorted(settings.routes))}, or leave it out")
 
 
@@ -222,9 +222,11 @@ def _check_tls(name: str, route: Route, reader: Reader) -> None:
 
 
 def _check_failover(name: str, route: Route, reader: Reader) -> None:
-    for each in route.failover:
-        if each not in CLASSES and reader.sound(f"routes.{name}.failover"):
-            reader.note(f"routes.{name}.failover", show(each), f"there is no such class: write some of {listed(CLASSES)}")
+    for index, each in enumerate(route.failover if reader.sound(f"routes.{name}.failover") else ()):
+        if each not in CLASSES:
+            near = get_close_matches(each, CLASSES, n=1)
+            cure = f"did you mean {near[0]}?" if near else f"write some of {listed(CLASSES)}"
+            reader.note(f"routes.{name}.failover[{index}]", show(each), f"there is no such class: {cure}")
 
 
 def _check_dsn(name: str, route: Route, reader: Reader) -> None:

@@ -169,9 +169,12 @@ class Mistake:
     key: str
     value: str
     cure: str
+    file: str = ""
+    """Whose key it is, where it is not the settings'."""
 
     def __str__(self) -> str:
-        return f"{self.key} = {self.value}: {self.cure}" if self.value else f"{self.key}: {self.cure}"
+        place = f"{self.file}: {self.key}" if self.file else self.key
+        return f"{place} = {self.value}: {self.cure}" if self.value else f"{place}: {self.cure}"
 
 
 class SettingsInvalid(MailgateError):

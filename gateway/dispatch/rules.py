@@ -14,6 +14,7 @@ from typing import Literal
 from mailgate.classes import CLASSES
 from mailgate.config.replies import ReplyPattern
 from mailgate.config.replies import mistakes as mistakes_of_reply
+from mailgate.config.units import format_duration
 from mailgate.errors import Mistake
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
 
@@ -55,7 +56,9 @@ class VerdictRule:
         if self.outcome is None and not self.bounce_class and self.retry_after is None:
             yield Mistake(key, "", "it changes nothing: set outcome, bounce_class or retry_after")
         if self.outcome == "bounced" and self.retry_after is not None:
-            yield Mistake(f"{key}.retry_after", "(set)", "what is bounced is not tried again: leave it out, or outcome")
+            yield Mistake(
+                f"{key}.retry_after", format_duration(self.retry_after), "what is bounced is not tried again: leave it out, or outcome"
+            )
 
 
 class _Ready:

@@ -7,6 +7,7 @@ from mailgate.errors import (
     Forbidden,
     Invalid,
     MailgateError,
+    Mistake,
     SettingsInvalid,
     Unanswered,
     Unauthenticated,
@@ -64,7 +65,13 @@ def json_of(error: MailgateError) -> dict[str, dict[str, object]]:
     told: dict[str, object] = {"reason": error.reason, "message": str(error)}
     if isinstance(error, SettingsInvalid):
         told["reason"] = "SETTINGS_INVALID"
-        told["mistakes"] = [{"key": m.key, "value": m.value, "cure": m.cure} for m in error.mistakes]
+        told["mistakes"] = [mistake_json(mistake) for mistake in error.mistakes]
     if isinstance(error, Invalid):
         told["violations"] = [{"field": v.field, "description": v.description} for v in error.violations]
     return {"error": told}
+
+
+def mistake_json(mistake: Mistake) -> dict[str, str]:
+    """With its file only where that is not the settings'."""
+    told = {"key": mistake.key, "value": mistake.value, "cure": mistake.cure}
+    return {"file": mistake.file, **told} if mistake.file else told

@@ -33,6 +33,7 @@ class Rules:
     """What the types alone do not say. `bounds` by "Class.field"; without one, numbers and durations may not be negative.
 
     A dataclass may also have a method `mistakes(key)` that gives those of its own, and `__post_init__` may raise Invalid or ValueError.
+    Where it has that method, fields without a default are None in it when nothing could be made of them, so that the others are told too.
     """
 
     bounds: Mapping[str, Bound] = field(default_factory=dict)
@@ -137,10 +138,11 @@ class Reader:
         return Secret(text) if text else self.mistake(key, path, "the file is empty: write the secret into it")
 
     def _build(self, cls: type, values: dict[str, Any], key: str, raw: Mapping[str, object]) -> Made:
-        if any(_required(f) and f.name not in values for f in fields(cls)):
+        missing = [f.name for f in fields(cls) if _required(f) and f.name not in values]
+        if missing and not hasattr(cls, "mistakes"):
             return ABSENT
         try:
-            made = cls(**values)
+            made = cls(**values, **dict.fromkeys(missing))
         except Invalid as error:
             for violation in error.violations:
                 self.mistake(join(key, violation.field), raw.get(violation.field, ""), violation.description)
@@ -148,11 +150,10 @@ class Reader:
         except ValueError as error:
             return self.note(key, "(as set)", str(error))
         if hasattr(made, "mistakes"):
-            read = self.sound(key)  # what is said of the whole makes no sense where a value of it could not be read
-            for found in made.mistakes(key):
-                if read or found.key != key:
-                    self.note(found.key, found.value, found.cure)
-        return made
+            # what is said of the whole makes no sense where a value of it could not be read
+            for found in [each for each in made.mistakes(key) if self.sound(each.key)]:
+                self.note(found.key, found.value, found.cure)
+        return ABSENT if missing else made
 
     def _unknown(self, raw: Mapping[str, object], known: Collection[str], key: str, ignore: Collection[str]) -> None:
         for name in raw:

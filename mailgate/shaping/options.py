@@ -14,6 +14,7 @@ from typing import Literal
 from mailgate.classes import CLASSES
 from mailgate.config.replies import mistakes as mistakes_of_reply
 from mailgate.config.scalars import Bound
+from mailgate.config.units import format_duration
 from mailgate.errors import Mistake
 
 REFUSED_CLASSES = ("blocked", "spam", "policy", "rate_limited")
@@ -58,7 +59,8 @@ class ReplyRule:
         if not (self.code or self.enhanced_code or self.text or self.bounce_class):
             yield Mistake(key, "", "it would fit every refusal: name a code, enhanced_code, text or bounce_class")
         if self.lasts > self.longest:
-            yield Mistake(f"{key}.lasts", "(as set)", "it exceeds longest: lower it, or raise that")
+            longest = format_duration(self.longest)
+            yield Mistake(f"{key}.lasts", format_duration(self.lasts), f"it exceeds longest, which is {longest}: lower it, or raise that")
 
 
 @dataclass(frozen=True, slots=True)

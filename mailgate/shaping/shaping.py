@@ -82,7 +82,7 @@ def parse(text: str, where: str = "shaping") -> Shaping:
         where: What the text is, such as its path, for the mistakes.
 
     Raises:
-        SettingsInvalid: with every mistake found; `key` is `where`, a colon, and the key.
+        SettingsInvalid: with every mistake found; `file` is `where`, or `key` is where the text as a whole is wrong.
     """
     if not text:
         return NO_SHAPING
@@ -105,8 +105,7 @@ def _parsed(text: str, where: str) -> Shaping:
     try:
         options = from_tree(ShapingOptions, tree, {}, rules=Rules(bounds=BOUNDS), check=_check)
     except SettingsInvalid as error:
-        placed = [Mistake(f"{where}: {each.key}", each.value, each.cure) for each in error.mistakes]
-        raise SettingsInvalid(placed) from None
+        raise SettingsInvalid([replace(each, file=where) for each in error.mistakes]) from None
     return Shaping(options, text)
 
 
@@ -122,10 +121,10 @@ def _too_many(tree: Mapping[str, Any], where: str) -> Iterator[Mistake]:
     if isinstance(providers, Mapping):
         sites += providers.values()
         if len(providers) > MAX_PROVIDERS:
-            yield Mistake(f"{where}: providers", f"({len(providers)})", f"{MAX_PROVIDERS} are the most")
+            yield Mistake("providers", f"({len(providers)})", f"{MAX_PROVIDERS} are the most", where)
     rules = sum(len(found) for site in sites if isinstance(site, Mapping) and isinstance(found := site.get("replies"), list))
     if rules > MAX_RULES:
-        yield Mistake(f"{where}: replies", f"({rules})", f"{MAX_RULES} in all are the most")
+        yield Mistake("replies", f"({rules})", f"{MAX_RULES} in all are the most", where)
 
 
 def _check(options: ShapingOptions, reader: Reader) -> None:

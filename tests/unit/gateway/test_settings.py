@@ -261,6 +261,20 @@ def test_how_a_relay_is_spoken_to_makes_sense() -> None:
     assert (made.auth, made.server_name, made.certificates) == (AuthMode.XOAUTH2, "mx.h", "c")
 
 
+def test_another_relay_is_tried_for_classes_that_there_are() -> None:
+    """Each that is none is told where it stands, with the one that was probably meant."""
+    found = cures({"routes": {"a": {"relays": ["smtp://h"], "failover": ["conect", "auth", "zzz"]}}})
+    assert set(found) == {"routes.a.failover[0]", "routes.a.failover[2]"}
+    assert found["routes.a.failover[0]"] == "there is no such class: did you mean connect?"
+    assert "write some of" in found["routes.a.failover[2]"]
+
+
+def test_a_rule_for_a_route_that_is_not_there_is_told_beside_others_mistakes() -> None:
+    """A mistake in one route does not hide that of a rule over another."""
+    found = cures({"routes": {"a": {"relays": ["smtp://h:0"]}}, "verdicts": [{"route": "b", "code": "550", "outcome": "deferred"}]})
+    assert set(found) == {"routes.a.relays[0]", "verdicts[0].route"}
+
+
 def test_what_servers_shall_report() -> None:
     """`never` stands alone, nothing twice, and other words are no choice."""
     at = "routes.default.dsn_notify"
@@ -287,9 +301,11 @@ def test_a_shaping_file_is_read_with_the_settings(tmp_path) -> None:
     path.write_text("[default]\nconnections = -1\nmails = 1\n")
     assert set(cures({"shaping": {"file": str(path)}, "limits": {"max_recipients": 0}})) == {
         "limits.max_recipients",
-        f"{path}: default.connections",
-        f"{path}: default.mails",
+        "default.connections",
+        "default.mails",
     }
+    with pytest.raises(SettingsInvalid, match=f"{path}: default.connections = -1"):
+        sound({"shaping": {"file": str(path)}})
     path.write_text("[default]\nconnections = 1\n")
     settings = sound({"shaping": {"file": str(path)}})
     before = version(settings, read_shaping(str(path)))

@@ -53,6 +53,9 @@ def test_errors_as_json_name_each_field() -> None:
     ]
     mistake = errors.Mistake("k", "v", "c")
     assert exits.json_of(errors.SettingsInvalid([mistake]))["error"]["mistakes"] == [{"key": "k", "value": "v", "cure": "c"}]
+    elsewhere = errors.SettingsInvalid([errors.Mistake("k", "v", "c", "mine.toml")])
+    assert exits.json_of(elsewhere)["error"]["mistakes"] == [{"file": "mine.toml", "key": "k", "value": "v", "cure": "c"}]
+    assert "mine.toml: k = v: c" in exits.text_of(elsewhere)
     assert exits.text_of(errors.Invalid(violations)) == "2 mistakes:\n  a: b\n  c: d"
 
 

@@ -121,6 +121,7 @@ refused_classes = ["spam", "spma"]
 [[default.replies]]
 action = "stop"
 code = "25x"
+lasts = "5"
 
 [[default.replies]]
 action = "slow"
@@ -147,9 +148,11 @@ mx = ["*.EXAMPLE.com"]
         "default.conections = 4: there is no such key: did you mean connections?",
         "default.refused_classes[1]",
         "default.replies[0].action",
+        'default.replies[0].code = "25x"',
+        'default.replies[0].lasts = "5"',
         "default.replies[1]: it would fit every refusal",
         "default.replies[2].text",
-        "default.replies[2].lasts",
+        "default.replies[2].lasts = 2h: it exceeds longest, which is 1h",
         "providers.Big_One: a provider's name",
         'providers.Big_One.mx[1] = "*"',
         "providers.nobody: it is for nobody",
