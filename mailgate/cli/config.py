@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailgate.cli import exits, output, target
+from mailgate.cli.named import warnings
 from mailgate.config.toml import dumps, plain
 from mailgate.errors import Mistake, SettingsInvalid
 
@@ -43,6 +45,8 @@ File = Annotated[
 
 CHECK_HELP = f"""Say every mistake in the settings of gateway and sender: key, value and cure.
 
+What a route names and only the senders have (secret, certificates, sources) is a warning where it is not in the same settings.
+
 Example: mailgate config check --config mailgate.toml
 
 {exits.HELP}"""
@@ -51,11 +55,13 @@ Example: mailgate config check --config mailgate.toml
 @config.command("check", help=CHECK_HELP)
 def check(file: File = "", json: target.Json = False) -> None:
     """See CHECK_HELP."""
-    _read(file, os.environ, files=True)
+    doubtful = list(warnings(*_read(file, os.environ, files=True)))
     if json:
-        output.json_line({"valid": True})
-    else:
-        output.line(f"{file or 'the MAILGATE_… variables'}: no mistakes")
+        output.json_line({"valid": True, "warnings": [exits.mistake_json(each) for each in doubtful]})
+        return
+    output.line(f"{file or 'the MAILGATE_… variables'}: no mistakes")
+    for each in doubtful:
+        output.line(f"warning: {each}", sys.stderr)
 
 
 @config.command("show")
