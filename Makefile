@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup run test check bench chaos protos format lock clean
+.PHONY: help setup run test check bench chaos protos docs format lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -38,6 +38,9 @@ format: setup  ## Format and mend what can be mended
 
 protos: setup  ## Make the stubs anew
 	$(BIN)/python protos/generate.py
+
+docs: setup  ## Make docs/settings.md anew, from the docstrings of the settings
+	$(BIN)/python docs/generate.py
 
 bench: setup  ## The benchmarks against peers, in full (minutes; BENCH=--quick for less)
 	@.ci/servers

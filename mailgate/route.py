@@ -101,11 +101,11 @@ class Route:
     """`none`, `opportunistic`, `required` or `implicit`. The default works with every relay and is better than nothing (RFC 7435);
     `smtps://` means implicit."""
     verify: bool = True
-    """With REQUIRED and IMPLICIT: the certificate must be valid for the relay's name. OPPORTUNISTIC never verifies (RFC 7435)."""
+    """With `required` and `implicit`: the certificate must be valid for the relay's name. `opportunistic` never verifies (RFC 7435)."""
     username: str = ""
     """AUTH; empty: none."""
     secret: str = ""
-    """The name of the password or token, resolved on the node: `[secrets]` in its settings or MAILGATE_SECRET_<NAME>, or `[tokens.NAME]`.
+    """The name of the password or token, resolved on the node: `[secrets]` in its settings, `MAILGATE_SECRET_<NAME>` or `[tokens.NAME]`.
     Credentials that a relay refuses are not tried again for 30 s, then ever more seldom, for a quarter of an hour at the most."""
     policy: str = "least_connections"
     """`round_robin` or `least_connections`."""

@@ -76,11 +76,12 @@ class SiteOptions:
     mails_per_connection: int | None = None
     """A connection is closed after so many."""
     refused_share: float | None = None
-    """The site rests when one of `refused_classes` is more than this share of its verdicts of ten minutes. 0: it never does."""
+    """The site rests when one of `refused_classes` is more than this share of its verdicts of ten minutes. 0: it never does. 0.05
+    where nobody says, but for relays."""
     refused_least: int | None = None
-    """Verdicts of ten minutes that a share must be of, before it is believed."""
+    """Verdicts of ten minutes that a share must be of, before it is believed; 100 where nobody says."""
     refused_classes: tuple[str, ...] | None = None
-    """Of mailgate/classes.py."""
+    """`["blocked", "spam", "policy", "rate_limited"]` where nobody says; of mailgate/classes.py."""
     replies: tuple[ReplyRule, ...] = ()
 
     def mistakes(self, key: str) -> Iterator[Mistake]:
