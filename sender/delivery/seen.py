@@ -191,7 +191,8 @@ class Seen:
         if now >= self._scanned_at + len(self._opened) / SCANNED:
             self._scanned_at = now
             self._group()
-            self._resting += self._paths.keys() - set(self._resting)
+            waiting = set(self._resting)
+            self._resting += [key for key in self._paths if key not in waiting]
         elif len(self._opened) != self._open_then or not touched <= self._paths.keys():
             self._group()
         keys.update(self._resting[:SCANNED])
