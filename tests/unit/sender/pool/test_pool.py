@@ -488,10 +488,13 @@ async def test_idle_connections_are_closed_but_for_a_few(peer, running, route, h
     """Unused for `idle_timeout`: QUIT, down to `min_idle`; a burst of mail brings them back."""
     changes = {"connections": 10, "min_idle": 1, "idle_timeout": timedelta(milliseconds=300)}
     async with peer() as server, running(route(server.relay, **changes)) as listener:
+        listener.commits = False  # so that each mail holds its connection, however long the others take to be dialled
         await until(lambda: listener.pool.warm("r") == 1, 15)
         for _ in range(2):
-            listener.send(*(handoff() for _ in range(2000)))
-            await until(lambda: listener.pool.warm("r") == 10)
+            listener.send(*(mails := [handoff() for _ in range(10)]))
+            await until(lambda mails=mails: all(listener.was_ready(mail) for mail in mails), 15)
+            assert listener.pool.warm("r") == 10
+            assert all(listener.pool.commit(mail) for mail in mails)
             await until(lambda: listener.pool.warm("r") == 1, 15)
 
 
