@@ -72,7 +72,6 @@ class Limits:
     ) -> None:
         self._pool, self._clock, self._wake = pool, clock, wake
         self._start = start or pool.start
-        self._throttles = Throttles()
         self._paths: dict[str, Path] = {}
         """Those that are open, with the numbers that were asked for."""
         self._of: dict[str, Throttle] = {}
@@ -80,6 +79,7 @@ class Limits:
         """Keys of the open paths that share a throttle."""
         self._shares: dict[Throttle, int] = {}
         """Connections that each of these has."""
+        self._throttles = Throttles(held=self._keys)
         self._due: dict[str, float] = {}
         self._went: dict[str, float] = {}
         """When a mail went, of paths whose mails must wait sometimes."""
@@ -227,7 +227,7 @@ class Limits:
         now = self._clock()
         if now >= self._pruned_at + PRUNE:
             self._pruned_at = now
-            self._throttles.prune(now, self._keys)
+            self._throttles.prune(now)
 
     def stats(self) -> dict[str, ProviderCounts]:
         """By provider."""

@@ -115,6 +115,11 @@ class Throttle:
         """It goes slower than its shape says."""
         return self._rate is not None
 
+    @property
+    def curbed(self) -> bool:
+        """The site complained, and not all is given back."""
+        return bool(self._suspension or self._rate or self._fewer)
+
     def reason(self, now: float) -> str:
         """Why mail waits here, for people; without the site and without the time, which has its own field. Empty: it does not."""
         if self.suspended_until > now:
@@ -162,7 +167,7 @@ class Throttle:
             word = word or each.reply.code > 0
         if refused and (change := self._refused(tried, said, now, opened)) is not None:
             return change
-        return self._well(now) if word and (self._suspension or self._rate or self._fewer) else None
+        return self._well(now) if word and self.curbed else None
 
     def turned_away(self, reply: Reply, now: float, opened: Callable[[Throttle], int] = lambda _: 0) -> Change | None:
         """The site refused a connection with these words. No mail was refused, and a site that says so is not well by saying something."""

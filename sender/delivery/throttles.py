@@ -9,7 +9,9 @@ from mailgate.shaping.shape import Shape
 from sender.delivery.throttle import Change, Kind, Throttle
 
 MOST = 20_000
-"""Throttles that are remembered; beyond, the oldest that says nothing goes, else the oldest. About 300 octets each that has no traffic."""
+"""Throttles that are remembered. About 300 octets each that has no traffic."""
+SPARE = 10
+"""Where there are too many, a tenth goes at once, the oldest first: a full table is not looked at for each new site."""
 OTHER = "other"
 """The provider of a site that is none's, in metrics: sites are too many for labels."""
 
@@ -28,8 +30,9 @@ class ProviderCounts(NamedTuple):
 class Throttles:
     """See the module. A key is (source, site); the site is a provider's name, a host, or a route of relays."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, held: Container[Throttle] = ()) -> None:
+        """`held`: those that open paths have; they are not forgotten for being as new, since others are to share them."""
+        self._most, self._held = most, held
         self._known: dict[tuple[str, str], Throttle] = {}
         self._counts: dict[tuple[str, Kind], int] = {}
 
@@ -58,9 +61,9 @@ class Throttles:
         key = (throttle.shape.name or OTHER, change.kind)
         self._counts[key] = self._counts.get(key, 0) + 1
 
-    def prune(self, now: float, held: Container[Throttle] = ()) -> None:
+    def prune(self, now: float) -> None:
         """Forget those that are as new ones would be, and that nobody holds."""
-        for key in [key for key, throttle in self._known.items() if throttle not in held and throttle.is_default(now)]:
+        for key in [key for key, throttle in self._known.items() if throttle not in self._held and throttle.is_default(now)]:
             del self._known[key]
 
     def stats(self, now: float) -> dict[str, ProviderCounts]:
@@ -81,6 +84,9 @@ class Throttles:
         return found
 
     def _make_room(self, now: float) -> None:
+        """Last of all forget what complaints taught, and providers, whose paths are many."""
         self.prune(now)
-        while len(self._known) >= self._most:
-            del self._known[next(iter(self._known))]
+        over = len(self._known) - self._most + max(1, self._most // SPARE)
+        in_order = sorted(self._known.items(), key=lambda known: known[1].curbed or bool(known[1].shape.name))
+        for key, _ in in_order[: max(0, over)]:
+            del self._known[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -358,6 +359,39 @@ def test_the_table_is_bounded() -> None:
     for name in "abcd":
         throttles.get("", name, form, 0.0).heard(said("go away"), 0.0)
     assert [site for (_, site), _ in throttles] == ["b", "c", "d"]
+
+
+def test_who_is_held_back_is_not_forgotten_for_who_is_not() -> None:
+    """Nor is a provider: each of its many paths would have a throttle of its own, and all of them its limit."""
+    throttles, form = Throttles(most=3), shape()
+    plain = replace(form, name="")
+    throttles.get("", "suspended", plain, 0.0).heard(said("go away"), 0.0)
+    provider = throttles.get("", "site", form, 0.0)
+    provider.heard(said("250"), 0.0)
+    for number in range(5):
+        throttles.get("", f"mx{number}.example", plain, 0.0).heard(said("250"), 0.0)
+    assert [site for (_, site), _ in throttles] == ["suspended", "site", "mx4.example"]
+
+
+def test_who_is_held_by_open_paths_is_not_forgotten_for_being_as_new() -> None:
+    """The next path to that site is to share it, also where the table is full."""
+    held: dict[Throttle, None] = {}
+    throttles, form = Throttles(most=3, held=held), shape()
+    held[provider := throttles.get("", "site", form, 0.0)] = None
+    for number in range(5):
+        throttles.get("", f"mx{number}.example", replace(form, name=""), 0.0)
+    assert throttles.get("", "site", form, 0.0) is provider
+
+
+def test_a_full_table_is_not_looked_at_for_each_site(monkeypatch) -> None:
+    """Else a node that sends to more sites than it remembers would do nothing else."""
+    looked = []
+    monkeypatch.setattr(Throttle, "is_default", lambda throttle, now: looked.append(now))
+    throttles, form = Throttles(most=100), shape()
+    for number in range(200):
+        throttles.get("", f"mx{number}.example", form, 0.0)
+    assert len(throttles) <= 100
+    assert len(looked) <= 100 * 100 // 5 + 100
 
 
 def test_what_metrics_are_told() -> None:
