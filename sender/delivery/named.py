@@ -67,9 +67,13 @@ class Named:
         return site_key in self._named
 
     def fold(self, moved: Iterable[Counted]) -> None:
-        """Take in the sites whose counts have grown since the last time."""
+        """Another folding: take in the sites whose counts have grown since the last one."""
         for sums in self._named.values():
             sums.idle += 1
+        self.take(moved)
+
+    def take(self, moved: Iterable[Counted]) -> None:
+        """Take in by how much the counts of these have grown since they were last taken in."""
         grown = [(site, _grown(site)) for site in moved]
         for site, more in sorted(grown, key=lambda each: -sum(each[1])):
             self._of(site.site_key).add(more)

@@ -230,6 +230,7 @@ class Seen:
     def _group(self) -> None:
         """The paths that are open now, by their sites; those that were not before, or are no more, are looked at first."""
         self._open_then = len(self._opened)
+        self._by_path.clear()  # they may be of other sites now
         before, self._paths = self._paths.keys(), {}
         for path in self._opened.values():
             self._paths.setdefault(site_key_of(path), []).append(path.key)
@@ -270,10 +271,10 @@ class Seen:
         return counts
 
     def _make_room(self, paths: Mapping[str, object]) -> None:
-        """Forget paths that are shut, and of the sites that are too many those that had no mail for the longest."""
-        if any(path not in self._opened for path in self._by_path):
-            self._by_path = {path: counts for path, counts in self._by_path.items() if path in self._opened}
-        for key in [key for key in self._counts if key not in paths][: max(0, len(self._counts) - self._most)]:
+        """Forget of the sites that are too many those that had no mail for the longest."""
+        gone = [key for key in self._counts if key not in paths][: max(0, len(self._counts) - self._most)]
+        self.named.take([self._moved.pop(key) for key in gone if key in self._moved])  # metrics may never be read
+        for key in gone:
             del self._counts[key]
         for key in [key for key in self._sites if key not in paths][: max(0, len(self._sites) - self._most)]:
             del self._sites[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -159,6 +160,30 @@ def test_what_is_known_is_bounded(node):
     open_(node, "a")
     node.seen.tried("a", tried(DELIVERED))
     assert told(node, 12)["a"].mails == 1
+
+
+def test_what_metrics_were_not_told_is_not_kept_for_them(node):
+    """Nobody may ever read them: a site that is forgotten is counted with its name, or the others, at once."""
+    for number in range(50):
+        open_(node, key := f"s{number}")
+        node.seen.tried(key, tried(DELIVERED))
+        node.seen.look(number)
+        del node.opened[key]
+    node.seen.look(50)
+    assert sum(sums.delivered for _, sums in node.seen.named) == 45
+    assert sum(sums.delivered for _, sums in node.seen.fold()) == 50
+
+
+def test_a_path_may_come_to_be_of_another_site(node):
+    """Another table of providers came: its mails count for the site that gateways know it by."""
+    path = Path("direct/mx.example", Route("direct", (Relay("mx.example"),)), site="mx.example")
+    node.opened[path.key] = path
+    node.seen.tried(path.key, tried(DELIVERED))
+    node.seen.look(0)
+    node.opened[path.key] = replace(path, site="provider")
+    node.seen.look(1)
+    node.seen.tried(path.key, tried(DELIVERED))
+    assert {counts.site_key: counts.mails for counts in node.seen.counts()} == {"direct/mx.example": 1, "direct/provider": 1}
 
 
 def test_ten_thousand_that_rest_cost_next_to_nothing(node):
