@@ -24,6 +24,7 @@ from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.limits import Limits
 from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, is_large, make
+from sender.delivery.outcomes import Outcomes
 from sender.delivery.paths import Paths
 from sender.delivery.placing import Placing
 from sender.delivery.resolver import Resolver, by_system
@@ -74,7 +75,8 @@ class Delivery:
         self._alarm.ring = self._lines.ring
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
         self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
-        self.seen = Seen(pool, self._paths.opened, self._lines, self.limits.held)
+        self.outcomes = Outcomes(self._paths.opened)
+        self.seen = Seen(pool, self._paths.opened, self._lines, self.outcomes, self.limits.held)
 
     @property
     def warm(self) -> int:
@@ -208,7 +210,7 @@ class Delivery:
             self._lines.again(work)
             return
         self.tally.tried(handoff.route, tried)
-        self.seen.tried(handoff.path, tried)
+        self.outcomes.tried(handoff.path, tried)
         if handoff.traceparent:
             self._traced.over(handoff, tried)
         self._finish(work, tried)

@@ -1,7 +1,6 @@
-"""How each site does on this node: what its mails came to, and how its connections stand. Counted here, told to gateways, shown to people.
+"""How each site does on this node: what its mails came to, and how its connections stand. Told to gateways, shown to people.
 
-Counting costs a mail some 0.4 µs. Everything else happens once a second, and only where a gateway is there to be told: what has changed
-since it was told last. Pure: time is given.
+Once a second, and only where a gateway is there to be told: what has changed since it was told last. Pure: time is given.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mailgate.verdict import Outcome, Tried
 from sender.delivery.allowance import site_key_of
-from sender.delivery.named import Named
+from sender.delivery.outcomes import MOST, Outcomes
 from sender.pool.path import Path
 from sender.pool.plan import NOWHERE, Standing
 from sender.pool.relays import Trouble
@@ -21,28 +19,8 @@ LOOK = 1.0
 """Seconds between two looks at what moves: sites with mail, or with connections that come and go."""
 SCANNED = 1000
 """Sites that are looked at in a second though they rest, 7 ms; so ten thousand are every ten seconds."""
-MOST = 20_000
-"""Sites that are known; the one that had no mail for the longest goes first, and begins anew. About 1 KB each."""
 TOLD = 1000
 """Sites in one report: some 100 KB at the most, so that ten thousand are told within ten seconds of a stream's beginning."""
-
-_DELIVERED, _DEFERRED, _BOUNCED = Outcome.DELIVERED, Outcome.DEFERRED, Outcome.BOUNCED
-
-
-@dataclass(slots=True, eq=False)
-class Counts:
-    """Of a site, since the node started. `mails`: transactions that ended; the others: recipients."""
-
-    site_key: str
-    mails: int = 0
-    delivered: int = 0
-    deferred: int = 0
-    bounced: int = 0
-    in_doubt: int = 0
-    touched: bool = False
-    """Since the last look."""
-    folded: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Of these, what metrics have had."""
 
 
 class Held(NamedTuple):
@@ -103,20 +81,22 @@ class Waiting(Protocol):
 
 
 class Seen:
-    """See the module. `opened`: the paths that are open, by their keys; `lines`: the jobs that wait; `held`: by site key."""
+    """See the module. `opened`: the paths that are open, by their keys; `lines`: the jobs that wait; `held`: by site key.
+
+    Of sites without a path `most` are known; what has not changed for the longest goes first.
+    """
 
     def __init__(
         self,
         pool: Connections,
         opened: Mapping[str, Path],
         lines: Waiting,
+        outcomes: Outcomes,
         held: Callable[[], Mapping[str, Held]] = dict,
         most: int = MOST,
     ) -> None:
         self._pool, self._opened, self._lines, self._held, self._most = pool, opened, lines, held, most
-        self._counts: dict[str, Counts] = {}
-        self._by_path: dict[str, Counts] = {}
-        self._touched: list[Counts] = []
+        self._outcomes = outcomes
         self._sites: dict[str, Site] = {}
         self._paths: dict[str, list[str]] = {}
         """Keys of open paths by site key, as of the last scan."""
@@ -124,8 +104,6 @@ class Seen:
         """Those that are yet to be looked at of the last scan."""
         self._restless: set[str] = set()
         """Those that may have changed though no mail ended."""
-        self._moved: dict[str, Counts] = {}
-        self.named = Named()
         self._looked_at = self._scanned_at = float("-inf")
         self._open_then = 0
         self._pending: dict[str, dict[str, None]] = {}
@@ -133,31 +111,7 @@ class Seen:
         self._told_at: dict[str, float] = {}
 
     def __repr__(self) -> str:
-        return f"<Seen sites={len(self._counts)}>"
-
-    def tried(self, path: str, tried: Tried) -> None:
-        """A mail of this path came to that. Must be cheap."""
-        counts = self._by_path.get(path) or self._of(path)
-        counts.mails += 1
-        if not counts.touched:
-            counts.touched = True
-            self._touched.append(counts)
-        for verdict in tried.recipients:
-            outcome, number = verdict.outcome, len(verdict.indexes)
-            if outcome is _DELIVERED:
-                counts.delivered += number
-            elif outcome is _DEFERRED:
-                counts.deferred += number
-            elif outcome is _BOUNCED:
-                counts.bounced += number
-            else:
-                counts.in_doubt += number
-
-    def counts(self) -> Iterable[Counts]:
-        """Of every site that is known."""
-        return self._counts.values()
-
-    # ---- telling
+        return f"<Seen sites={len(self._sites)}>"
 
     def join(self, gateway_id: str) -> None:
         """It is told of every site, and then of what changes."""
@@ -185,7 +139,7 @@ class Seen:
     def look(self, now: float) -> None:
         """Find what has changed since the last look."""
         self._looked_at = now
-        touched = {counts.site_key for counts in self._take_touched()}
+        touched = self._outcomes.news()
         held = self._held()
         keys = {*held, *self._restless, *touched}
         if now >= self._scanned_at + len(self._opened) / SCANNED:
@@ -202,13 +156,6 @@ class Seen:
             self._note(site)
             (self._restless.add if site.restless else self._restless.discard)(key)
 
-    def fold(self) -> Named:
-        """The counts of those that have names in metrics, as of now."""
-        self._take_touched()
-        self.named.fold(self._moved.values())
-        self._moved = {}
-        return self.named
-
     @property
     def waiting(self) -> int:
         """Jobs that wait for a connection, over all sites."""
@@ -218,27 +165,19 @@ class Seen:
         """As it was at the last look."""
         return self._sites.get(site_key)
 
-    def _take_touched(self) -> list[Counts]:
-        touched, self._touched = self._touched, []
-        for counts in touched:
-            counts.touched = False
-            self._counts[counts.site_key] = self._counts.pop(counts.site_key, counts)
-            self._moved[counts.site_key] = counts
-            self._restless.add(counts.site_key)
-        return touched
-
     def _group(self) -> None:
         """The paths that are open now, by their sites; those that were not before, or are no more, are looked at first."""
         self._open_then = len(self._opened)
-        self._by_path.clear()  # they may be of other sites now
         before, self._paths = self._paths.keys(), {}
         for path in self._opened.values():
             self._paths.setdefault(site_key_of(path), []).append(path.key)
         self._resting[:0] = before ^ self._paths.keys()
-        self._make_room(self._paths)
+        self._outcomes.forget(self._paths)
+        for key in [key for key in self._sites if key not in self._paths][: max(0, len(self._sites) - self._most)]:
+            del self._sites[key]
 
     def _site(self, key: str, paths: Iterable[str], held: Held, now: float) -> Site:
-        counts = self._counts.get(key) or Counts(key)
+        counts = self._outcomes.get(key)
         standing = Standing(*(sum(each) for each in zip(*(self._pool.standing(path) for path in paths), strict=True)))
         troubles = [trouble for path in paths if (trouble := self._pool.trouble(path)) is not None] if not standing.warm else []
         return Site(
@@ -258,26 +197,6 @@ class Seen:
             self._sites[site.site_key] = site
             for pending in self._pending.values():
                 pending[site.site_key] = None
-
-    # ---- what is kept
-
-    def _of(self, path: str) -> Counts:
-        opened = self._opened.get(path)
-        key = site_key_of(opened) if opened is not None else path.partition("@")[0]
-        counts = self._counts.get(key)
-        if counts is None:
-            counts = self._counts[key] = Counts(key)
-        self._by_path[path] = counts
-        return counts
-
-    def _make_room(self, paths: Mapping[str, object]) -> None:
-        """Forget of the sites that are too many those that had no mail for the longest."""
-        gone = [key for key in self._counts if key not in paths][: max(0, len(self._counts) - self._most)]
-        self.named.take([self._moved.pop(key) for key in gone if key in self._moved])  # metrics may never be read
-        for key in gone:
-            del self._counts[key]
-        for key in [key for key in self._sites if key not in paths][: max(0, len(self._sites) - self._most)]:
-            del self._sites[key]
 
 
 def words_of(trouble: Trouble) -> str:

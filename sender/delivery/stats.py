@@ -45,7 +45,7 @@ def stats(delivery: Delivery) -> Iterable[Sample | HistogramSample]:
 def of_sites(delivery: Delivery) -> Iterable[Sample]:
     """By name those with the most mail, and the others together."""
     warm, waiting = delivery.warm, delivery.seen.waiting
-    for name, sums in delivery.seen.fold():
+    for name, sums in delivery.outcomes.fold():
         for state in STATES:
             yield Sample(names.SITE_RECIPIENTS, getattr(sums, state), {"site": name, "state": state})
         if name != OTHER:

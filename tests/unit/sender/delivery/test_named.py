@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from sender.delivery.named import IDLE, OTHER, Named
-from sender.delivery.seen import Counts
+from sender.delivery.outcomes import Counts
 
 
 def delivered(named):

@@ -10,6 +10,7 @@ import pytest
 from mailgate.route import Relay, Route
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
 from sender.delivery import seen
+from sender.delivery.outcomes import Outcomes
 from sender.delivery.seen import Held, Seen
 from sender.pool.path import Path
 from sender.pool.plan import NOWHERE, Standing
@@ -25,7 +26,8 @@ def node():
     node.standing = lambda key: node.standings.get(key, NOWHERE)
     node.trouble = node.troubles.get
     lines = SimpleNamespace(waiting=lambda key: node.waits.get(key, 0))
-    node.seen = Seen(node, node.opened, lines, lambda: node.held, most=5)
+    node.outcomes = Outcomes(node.opened, most=5)
+    node.seen = Seen(node, node.opened, lines, node.outcomes, lambda: node.held, most=5)
     return node
 
 
@@ -49,7 +51,7 @@ def test_all_sites_and_then_what_changes(node):
     node.seen.join("g")
     assert set(told(node, 0)) == {"a", "b"}
     assert told(node, 1) == {}
-    node.seen.tried("a", tried(DELIVERED, DELIVERED, DEFERRED, BOUNCED, IN_DOUBT))
+    node.outcomes.tried("a", tried(DELIVERED, DELIVERED, DEFERRED, BOUNCED, IN_DOUBT))
     node.standings["b"] = Standing(3, 1, 2, 4, 10)
     node.waits["b"] = 7
     news = told(node, 2)
@@ -66,9 +68,9 @@ def test_at_most_once_a_second(node):
     open_(node, "a")
     node.seen.join("g")
     told(node, 0)
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     assert told(node, 0.9) == {}
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     assert told(node, 1.0)["a"].mails == 2
 
 
@@ -78,7 +80,7 @@ def test_two_gateways_are_told_the_same(node):
     for gateway in ("g", "h"):
         node.seen.join(gateway)
         told(node, 0, gateway)
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     assert told(node, 1, "g")["a"].mails == told(node, 1.2, "h")["a"].mails == 1
     node.seen.leave("h")
     assert told(node, 5, "h") == {}
@@ -100,8 +102,8 @@ def test_paths_of_one_site_are_added_up(node):
     open_(node, "a@x", "a@y")
     node.standings.update({"a@x": Standing(1, 1, 0, 1, 5), "a@y": Standing(2, 0, 1, 3, 5)})
     node.waits.update({"a@x": 1, "a@y": 2})
-    node.seen.tried("a@x", tried(DELIVERED))
-    node.seen.tried("a@y", tried(DELIVERED))
+    node.outcomes.tried("a@x", tried(DELIVERED))
+    node.outcomes.tried("a@y", tried(DELIVERED))
     node.seen.join("g")
     (site,) = node.seen.news("g", 0)
     assert (site.site_key, site.standing, site.waiting, site.mails) == ("a", Standing(3, 1, 1, 4, 10), 3, 2)
@@ -135,14 +137,14 @@ def test_a_path_that_is_shut_is_told_once(node):
     """Its connections are gone, its counts are not."""
     open_(node, "a")
     node.standings["a"] = Standing(1, 0, 0, 1, 5)
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     node.seen.join("g")
     told(node, 0)
     del node.opened["a"], node.standings["a"]
     site = told(node, 1)["a"]
     assert (site.standing, site.mails) == (NOWHERE, 1)
     assert told(node, 2) == {}
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     assert told(node, 3)["a"].mails == 2
 
 
@@ -150,45 +152,33 @@ def test_what_is_known_is_bounded(node):
     """Of the sites that are not open the one without mail for the longest is forgotten first, and begins anew."""
     for number, key in enumerate("abcdefg"):
         open_(node, key)
-        node.seen.tried(key, tried(DELIVERED))
+        node.outcomes.tried(key, tried(DELIVERED))
         node.seen.look(number)
         del node.opened[key]
     node.seen.look(10)
-    assert [counts.site_key for counts in node.seen.counts()] == list("cdefg")
+    assert [counts.site_key for counts in node.outcomes] == list("cdefg")
     node.seen.join("g")
     assert len(node.seen.news("g", 11)) <= 5
     open_(node, "a")
-    node.seen.tried("a", tried(DELIVERED))
+    node.outcomes.tried("a", tried(DELIVERED))
     assert told(node, 12)["a"].mails == 1
-
-
-def test_what_metrics_were_not_told_is_not_kept_for_them(node):
-    """Nobody may ever read them: a site that is forgotten is counted with its name, or the others, at once."""
-    for number in range(50):
-        open_(node, key := f"s{number}")
-        node.seen.tried(key, tried(DELIVERED))
-        node.seen.look(number)
-        del node.opened[key]
-    node.seen.look(50)
-    assert sum(sums.delivered for _, sums in node.seen.named) == 45
-    assert sum(sums.delivered for _, sums in node.seen.fold()) == 50
 
 
 def test_a_path_may_come_to_be_of_another_site(node):
     """Another table of providers came: its mails count for the site that gateways know it by."""
     path = Path("direct/mx.example", Route("direct", (Relay("mx.example"),)), site="mx.example")
     node.opened[path.key] = path
-    node.seen.tried(path.key, tried(DELIVERED))
+    node.outcomes.tried(path.key, tried(DELIVERED))
     node.seen.look(0)
     node.opened[path.key] = replace(path, site="provider")
     node.seen.look(1)
-    node.seen.tried(path.key, tried(DELIVERED))
-    assert {counts.site_key: counts.mails for counts in node.seen.counts()} == {"direct/mx.example": 1, "direct/provider": 1}
+    node.outcomes.tried(path.key, tried(DELIVERED))
+    assert {counts.site_key: counts.mails for counts in node.outcomes} == {"direct/mx.example": 1, "direct/provider": 1}
 
 
 def test_ten_thousand_that_rest_cost_next_to_nothing(node):
     """Each is looked at once in ten seconds, a thousand at a time; those that have mail, or whose connections move, each second."""
-    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), most=20_000)
+    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), node.outcomes, most=20_000)
     open_(node, *(f"r{number}" for number in range(10_000)))
     asked = []
     node.standing = lambda key: asked.append(key) or Standing(1, 0, 0, 1, 5)
@@ -199,7 +189,7 @@ def test_ten_thousand_that_rest_cost_next_to_nothing(node):
     assert len(set(asked)) == 10_000
     node.seen.look(10)
     asked.clear()
-    node.seen.tried("r9999", tried(DELIVERED))
+    node.outcomes.tried("r9999", tried(DELIVERED))
     node.seen.look(11)
     node.seen.look(12)
     assert asked.count("r9999") == 1
@@ -209,7 +199,7 @@ def test_ten_thousand_that_rest_cost_next_to_nothing(node):
 def test_who_rests_is_looked_at_though_others_come_and_go(node, monkeypatch):
     """Each second a path opens or is shut: the others still have their turn."""
     monkeypatch.setattr(seen, "SCANNED", 2)
-    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), most=20_000)
+    node.seen = Seen(node, node.opened, SimpleNamespace(waiting=lambda key: 0), node.outcomes, most=20_000)
     open_(node, *"abcdefgh")
     asked = []
     node.standing = lambda key: asked.append(key) or Standing(1, 0, 0, 1, 5)
