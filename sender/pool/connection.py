@@ -98,6 +98,11 @@ class Connection(asyncio.Protocol):
         """A mail may follow the one whose body is out: this server answers bodies soon, and so the mail waits no longer than elsewhere."""
         return self.took <= FOLLOW_WITHIN and self.conversation.takes_another and not self.closing and not self._transport.is_closing()
 
+    @property
+    def late(self) -> bool:
+        """The process stood still since the commit of a body that it holds: that must not leave any more, alone or before another mail."""
+        return self.conversation.step is Step.BODY and self._clock() - self._began > STOOD_STILL
+
     def tried(self, done: Done, duration_us: int = 0) -> Tried:
         """What a mail on it came to, and where."""
         remote = self.remote
@@ -138,7 +143,7 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """Writes what `commit` held back, if nothing followed it, and if the process has not stood still since."""
-        if self.conversation.step is Step.BODY and self._clock() - self._began > STOOD_STILL:
+        if self.late:
             self.abort("the node stood still before the end of the mail left")
         self._pump()
 

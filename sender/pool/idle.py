@@ -29,6 +29,13 @@ class Idle:
         """The longest idle first."""
         return self.stale + self.fresh
 
+    def overdue(self, limit: float, room: int) -> tuple[Slot, ...]:
+        """Those idle since `limit` or before, and the longest idle of the others that there is no room for."""
+        idle = self.all()
+        overdue = tuple(slot for slot in idle if slot.since <= limit)
+        rest = [slot for slot in idle if slot not in overdue]
+        return overdue + tuple(rest[: max(len(rest) - max(room, 0), 0)])
+
     def to_probe(self, now: float) -> list[Slot]:
         """Take out as many stale ones as were asked for."""
         while self.fresh and now - self.fresh[0].since >= STALE:

@@ -125,7 +125,7 @@ class Pool:
             return False
         while (slot := slots.take(bulk=handoff.bulk)) is not None:
             connection = self._connections[slot]
-            if connection.usable:
+            if connection.usable and not (slot.followed and connection.late):
                 break
             slots.closing(slot, self._clock())
         else:

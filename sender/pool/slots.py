@@ -30,7 +30,7 @@ DIALS_AT_ONCE, MOST_AT_ONCE = 8, 32
 """Of one route; half as many as are open, up to the most. TLS handshakes cost the loop a millisecond each."""
 RESTED = 5.0
 """Seconds. A server that closes an idle connection sooner has failed; later it was tidying up."""
-_IDLE, _RESERVED, _BUSY, _RESETTING = State.IDLE, State.RESERVED, State.BUSY, State.RESETTING
+_IDLE, _RESERVED, _BUSY, _RESETTING, _CLOSING = State.IDLE, State.RESERVED, State.BUSY, State.RESETTING, State.CLOSING
 """For the hot path: a member of an enum costs 60 ns each time it is looked up by its class."""
 _HUNG_UP = Reply(Phase.EHLO, 0, "4.4.2", "the server closes connections as soon as they are made", "connect")
 
@@ -111,7 +111,8 @@ class Slots:
 
     def done(self, slot: Slot, *, answered: bool) -> None:
         """Its mail is judged, by the server's answers or by its silence; one may have followed, or there may be something to tidy up."""
-        slot.state = _BUSY if slot.followed else _RESETTING
+        if slot.state is not _CLOSING:
+            slot.state = _BUSY if slot.followed else _RESETTING
         if slot.follows and answered:
             slot.followers = True
         slot.follows, slot.followed = slot.followed, False
@@ -269,14 +270,9 @@ class Slots:
                 self.skills.proved(slot)
 
     def _overdue(self, now: float) -> tuple[Slot, ...]:
-        idle = self._resting.all()
         if self.retired:
-            return tuple(idle)
-        limit = now - self.route.idle_timeout / timedelta(seconds=1)
-        overdue = tuple(slot for slot in idle if slot.since <= limit)
-        too_many = self.warm - len(overdue) - self.sizing.most
-        rest = [slot for slot in idle if slot not in overdue]
-        return overdue + tuple(rest[: max(too_many, 0)])
+            return tuple(self._resting.all())
+        return self._resting.overdue(now - self.route.idle_timeout / timedelta(seconds=1), self.sizing.most - self.busy)
 
     def _probes(self, now: float) -> tuple[Slot, ...]:
         """They are RESETTING, and then as new."""

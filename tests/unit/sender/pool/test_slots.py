@@ -205,6 +205,22 @@ def test_who_sleeps_has_nothing_to_do():
     assert Slots(path(4, min_idle=1)).asleep is False
 
 
+def test_what_closes_is_not_in_use_whatever_becomes_of_its_mail():
+    """Its transport was found closing when a mail was to follow; that the mail on it is lost is told afterwards."""
+    slots = Slots(path(1))
+    (slot,) = warmed(slots)
+    slots.began(slots.take(), 1.0)
+    slots.ended(slot, 1.0)
+    assert slots.take() is slot
+    slots.closing(slot, 1.0)
+    slots.done(slot, answered=False)
+    slots.closing(slot, 1.0)
+    assert (slot.state, slots.busy) == (State.CLOSING, 0)
+    slots.closed(slot, 1.0, 0.5, by_server=True)
+    warmed(slots, 60.0)
+    assert (slots.warm, slots.busy) == (1, 0)
+
+
 def test_not_begun():
     """The mail was unfit for the server: idle is idle again, and what could be followed still can."""
     slots = Slots(path(1))

@@ -36,3 +36,35 @@ async def test_a_body_that_was_held_for_long_does_not_leave(peer, route, handoff
         (verdict,) = listener.outcomes[mail].recipients
         assert verdict.outcome is (Outcome.DELIVERED if comes else Outcome.DEFERRED)
         await until(lambda: len(server.mails) == 1 + comes)
+
+
+async def test_nor_does_it_leave_before_the_mail_that_follows(peer, route, handoff, until):
+    """That goes by another connection, and the one that stood still owes nobody a reply."""
+    ahead = 0.0
+
+    def clock() -> float:
+        return time.monotonic() + ahead
+
+    listener = Recorder()
+    listener.commits = False
+    async with peer() as server, Pool(listener, {}, "node.example", clock=clock) as pool:
+        listener.pool, listener.paths = pool, Paths(pool)
+        listener.use(route(server.relay, connections=1))
+        await until(lambda: pool.warm("r"))
+        first, held, follower = handoff(), handoff(b"Subject: held\r\n\r\n"), handoff()
+        for mail in (first, held, follower):
+            listener.send(mail)
+            if mail is not follower:
+                await until(lambda mail=mail: listener.was_ready(mail))
+                assert pool.commit(mail)
+            if mail is first:
+                await until(lambda: first in listener.outcomes)
+            else:
+                ahead = 4.0  # from the commit of what is held
+        await until(lambda: listener.was_ready(follower))
+        assert pool.commit(follower)
+        await until(lambda: follower in listener.outcomes)
+        outcomes = [listener.outcomes[mail].recipients[0].outcome for mail in (first, held, follower)]
+        assert outcomes == [Outcome.DELIVERED, Outcome.DEFERRED, Outcome.DELIVERED]
+        assert server.mails == [first.message, follower.message]
+        assert (pool.standing("r").warm, pool.standing("r").busy) == (1, 0)
