@@ -142,13 +142,12 @@ class Delivery:
 
     def commit(self, stream: Stream, fences: Iterable[Fence]) -> None:
         """Write the end of these bodies, if their READY is not too long ago; the next mails may follow in the same write."""
-        latest = boottime() - COMMIT_VALID
         touched = set()
         for fence in fences:
             work = self._works.get(fence)
             if work is None or work.stream is not stream or work.ready_at is None or work.committed or work.handoff is None:
                 continue  # lost or dropped here meanwhile: its word is on the way
-            if work.ready_at < latest:
+            if work.ready_at < boottime() - COMMIT_VALID:  # asked for each: the process may be stopped between two
                 self.tally.expired += 1
                 self._traced.withdraw(work.handoff)
                 self._finish(work, Expired())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -32,6 +33,7 @@ class FakePool:
         self.idle = 10
         self.started: list[Handoff] = []
         self.committed: list[Handoff] = []
+        self.on_commit: Callable[[], None] = lambda: None
         self.asked: Handoff | None = None
         """What was to be started last, also in vain."""
         self.withdrawn: list[Handoff] = []
@@ -68,6 +70,7 @@ class FakePool:
 
     def commit(self, handoff: Handoff) -> bool:
         self.committed.append(handoff)
+        self.on_commit()
         return True
 
     def withdraw(self, handoff: Handoff) -> None:

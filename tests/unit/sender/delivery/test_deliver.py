@@ -47,6 +47,16 @@ def test_a_commit_is_valid_for_750_ms(bench: Bench, after: float, in_time: bool)
     assert bench.delivery.tally.expired == (not in_time)
 
 
+def test_a_node_that_is_stopped_amid_commits_ends_no_more_bodies(bench: Bench):
+    """Each COMMIT's time is looked at by itself, though many come in one frame."""
+    fences = [bench.offer(1), bench.offer(2)]
+    mails = [bench.ready(0), bench.ready(1)]
+    bench.pool.on_commit = lambda: bench.pass_(4.0)
+    bench.delivery.commit(bench.stream, fences)
+    assert (bench.pool.committed, bench.pool.withdrawn) == (mails[:1], mails[1:])
+    assert bench.stream.verdicts == [(fences[1], Expired())]
+
+
 def test_a_second_commit_writes_nothing(bench: Bench):
     """COMMIT of one READY acts once."""
     fence = bench.offer()
