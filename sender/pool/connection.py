@@ -30,6 +30,9 @@ PROBE_TIMEOUT = timedelta(seconds=2)
 """For the reply to NOOP: a mail waits for it, and a new connection is there sooner than a slow one."""
 STOOD_STILL = 0.5
 """Seconds from COMMIT to the end of the loop's turn, after which a body that was held is not let go: a COMMIT is valid for 0.75 s."""
+STOOD_STILL_AMID = 2.0
+"""Seconds without a sweep, of which there is one a second, after which the rest of a long body does not leave: below 0.75 and 2 s, when
+the gateway has asked in vain what became of the mail."""
 FOLLOW_WITHIN = 0.25
 """Seconds. A mail follows a body only where the last body was answered as soon: behind a slow scanner it would wait in vain."""
 LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
@@ -39,7 +42,7 @@ LIMITS: dict[Waiting, Callable[[Route], timedelta]] = {
     Waiting.BODY: lambda route: route.body_timeout,
     Waiting.PROBE: lambda route: min(route.command_timeout, PROBE_TIMEOUT),
 }
-_COMMANDS, _MAIL = Step.COMMANDS, Phase.MAIL
+_COMMANDS, _BODY, _MAIL = Step.COMMANDS, Step.BODY, Phase.MAIL
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -52,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_owner",
         "_paused",
+        "_swept",
         "_transport",
         "by_server",
         "closing",
@@ -77,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._transport = remote.transport
         self._paused = False
-        self.since = self._began = self._clock()
+        self.since = self._began = self._swept = self._clock()
         """`since`: the last thing written or heard; deadlines count from it."""
         self.holds = False
         """The last commit left the body to whatever follows it, or to `release`."""
@@ -100,8 +104,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def late(self) -> bool:
-        """The process stood still since the commit of a body that it holds: that must not leave any more, alone or before another mail."""
-        return self.conversation.step is Step.BODY and self._clock() - self._began > STOOD_STILL
+        """The process stood still since the commit of a body that it holds, or has in part: no more of it may leave."""
+        if self.conversation.step is not _BODY:
+            return False
+        if self.holds:
+            return self._clock() - self._began > STOOD_STILL
+        return self._clock() - max(self._began, self._swept) > STOOD_STILL_AMID
 
     def tried(self, done: Done, duration_us: int = 0) -> Tried:
         """What a mail on it came to, and where."""
@@ -142,9 +150,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def release(self) -> None:
-        """Writes what `commit` held back, if nothing followed it, and if the process has not stood still since."""
-        if self.late:
-            self.abort("the node stood still before the end of the mail left")
+        """Writes what `commit` held back, if nothing followed it."""
         self._pump()
 
     def committed(self, handoff: Handoff) -> bool:
@@ -193,6 +199,9 @@ class Connection(asyncio.Protocol):
             if now - self.since > LINGER:
                 self._tear()
             return
+        if self._too_late():
+            return
+        self._swept = now
         self.relearn(now)
         waiting = self.conversation.waiting
         if waiting is not Waiting.NOTHING:
@@ -223,20 +232,26 @@ class Connection(asyncio.Protocol):
         self._paused = True
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """It has caught up. The transport is amid a write of its own, where asyncio's may not be torn down."""
         self._paused = False
-        self._pump()
+        self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
-        """Writes a long body as the peer reads it: at most a piece waits in the transport."""
+        """Writes a body as the peer reads it, at most a piece waits in the transport, and no more of it once the process stood still."""
         written = 0
-        while not self._paused and (piece := self.conversation.more()):
+        while not self._paused and not self._too_late() and (piece := self.conversation.more()):
             self.since = self._clock()
             self._transport.write(piece)
             written += len(piece)
             if written >= BURST_OCTETS:
                 self._loop.call_soon(self._pump)
                 return
+
+    def _too_late(self) -> bool:
+        """For the mail on it, which is given up then."""
+        if late := self.late:
+            self.abort("the node stood still before the end of the mail left")
+        return late
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
