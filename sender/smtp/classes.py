@@ -54,6 +54,11 @@ _LISTS = (
     r"spam.?haus|spam.?cop|barracuda(?:central| reputation)|\bsorbs\b|\buceprotect|cloudmark sender|\bcsi\.cloudmark|cloudmark csi"
     r"|dns.?bl|\brbls?\b|(?:black|block|deny).?list|ipcheck\.proofpoint|email reputation database|senderscore"
 )
+_WE = (
+    r"\b(?:(?:ips?|hosts?|servers?|networks?|clients?)(?:[ -]address(?:es)?)?|connections?|(?:connection|mail|message)s? from(?= [\[(]?\d))"
+    r"(?: [\[(]?[\d.:a-f]{3,48}[\])]?)?(?: (?:is|are|was|were|(?:has|have) been))?(?: \w{1,16}ly)?"
+)
+"""Who sends, where that is a machine."""
 _AUTHENTICITY = r"\bSPF\b|\bDKIM\b|\bDMARC\b|sender policy framework|spoof"
 
 # In this order, over text in lower case: three times as fast as re.I. A window between two words is bounded, so that no text is slow.
@@ -78,7 +83,8 @@ _BY_TEXT = tuple((name, re.compile(words.lower())) for name, words in (
      r"|at a rate|unusual rate|excessive (?:volume|rate)|unexpected volume|per (?:hour|day|minute|connection)\b|this hour|daily"
      r"|thread limit|relay limit|exceeded (?:permitted|their|its|your).{0,16}(?:limit|quota)|server busy. please try again later from"),
     ("tls", r"starttls|\bTLS\b|requires? encryption"),
-    ("blocked", r"(?:poor|low|bad) reputation|permanently deferred|banned send"),
+    ("blocked", rf"(?:poor|low|bad) (?:\w{{1,16}} )?reputation|reputation\b.{{0,16}}\b(?:poor|low|bad)\b"
+     rf"|(?:due to|because of) (?:\w{{1,16}} ){{0,3}}reputation|permanently deferred|banned send|{_WE} (?:blocked|banned)\b"),
     ("unknown_user",
      r"(?:(?<!sender )address|user|mailbox|recipient|account|alias|customer|email address|utilisateur)s?\b.{0,48}"
      r"(?:unknown|not (?:be )?(?:found|known|exist|valid|listed)|n.t exist|doesn.t have|unavailable|suspended|disabled|discontinued"

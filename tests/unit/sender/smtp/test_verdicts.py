@@ -46,6 +46,22 @@ TABLE = [
     (Phase.BODY, 554, b"5.6.7 needs SMTPUTF8", Outcome.BOUNCED, "unsupported"),
     (Phase.AUTH, 535, b"5.7.8 Error: authentication failed", Outcome.DEFERRED, "auth"),
     (Phase.CONNECT, 554, b"go away", Outcome.BOUNCED, "policy"),
+    # an address of ours, or its reputation, and what sounds like it
+    (Phase.CONNECT, 550, b"5.7.1 your ip is blocked", Outcome.BOUNCED, "blocked"),
+    (Phase.RCPT, 550, b"5.7.1 Your IP address 192.0.2.1 has been blocked", Outcome.BOUNCED, "blocked"),
+    (Phase.RCPT, 450, b"4.7.1 Connections from [2001:db8::1] are temporarily blocked", Outcome.DEFERRED, "blocked"),
+    (Phase.MAIL, 550, b"5.7.0 Mail from 192.0.2.1 blocked by our administrator", Outcome.BOUNCED, "blocked"),
+    (Phase.MAIL, 550, b"5.7.1 Access denied, sending server blocked", Outcome.BOUNCED, "blocked"),
+    (Phase.RCPT, 550, b"5.7.1 your network is banned", Outcome.BOUNCED, "blocked"),
+    (Phase.RCPT, 554, b"5.7.1 you are blacklisted", Outcome.BOUNCED, "blocked"),
+    (Phase.RCPT, 550, b"5.7.0 your server has a poor reputation", Outcome.BOUNCED, "blocked"),
+    (Phase.BODY, 550, b"5.7.1 IP reputation too low", Outcome.BOUNCED, "blocked"),
+    (Phase.BODY, 554, b"5.7.1 rejected: bad sender reputation", Outcome.BOUNCED, "blocked"),
+    (Phase.BODY, 550, b"5.7.1 Message rejected due to sender reputation", Outcome.BOUNCED, "blocked"),
+    (Phase.BODY, 550, b"5.7.1 This message was blocked by policy", Outcome.BOUNCED, "policy"),
+    (Phase.BODY, 552, b"5.7.0 Mail from <a@b.example> blocked: suspicious attachment", Outcome.BOUNCED, "spam"),
+    (Phase.RCPT, 550, b"5.7.1 You have been blocked by the recipient", Outcome.BOUNCED, "policy"),
+    (Phase.RCPT, 550, b"5.7.1 <ip@host.example>: account is blocked", Outcome.BOUNCED, "unknown_user"),
 ]
 
 
