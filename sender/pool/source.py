@@ -47,7 +47,7 @@ class SourceOptions:
             said = getattr(self, name)
             if said and (cure := _fault_of_address(said, kind)):
                 yield Mistake(f"{key}.{name}", f'"{said}"', cure)
-        if not is_helo(self.helo):
+        if self.helo is not None and not is_helo(self.helo):  # None: it is missing, which is told already
             yield Mistake(f"{key}.helo", f'"{self.helo}"', HELO_CURE)
         if not self.pool:
             yield Mistake(f"{key}.pool", '""', f'name a pool, or leave it out for "{DEFAULT_POOL}"')
