@@ -1,4 +1,4 @@
-"""From READY to COMMIT: the compare-and-set of promise 3, for all nodes of this gateway.
+"""From READY to COMMIT: the compare-and-set of promise 3, for all nodes of this gateway. What is over its ttl gets none.
 
 A ledger of this process alone (`early`) lets COMMIT leave before the row of a RESEND mail is on disk: the hand has decided already, and
 what a crash loses is between COMMIT and record, which RESEND excuses. A HOLD mail, and every mail of a shared ledger, waits for its row.
@@ -43,23 +43,35 @@ class Committer:
             return
         early: list[Job] = []
         others: list[Fence] = []
+        now_ms = self._clock.now_ms() if self._clock.trusted else 0
         for fence in fences:
             job = hand.begin(fence)
             if job is None:
                 others.append(fence)
+            elif job.expire_ms <= now_ms:
+                self._too_late(link, hand, job)
             elif self._early and self._storage_works and job.on_doubt is OnDoubt.RESEND:
                 hand.commit(fence)
                 early.append(job)
             else:
                 self._waiting.append((member, job))
         if early:
-            link.commit([job.fence for job in early])
-            self.committed += len(early)
-            self.note([self.row(member, job) for job in early])
+            self._commit_early(member, link, early)
         if others:
             self._again(link, hand, others)
         if self._waiting:
             self._more.set()
+
+    def _commit_early(self, member: Member, link: NodeLink, jobs: list[Job]) -> None:
+        link.commit([job.fence for job in jobs])
+        self.committed += len(jobs)
+        self.note([self.row(member, job) for job in jobs])
+
+    def _too_late(self, link: NodeLink, hand: Hand, job: Job) -> None:
+        """Its ttl has passed at the node, in the line or while the server took its time: it is not sent any more."""
+        hand.take_back(job.fence)
+        link.withdraw([job.fence])
+        self._give_back([job])
 
     def _again(self, link: NodeLink, hand: Hand, fences: Sequence[Fence]) -> None:
         """READY for what is not OFFERED: not ours any more, or said before.

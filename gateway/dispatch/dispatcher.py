@@ -194,10 +194,13 @@ class Dispatcher:
 
     def _offer(self, member: Member, job: Job) -> None:
         assert member.link is not None  # noqa: S101  # takes_jobs says so
+        waited_ms = self._lateness.fed(job)
+        if waited_ms >= job.expire_ms - job.accept_ms and not self._unexpired([job]):
+            return  # since the last sweep
         member.hand.offer(job)
         member.link.offer(job)
         member.offered += 1
-        self.handed[job.lane].observe(self._lateness.fed(job) / 1000)
+        self.handed[job.lane].observe(waited_ms / 1000)
 
     def _regroup(self, told: Sequence[tuple[str, str]]) -> None:
         """What waits by its domain waits by its site now."""
