@@ -31,6 +31,10 @@ class Clock:
         """Milliseconds since the epoch; never less than before."""
         return int((self._offset + self.monotonic()) * 1000)
 
+    def over_ms(self) -> int:
+        """What expires until then is over: now, and 0 while expiry is suspended."""
+        return self.now_ms() if self.trusted else 0
+
     def resume(self, recorded_ms: int) -> int:
         """Go on after what an earlier life of the gateway has recorded, 0 for nothing. How far the wall clock has jumped back since, or 0.
 

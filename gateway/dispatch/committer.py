@@ -43,12 +43,12 @@ class Committer:
             return
         early: list[Job] = []
         others: list[Fence] = []
-        now_ms = self._clock.now_ms() if self._clock.trusted else 0
+        over_ms = self._clock.over_ms()
         for fence in fences:
             job = hand.begin(fence)
             if job is None:
                 others.append(fence)
-            elif job.expire_ms <= now_ms:
+            elif job.expire_ms <= over_ms:
                 self._too_late(link, hand, job)
             elif self._early and self._storage_works and job.on_doubt is OnDoubt.RESEND:
                 hand.commit(fence)
@@ -56,16 +56,12 @@ class Committer:
             else:
                 self._waiting.append((member, job))
         if early:
-            self._commit_early(member, link, early)
-        if others:
-            self._again(link, hand, others)
+            link.commit([job.fence for job in early])
+            self.committed += len(early)
+            self.note([self.row(member, job) for job in early])
+        self._again(link, hand, others)
         if self._waiting:
             self._more.set()
-
-    def _commit_early(self, member: Member, link: NodeLink, jobs: list[Job]) -> None:
-        link.commit([job.fence for job in jobs])
-        self.committed += len(jobs)
-        self.note([self.row(member, job) for job in jobs])
 
     def _too_late(self, link: NodeLink, hand: Hand, job: Job) -> None:
         """Its ttl has passed at the node, in the line or while the server took its time: it is not sent any more."""

@@ -232,11 +232,11 @@ class Dispatcher:
 
     def _unexpired(self, jobs: Sequence[Job]) -> list[Job]:
         """Those that may still be sent; the others are over."""
-        now_ms = self._clock.now_ms() if self._clock.trusted else 0
+        over_ms = self._clock.over_ms()
         for job in jobs:
-            if job.expire_ms <= now_ms:
-                self.settler.settle(Settled(expire(job, now_ms)))
-        return [job for job in jobs if job.expire_ms > now_ms]
+            if job.expire_ms <= over_ms:
+                self.settler.settle(Settled(expire(job, over_ms)))
+        return [job for job in jobs if job.expire_ms > over_ms]
 
     # ------------------------------------------------------------------ tasks
 
