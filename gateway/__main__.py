@@ -33,6 +33,9 @@ async def run(options: GatewaySettings, stop: Stop, again: Again[GatewaySettings
 if __name__ == "__main__":
     # What `serve` needs takes a tenth of a second to load, and SIGHUP would end the process meanwhile: it is kept back until it is heard.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Ctrl-C may end it until the loop hears it: nothing is begun, and a traceback would only tell which file was being read.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mailgate.lifecycle import serve
 
     sys.setswitchinterval(SWITCH_INTERVAL)
