@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -170,7 +171,9 @@ async def _connect(family: socket.AddressFamily, address: tuple[object, ...], so
         if error.errno == errno.EADDRNOTAVAIL and source.addresses and not isinstance(error, SourceFailed):
             words = f"the source {source} has no port left to dial {address[0]} from {local(source, family)}"
             raise SourceFailed(error.errno, words) from None
-        raise
+        if isinstance(error, SourceFailed) or error.errno is None:
+            raise
+        raise OSError(error.errno, f"{os.strerror(error.errno)} ({address[0]})") from None  # the loop's own words are a programmer's
     except BaseException:
         sock.close()
         raise

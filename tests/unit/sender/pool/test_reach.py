@@ -88,11 +88,11 @@ async def test_a_black_hole_does_not_hold_up_the_next(peer, monkeypatch, black_h
 
 
 async def test_none_answers(peer, monkeypatch):
-    """The first one's words."""
+    """The first one's words, in an operator's language."""
     async with peer() as gone:
         pass
     Names(monkeypatch, ("127.0.0.1", gone.port), ("127.0.0.1", gone.port))
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(ConnectionRefusedError, match=r"Connection refused \(127\.0\.0\.1\)"):
         await reach("host", 0)
 
 
