@@ -239,6 +239,7 @@ class Conversation:
         said = understand(_IN_BODY, reply)
         events += mail.tell(_DELIVERED if code // 100 == _OK else outcome_of(_IN_BODY, said), said)
         if code == CLOSING:
+            self.dismissal = said
             events += self._close("the server closes (421)")
         elif code // 100 != _OK and self._leaving is not None:
             # It may have refused midway; whether another reply is to come nobody can tell.

@@ -11,6 +11,15 @@ async def test_a_greeting_that_says_no_is_told(peer, running, route, until):
         assert listener.calls.count(("turned_away", 421)) == listener.pool.stats()["r"].failed
 
 
+async def test_a_server_that_has_enough_of_us_at_the_end_of_a_mail(peer, running, route, handoff, until):
+    """Fewer connections are wanted, as after the same words to a greeting or to MAIL."""
+    async with peer(DOT=b"421 4.7.0 too many connections from you\r\n") as server, running(route(server.relay, connections=4)) as listener:
+        await until(lambda: listener.pool.warm("r") == 4)
+        listener.send(mail := handoff())
+        await until(lambda: mail in listener.outcomes)
+        assert listener.pool.standing("r").most == 3
+
+
 async def test_who_is_not_there_says_nothing(peer, running, route, until):
     """Code 0: nobody's words."""
     async with peer() as server:

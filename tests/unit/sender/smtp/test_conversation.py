@@ -403,6 +403,7 @@ def test_the_connection_ends_under_both(mail, end):
     assert (told[second].outcome, told[second].reply.phase, told[second].reply.code) == (DEFERRED, Phase.MAIL, 0)
     assert isinstance(events[-1], Close)
     assert talk.step is Step.CLOSED
+    assert (talk.dismissal is not None) == (end == "421")
 
 
 def test_withdrawn_while_it_follows(mail):
