@@ -129,6 +129,7 @@ def greeting_of(connection: Connection) -> str:
         "CHUNKING": offered.chunking,
         "8BITMIME": offered.eight_bit_mime,
         "SMTPUTF8": offered.smtputf8,
+        "DSN": offered.dsn,
         f"SIZE {offered.size_limit or ''}".rstrip(): offered.size,
     }
     security = f"by {remote.tls}" if remote.tls else "in clear"

@@ -8,6 +8,7 @@ import pytest
 
 from mailgate.route import TlsMode
 from mailgate.verdict import Outcome
+from tests.unit.sender.pool.conftest import EHLO
 
 CLOSE = b"\1"
 MARKER = b"kaleidoscope"
@@ -74,12 +75,12 @@ async def test_a_path_is_watched(peer, running, route, handoff, until):
 
 async def test_a_dial_is_told(peer, running, route, handoff, until):
     """That it began, and what it came to: address, security, what is offered; then the connection is watched from its first octet on."""
-    async with peer() as server, running() as listener:
+    async with peer(EHLO=EHLO.replace(b"250 ", b"250-DSN\r\n250 ")) as server, running() as listener:
         listener.pool.taps.watch(ear := Ear())
         listener.use(route(server.relay, connections=1))
         listener.queue.append(marked(handoff))
         await until(lambda: listener.outcomes)
-    assert ear.notes == ["dialling", "connected to 127.0.0.1 in clear; it offers PIPELINING, 8BITMIME, SMTPUTF8, SIZE 100000000"]
+    assert ear.notes == ["dialling", "connected to 127.0.0.1 in clear; it offers PIPELINING, 8BITMIME, SMTPUTF8, DSN, SIZE 100000000"]
     assert ear.lines[1][: len(LINE)] == LINE
     assert ear.lines[1][len(LINE) :] in (["> QUIT", "< 221 bye", "- good-bye"], ["- the node stops"])
 
