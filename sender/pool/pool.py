@@ -19,7 +19,7 @@ from sender.pool.dialer import Dialer, DialFailed, Dialled
 from sender.pool.handoff import Handoff, Listener
 from sender.pool.path import Path
 from sender.pool.plan import Counts, Dial, Slot
-from sender.pool.relays import Trouble, spurned
+from sender.pool.relays import spurned
 from sender.pool.shortcomings import Shortcomings
 from sender.pool.slots import Slots
 from sender.pool.table import Table
@@ -61,6 +61,7 @@ class Pool:
         self.dialer = Dialer(helo, Credentials(secrets, tokens, clock), Contexts(certificates), self._shortcomings, clock=clock)
         self._paths = Table(lambda path: Slots(path, self._shortcomings, self.circuits))
         self.standing, self.asleep = self._paths.standing, self._paths.asleep
+        self.warm, self.trouble = self._paths.warm, self._paths.trouble
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
         """Mails that are on a connection, until they are judged or withdrawn."""
@@ -92,8 +93,13 @@ class Pool:
     # ---- paths
 
     def open(self, path: Path) -> None:
-        """Takes mail for it from now on, and warms it up. One of that key that leads elsewhere finishes the mails it has, and closes."""
+        """Takes mail for it from now on, and warms it up, but when draining.
+
+        One of that key that leads elsewhere finishes the mails it has, and closes.
+        """
         for slots in self._paths.open(path):
+            if self._draining:
+                slots.retire()
             self._follow(slots)
 
     def shut(self, key: str) -> None:
@@ -104,14 +110,6 @@ class Pool:
     def capacity(self, key: str) -> int:
         """Connections usable, being dialled, or dialled on demand; 0: no relay can be reached, or no such path, or draining."""
         return 0 if (slots := self._paths.get(key)) is None or self._draining else slots.capacity(self._clock())
-
-    def warm(self, key: str) -> int:
-        """Connections open and usable."""
-        return 0 if (slots := self._paths.get(key)) is None else slots.warm
-
-    def trouble(self, key: str) -> Trouble | None:
-        """Why there is no usable connection. None: there is one, or the first dial is still under way."""
-        return None if (slots := self._paths.get(key)) is None or slots.warm else slots.relays.trouble
 
     def stats(self) -> dict[str, Counts]:
         """Counts by route, over all paths that there are and were."""

@@ -7,6 +7,7 @@ from copy import deepcopy
 
 from sender.pool.path import Path
 from sender.pool.plan import NOWHERE, Counts, Standing, State
+from sender.pool.relays import Trouble
 from sender.pool.slots import Slots
 
 
@@ -47,6 +48,14 @@ class Table:
     def asleep(self, key: str) -> bool:
         """Nothing is open, being dialled or wanted on this path. Must be cheap: asked of ten thousand."""
         return (slots := self._paths.get(key)) is None or slots.asleep
+
+    def warm(self, key: str) -> int:
+        """Connections of a path that are open and usable."""
+        return 0 if (slots := self._paths.get(key)) is None else slots.warm
+
+    def trouble(self, key: str) -> Trouble | None:
+        """Why a path has no usable connection. None: it has one, or the first dial is still under way."""
+        return None if (slots := self._paths.get(key)) is None or slots.warm else slots.relays.trouble
 
     def standing(self, key: str) -> Standing:
         """How many connections a path has now. Cheap, but not for each mail."""

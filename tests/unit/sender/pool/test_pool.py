@@ -10,6 +10,7 @@ import pytest
 
 from mailgate.route import Relay
 from mailgate.verdict import Outcome, Phase
+from sender.pool.path import Path
 
 CLOSE, SILENCE = b"\1", b"\0"
 DELIVERED, DEFERRED, BOUNCED, IN_DOUBT = Outcome.DELIVERED, Outcome.DEFERRED, Outcome.BOUNCED, Outcome.IN_DOUBT
@@ -539,6 +540,17 @@ async def test_drain(peer, running, route, handoff, until):
         assert await listener.pool.drain(2)
         assert outcome(listener, mail) is DELIVERED
         assert [session.ended for session in server.sessions] == ["quit", "quit"]
+
+
+async def test_a_path_that_is_opened_too_late(peer, running, route):
+    """Whoever drains dials nobody."""
+    async with peer() as server, running() as listener:
+        assert await listener.pool.drain(2)
+        listener.pool.open(Path("late", route(server.relay)))
+        assert await listener.pool.drain(2)
+        assert not server.sessions
+        await listener.pool.close()
+        listener.pool.open(Path("later", route(server.relay)))
 
 
 async def test_close_with_mails_under_way(peer, running, route, handoff, until):
