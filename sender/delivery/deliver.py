@@ -1,6 +1,6 @@
 """A job on this node: decoded, composed, put on a connection, made READY, ended on COMMIT, its verdict kept until it is settled.
 
-Everything is synchronous but the composing of large mails, which goes to a thread: no task, timer or future a job.
+Everything is synchronous but the composing of large mails (composing.py): no task, timer or future a job.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Expired, JobVerdict, NotTried, Tried
 from sender.delivery.alarm import Alarm
 from sender.delivery.announce import curbed, hear, turned_away
+from sender.delivery.composing import Composing
 from sender.delivery.credit import credits_of
 from sender.delivery.direct import Direct
 from sender.delivery.judge import goes_again, unknown
 from sender.delivery.keep import UNSETTLED_LIMIT, Keep, Kept, Known
 from sender.delivery.limits import Limits
 from sender.delivery.lines import Lines
-from sender.delivery.make import Decode, is_large, make
+from sender.delivery.make import Decode, Made
 from sender.delivery.outcomes import Outcomes
 from sender.delivery.paths import Paths
 from sender.delivery.placing import Placing
@@ -51,15 +52,15 @@ class Delivery:
     """The pool's listener and the streams' counterpart. `decode` raises MailgateError for bytes that are no job."""
 
     def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS, sources: Sources | None = None) -> None:
-        self._decode, self._tracer = decode, tracer
+        self._tracer = tracer
         self.sources = sources or Sources()
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
         self._streams: dict[str, Stream] = {}
         self._routes = Routes(max_connections, lambda route: len(self.sources.of(route)))
-        self._large: set[asyncio.Task[None]] = set()
         self.draining = False
         self.tally = Tally()
+        self._composing = Composing(decode, self._resume, self.tally.compose_time)
 
     def __repr__(self) -> str:
         return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
@@ -131,11 +132,7 @@ class Delivery:
                 self._refuse(stream, offer.fence, unknown(offer.route))
             else:
                 work = self._works[offer.fence] = Work(offer, stream, now)
-                if is_large(offer):
-                    task = asyncio.get_running_loop().create_task(self._make_large(work), name="compose")
-                    self._large.add(task)
-                    task.add_done_callback(self._large.discard)
-                elif self._made_now(work):
+                if self._made(work, self._composing.compose(work)):
                     touched.add(self._lines.wait(work))
         for path in touched:
             self._lines.pump(path)
@@ -220,13 +217,7 @@ class Delivery:
 
     # ------------------------------------------------------------------ a job's way
 
-    def _made_now(self, work: Work) -> bool:
-        started = time.perf_counter()
-        made = make(work.offer, self._decode)
-        self.tally.compose_time.observe(time.perf_counter() - started)
-        return self._made(work, made)
-
-    def _made(self, work: Work, made: Handoff | NotTried | Tried | None) -> bool:
+    def _made(self, work: Work, made: Made | None) -> bool:
         """It may wait for a connection now. False: it may not yet, or it has its end, and the gateway was told."""
         if isinstance(made, Handoff):
             made = self._placing.place(work, made)
@@ -238,12 +229,12 @@ class Delivery:
     def _displace(self, stranded: Iterable[Work]) -> None:
         """Each to another way out of its route as it is now, or to where its domain leads, or back to its gateway."""
         for work in stranded:
-            if work.handoff is not None and self._made(work, work.handoff):
-                self._lines.pump(self._lines.wait(work))
+            if work.handoff is not None:
+                self._resume(work, work.handoff)
 
-    async def _make_large(self, work: Work) -> None:
-        made = await asyncio.to_thread(make, work.offer, self._decode)
-        if not work.dropped and self._made(work, made):
+    def _resume(self, work: Work, made: Made) -> None:
+        """It has come to this only now: it waits for a connection, if it may."""
+        if self._made(work, made):
             self._lines.pump(self._lines.wait(work))
 
     def _finish(self, work: Work, verdict: JobVerdict) -> None:
@@ -292,7 +283,4 @@ class Delivery:
         """Cancel what is being composed, and what waits for its time."""
         self._alarm.stop()
         await self._placing.close()
-        for task in self._large:
-            task.cancel()
-        if self._large:
-            await asyncio.wait(self._large)
+        await self._composing.close()

@@ -18,6 +18,9 @@ from sender.pool.handoff import Handoff
 Decode = Callable[[bytes, bytes], JobBody]
 """A job's bytes, and those of its content if that came by itself, to values; raises MailgateError for bytes that are no job."""
 
+Made = Handoff | NotTried | Tried
+"""What an offer comes to: the transaction to be, or the end of the job."""
+
 MAX_TEXT = 400
 """Characters of a bounce's text."""
 
@@ -50,7 +53,7 @@ def _octets(name: str, files: Mapping[bytes, bytes]) -> bytes:
     return files[digest]
 
 
-def make(offer: Offer, decode: Decode) -> Handoff | NotTried | Tried:
+def make(offer: Offer, decode: Decode) -> Made:
     """The handoff, or why no node can ever make it. A template that fails bounces; a defect of ours costs this job, not the node."""
     try:
         body = attach(decode(offer.job, offer.content), offer.files)

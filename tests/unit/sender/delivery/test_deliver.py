@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from mailgate.mail import Lane
+from mailgate.rpc.jobs import decode_body
 from mailgate.verdict import Expired, NotTried, Outcome, Phase, Reply, Tried
 from sender.compose.message import LARGE
 from sender.delivery import deliver
@@ -268,13 +269,13 @@ def test_an_undecodable_job_is_refused_alone(bench: Bench):
     assert [handoff.fence for handoff in bench.pool.started] == [good.fence]
 
 
-def test_a_defect_of_compose_costs_one_job(bench: Bench, monkeypatch):
+def test_a_defect_of_compose_costs_one_job(bench: Bench):
     """Any exception: the node lives, the job is given up."""
 
     def broken(_: bytes, _content: bytes):
         raise ZeroDivisionError
 
-    bench.delivery._decode = broken
+    bench = Bench(bench.clocks, broken)
     fence = bench.offer()
     assert bench.stream.verdicts[0][0] == fence
     assert bench.stream.verdicts[0][1].hopeless
@@ -386,22 +387,26 @@ class TestSweep:
         assert bench.stream.verdicts == []
 
 
+def composing() -> list[asyncio.Task[None]]:
+    """The tasks of large mails."""
+    return [task for task in asyncio.all_tasks() if task.get_name() == "compose"]
+
+
 class TestLarge:
     """Composed in a thread, so that the loop is not held up."""
 
     async def test_it_is_composed_off_the_loop(self, bench: Bench):
         """And goes the usual way then."""
         threads: list[str] = []
-        decode = bench.delivery._decode
 
         def noting(data: bytes, content: bytes):
             threads.append(threading.current_thread().name)
-            return decode(data, content)
+            return decode_body(data, content)
 
-        bench.delivery._decode = noting
+        bench = Bench(bench.clocks, noting)
         fence = bench.offer(size=LARGE + 100)
         assert bench.pool.started == []
-        await asyncio.gather(*bench.delivery._large)
+        await asyncio.gather(*composing())
         await asyncio.sleep(0)
         assert [handoff.fence for handoff in bench.pool.started] == [fence]
         assert threads != [threading.main_thread().name]
@@ -410,7 +415,7 @@ class TestLarge:
     async def test_dropped_while_it_is_composed(self, bench: Bench, how: str):
         """It is not started after all, and a new offer of it is another matter."""
         fence = bench.offer(size=LARGE + 100)
-        composing = list(bench.delivery._large)
+        under_way = composing()
         match how:
             case "detach":
                 bench.delivery.detach(bench.stream)
@@ -422,7 +427,7 @@ class TestLarge:
                 bench.delivery.lookup(bench.stream, [fence])
         bench.stream = bench.attach()
         bench.offer()
-        await asyncio.gather(*composing)
+        await asyncio.gather(*under_way)
         assert len(bench.pool.started) == 1
         assert bench.delivery.in_hand == 1
 
@@ -430,4 +435,5 @@ class TestLarge:
         """Nor leave a task behind."""
         bench.offer(size=LARGE + 100)
         await bench.delivery.close()
+        assert composing() == []
         assert bench.pool.started == []
