@@ -62,13 +62,14 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
         tracer = await started.enter_async_context(Tracer(settings.telemetry, "sender", options.id))
         metrics = await started.enter_async_context(Metrics(settings.telemetry))
         lag = await started.enter_async_context(LoopLag())
-        delivery = Delivery(decode_body, tracer, options.max_connections, sources)
-        started.push_async_callback(delivery.close)
-        making = Pool(delivery, secrets_of(settings), options.helo, tokens=settings.tokens, certificates=settings.certificates)
-        pool = await started.enter_async_context(making)
         here = Here(own_names([options.helo, *[source.helo for source in chosen]]), os.urandom(16), is_own, private=options.private_mx)
         stub = Stub(options.nameservers)
-        delivery.use(pool, Resolver(stub.ask, here))
+        make_pool = partial(
+            Pool, secrets=secrets_of(settings), helo=options.helo, tokens=settings.tokens, certificates=settings.certificates
+        )
+        delivery = Delivery(decode_body, tracer, make_pool, Resolver(stub.ask, here), options.max_connections, sources)
+        started.push_async_callback(delivery.close)
+        pool = await started.enter_async_context(delivery.pool)
         metrics.register(lambda: stats(delivery))
         metrics.register(lag.stats)
 

@@ -8,17 +8,16 @@ from collections.abc import Callable
 
 
 class Alarm:
-    """`ring` is called at the time that was set last, once; it is to be given before the first is."""
+    """`ring` is called at the time that was set last, once."""
 
-    ring: Callable[[], None]
-
-    def __init__(self) -> None:
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, at: float) -> None:
         """Ring then, and not when it was set for before."""
         self.stop()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - time.monotonic()), self.ring)
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - time.monotonic()), self._ring)
 
     def stop(self) -> None:
         """Do not ring."""

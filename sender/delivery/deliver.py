@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from mailgate.job import Fence
@@ -36,7 +36,7 @@ from sender.delivery.sources import Sources
 from sender.delivery.tally import Tally
 from sender.delivery.trace import Transactions
 from sender.delivery.work import Offer, Stream, Work
-from sender.pool.handoff import Handoff
+from sender.pool.handoff import Handoff, Listener
 from sender.pool.pool import Pool
 
 COMMIT_VALID = 0.75
@@ -49,35 +49,40 @@ def boottime() -> float:
 
 
 class Delivery:
-    """The pool's listener and the streams' counterpart. `decode` raises MailgateError for bytes that are no job."""
+    """The pool's listener and the streams' counterpart."""
 
-    def __init__(self, decode: Decode, tracer: Tracer, max_connections: int = MAX_CONNECTIONS, sources: Sources | None = None) -> None:
-        self._tracer = tracer
+    def __init__(
+        self,
+        decode: Decode,
+        tracer: Tracer,
+        make_pool: Callable[[Listener], Pool],
+        resolver: Resolver | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+        sources: Sources | None = None,
+    ) -> None:
+        """`decode` raises MailgateError for bytes that are no job. `make_pool`: with its listener; who enters it is the caller's choice."""
+        self.pool = pool = make_pool(self)
         self.sources = sources or Sources()
         self._keep = Keep()
         self._works: dict[Fence, Work] = {}
         self._streams: dict[str, Stream] = {}
-        self._routes = Routes(max_connections, lambda route: len(self.sources.of(route)))
         self.draining = False
         self.tally = Tally()
         self._composing = Composing(decode, self._resume, self.tally.compose_time)
-
-    def __repr__(self) -> str:
-        return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
-
-    def use(self, pool: Pool, resolver: Resolver | None = None) -> None:
-        """The pool whose listener this is, and who looks domains up; before anything else."""
-        self._traced = Transactions(pool, self._tracer, time.time_ns)
-        self._alarm = Alarm()
-        start = (self._traced if self._tracer.exports else pool).start
-        self.pool, self.limits = pool, Limits(pool, time.monotonic, self._alarm.set, start)
+        self._traced = Transactions(pool, tracer, time.time_ns)
+        self._alarm = Alarm(self._ring)
+        start = (self._traced if tracer.exports else pool).start
+        self.limits = Limits(pool, time.monotonic, self._alarm.set, start)
         self.turned_away = partial(turned_away, self.limits)
-        self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources, self._routes.most)
-        self._alarm.ring = self._lines.ring
+        self._routes = Routes(max_connections, lambda route: len(self.sources.of(route)))
+        self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources, max_connections)
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
         self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
         self.outcomes = Outcomes(self._paths.opened)
         self.seen = Seen(pool, self._paths.opened, self._lines, self.outcomes, self.limits.held)
+
+    def __repr__(self) -> str:
+        return f"<Delivery works={len(self._works)} streams={len(self._streams)} {self._keep!r}>"
 
     @property
     def warm(self) -> int:
@@ -278,6 +283,10 @@ class Delivery:
         for work, verdict in (*self._placing.late(now, self._lines.waiting), *self._lines.late(now)):
             self._finish(work, verdict)
         self.limits.prune()
+
+    def _ring(self) -> None:
+        """What a limit has held up may go now."""
+        self._lines.ring()
 
     async def close(self) -> None:
         """Cancel what is being composed, and what waits for its time."""

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -343,10 +344,9 @@ async def soak(count: int, seed: int, ports: dict[str, int], summary: Summary) -
     """All mails, to their ends."""
     rng = random.Random(seed)
     mails = Mails(count, rng)
-    delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"))
+    delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"), partial(Pool, secrets={}, helo="soak.example.com"))
     routes = routes_to(ports)
-    async with Pool(delivery, {}, "soak.example.com") as pool:
-        delivery.use(pool)
+    async with delivery.pool as pool:
         sweeping = asyncio.create_task(delivery.sweep())
         gateway = Gateway(delivery, WAYS, mails, rng, summary)
         watch = Watch(pool, gateway, CONNECTIONS * len(routes))

@@ -231,9 +231,8 @@ class Process:
 
     def __init__(self, node_id: str, boot: bytes, receiver: Receiver, random: Random) -> None:
         self.node_id, self.boot = node_id, boot
-        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"))
         self.pool = SimPool(self, receiver, random, connections=4)
-        self.delivery.use(self.pool)  # type: ignore[arg-type]
+        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"), lambda _: self.pool)  # type: ignore[arg-type,return-value]
         self.servicer = NodeServicer(self.delivery, node_id, boot)
         self.dead = False
         self.frozen = False

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import grpc
 import pytest
@@ -137,10 +138,9 @@ class Node:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Node]:
-        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"), max_connections=4)
-        async with Pool(self.delivery, {}, "node.test") as pool:
-            self.pool = pool
-            self.delivery.use(pool)
+        make_pool = partial(Pool, secrets={}, helo="node.test")
+        self.delivery = Delivery(decode_body, Tracer(TelemetryOptions(), "sender"), make_pool, max_connections=4)
+        async with self.delivery.pool as self.pool:
             self.servicer = NodeServicer(self.delivery, "n1", BOOT)
             door = Door([])
             self.servicer.join(door)

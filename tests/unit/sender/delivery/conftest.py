@@ -19,6 +19,7 @@ from sender.delivery import deliver
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept, Known
 from sender.delivery.make import Decode
+from sender.delivery.resolver import Resolver
 from sender.delivery.work import Offer
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
@@ -107,11 +108,10 @@ class FakeStream:
 class Bench:
     """A delivery on the bench."""
 
-    def __init__(self, clocks: SimpleNamespace, decode: Decode = decode_body) -> None:
+    def __init__(self, clocks: SimpleNamespace, decode: Decode = decode_body, resolver: Resolver | None = None) -> None:
         self.clocks = clocks
         self.pool = FakePool()
-        self.delivery = Delivery(decode, Tracer(TelemetryOptions(), "sender"))
-        self.delivery.use(self.pool)  # type: ignore[arg-type]
+        self.delivery = Delivery(decode, Tracer(TelemetryOptions(), "sender"), lambda _: self.pool, resolver)  # type: ignore[arg-type]
         self.stream = self.attach()
         self.delivery.configure(self.stream, [Route(ROUTE, (Relay("mx"),))])
 

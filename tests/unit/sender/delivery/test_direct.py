@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,11 +30,10 @@ RECORDS = {
 class Stage:
     """A bench whose route goes by MX, and whose DNS answers when it is told to."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.answers, self.asked = bench, dict(RECORDS), 0
+    def __init__(self, clocks: SimpleNamespace) -> None:
+        self.answers, self.asked = dict(RECORDS), 0
         self.held = asyncio.Event()
-        resolver = Resolver(self._ask, Here(), clock=lambda: bench.clocks.now)
-        bench.delivery.use(bench.pool, resolver)  # type: ignore[arg-type]
+        self.bench = bench = Bench(clocks, resolver=Resolver(self._ask, Here(), clock=lambda: clocks.now))
         bench.delivery.configure(bench.stream, [DIRECT])
 
     async def _ask(self, _name: str, kind: str) -> Answer:
@@ -59,9 +59,9 @@ class Stage:
 
 @pytest.fixture
 async def stage(bench: Bench) -> AsyncIterator[Stage]:
-    stage = Stage(bench)
+    stage = Stage(bench.clocks)
     yield stage
-    await bench.delivery.close()
+    await stage.bench.delivery.close()
 
 
 async def test_jobs_of_a_domain_wait_for_one_look_up(stage: Stage):
