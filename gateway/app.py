@@ -147,6 +147,7 @@ class Gateway:
             self._fleet.dialogues,
             lambda: [route.name for route in self._table.routes.values() if not route.mx],
             clock.now_ms,
+            self._dispatcher.wait_reason,
         )
         servicers = Servicers(
             self._mail_servicer,

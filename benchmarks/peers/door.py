@@ -60,6 +60,10 @@ class Door:
         """ListNodes."""
         return list(self._admin.ListNodes(admin.ListNodesRequest(), metadata=self._metadata, timeout=self._timeout).nodes)
 
+    def sites(self) -> list[admin.Site]:
+        """ListSites, the first page."""
+        return list(self._admin.ListSites(admin.ListSitesRequest(), metadata=self._metadata, timeout=self._timeout).sites)
+
     def settings(self) -> admin.Settings:
         """What the gateway runs by."""
         return self._admin.ListNodes(admin.ListNodesRequest(), metadata=self._metadata, timeout=self._timeout).settings

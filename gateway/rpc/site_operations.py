@@ -9,11 +9,12 @@ from difflib import get_close_matches
 
 from gateway.dispatch.dialogues import Dialogues, Watcher
 from gateway.dispatch.member import Member
-from gateway.dispatch.seen import Newest, SiteSum, reports_of, sum_of
+from gateway.dispatch.seen import Newest, SiteState, SiteSum, reports_of, sum_of
 from gateway.dispatch.sums import Waits, by_site
-from gateway.ledger.port import QueueCount
+from gateway.ledger.port import QueueCount, Wait
 from gateway.rpc.admin_port import SiteOrder, SiteView
 from mailgate.errors import Invalid, NotFound
+from mailgate.mail import RecipientState
 
 NAMED = 10
 """Sites that are named to whom has asked for one that is not there."""
@@ -29,7 +30,10 @@ Place = tuple[int, str]
 
 
 class SiteOperators:
-    """See admin_port.SiteOperations. `waiting`: what waits; `key`: by what jobs are counted now; `routes`: those that have relays."""
+    """See admin_port.SiteOperations.
+
+    `waiting`: what waits; `key`: by what jobs are counted now; `routes`: those that have relays; `why`: what holds a recipient up.
+    """
 
     def __init__(
         self,
@@ -39,9 +43,10 @@ class SiteOperators:
         dialogues: Dialogues,
         routes: Callable[[], Iterable[str]],
         now_ms: Callable[[], int],
+        why: Callable[[RecipientState, Wait], str],
     ) -> None:
         self._waiting, self._key, self._members, self._dialogues, self._routes = waiting, key, members, dialogues, routes
-        self.now_ms = now_ms
+        self.now_ms, self._why = now_ms, why
 
     async def sites(self, prefix: str, order: SiteOrder, after: str, limit: int, *, by_node: bool) -> tuple[Sequence[SiteView], str]:
         """See the port."""
@@ -54,7 +59,10 @@ class SiteOperators:
         if by_node:
             limit = max(1, min(limit, MOST_TOLD // (1 + len(self._members))))
         page, more = wanted[:limit], len(wanted) > limit
-        views = [SiteView(sum_of(key, reports[key], waits.get(key), now), self._of_nodes(key, now) if by_node else ()) for _, key in page]
+        views = [
+            SiteView(self._explained(sum_of(key, reports[key], waits.get(key), now)), self._of_nodes(key, now) if by_node else ())
+            for _, key in page
+        ]
         return views, name_of(page[-1], order) if more else ""
 
     def trace(self, site_key: str, node_id: str) -> Watcher:
@@ -65,6 +73,13 @@ class SiteOperators:
         if node_id and node_id not in self._members:
             raise NotFound(f"there is no node {node_id!r}: {_others(node_id, self._members, 'nodes')}")
         return self._dialogues.watch(site_key, node_id)
+
+    def _explained(self, site: SiteSum) -> SiteSum:
+        """With what GetMail says of its mail, where no node is about to send it and none has said why."""
+        if site.ready and not site.warm and site.state in (SiteState.OK, SiteState.UNKNOWN):
+            wait = Wait(site.site_key.partition("/")[0], site_key=site.site_key)
+            site.reason = self._why(RecipientState.QUEUED, wait) or site.reason
+        return site
 
     def _of_nodes(self, site_key: str, now: float) -> list[tuple[str, SiteSum]]:
         found = [(node_id, member.sites.of(site_key)) for node_id, member in sorted(self._members.items())]

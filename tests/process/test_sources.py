@@ -140,6 +140,8 @@ def test_a_pool_that_no_node_has(tmp_path: Path) -> None:
         wanted = "no node has a source of the pool 'news'"
         wait_until(lambda: recipients(fleet, [mail_id])[0].wait_reason == wanted, f"no reason\n{fleet.tails()}", 10, pause=0.1)
         assert recipients(fleet, [mail_id])[0].attempts == 0
+        with fleet.door() as door:
+            assert [site.reason for site in door.sites()] == [wanted]
         log = fleet.senders[0].log
         wait_until(lambda: log.read_text().count("this node has none of that pool") == 1, f"it is not in the log\n{fleet.tails()}", 10)
         fleet.configure(server.port, NEWS, {**DISPATCH, "sources.a": A})

@@ -17,7 +17,9 @@ from gateway.admission.limits import Limits
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
 from gateway.dispatch.dialogues import Dialogues
+from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
+from gateway.dispatch.reasons import Reasons
 from gateway.events.hub import Hub
 from gateway.events.options import EventOptions
 from gateway.ledger.memory import MemoryLedger
@@ -110,7 +112,9 @@ async def gateway() -> AsyncIterator[Gateway]:
     ledger, queue, shell, operations = MemoryLedger(), MemoryQueue(), LoopShell(lambda: time.time_ns() // 1_000_000), Operations()
     members: dict[str, Member] = {}
     dialogues = Dialogues(members)
-    sites = SiteOperators(lambda: ledger.counts(()), str, members, dialogues, lambda: ["relay"], shell.now_ms)
+    sites = SiteOperators(
+        lambda: ledger.counts(()), str, members, dialogues, lambda: ["relay"], shell.now_ms, Reasons(members, Losses(2, 3))
+    )
     hub = Hub(ledger.describe, EventOptions(max_watchers_per_tenant=3))
     drafter = Drafter(Routes([Route("relay", (Relay("127.0.0.1"),))]), Limits(), encode_envelope, encode_content)
     admission = Admission(ledger=ledger, queue=queue, files=ledger.files, hub=hub, drafter=drafter, shell=shell)
