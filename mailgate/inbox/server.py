@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -103,7 +104,9 @@ def _bound(host: str, port: int, key: str, flag: str) -> Iterator[socket.socket]
             listener.bind(address)
             listener.setblocking(False)
         except (OSError, OverflowError) as error:
-            cure = f"cannot be listened on ({error}): choose another port with {flag}, 0 for any that is free"
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "another process has it" if taken else f"it can't be listened on ({getattr(error, 'strerror', None) or error})"
+            cure = f"{why}: choose another port with {flag}, 0 for any that is free"
             raise SettingsInvalid([Mistake(f"inbox.{key}", f"{host}:{port}", cure)]) from None
         yield listener
 

@@ -220,7 +220,7 @@ async def test_the_client_tells_what_is_wrong(inbox):
 async def test_a_taken_port_says_which_and_how_to_choose_another(inbox, which, flag):
     """And nothing stays open behind."""
     ports = {"smtp_port": 0, "door_port": 0, which: getattr(inbox, which)}
-    with pytest.raises(SettingsInvalid, match=flag) as refused:
+    with pytest.raises(SettingsInvalid, match=f"another process has it: choose another port with {flag}") as refused:
         async with Inbox(**ports):
             pass
     assert str(ports[which]) in str(refused.value)
