@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from mailgate.telemetry.logs import get_logger
 from sender.delivery.mx import Answer, Got, Here, Host, Nowhere, destination, exchanges, failed, literal
 from sender.delivery.stub import Stub, is_own
+from sender.pool.turns import Turns
 
 KEPT_LEAST, KEPT_MOST = 60.0, 3600.0
 """Seconds that records are kept, whatever their TTL: a TTL of 0 must not cost a look-up a mail, and a day must not hold up who moves."""
@@ -30,6 +31,8 @@ MOST = 50_000
 """Answers that are kept: 10,000 domains with hosts of their own. About 1 KB each."""
 AT_ONCE = 200
 """Questions under way; others wait. Each has a socket of its own."""
+PROMPT, PATIENCE = 64, 0.1
+"""Of these, so many that are not older than so many seconds: as for dials (turns.py), as each is a third of a millisecond of work."""
 
 log = get_logger(__name__)
 
@@ -74,7 +77,7 @@ class Resolver:
         self._known: dict[tuple[str, str], _Known] = {}
         """By name and kind, the oldest first."""
         self._flights: dict[tuple[str, str], asyncio.Task[_Known]] = {}
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places, self._turns = asyncio.Semaphore(AT_ONCE), Turns(PROMPT, PATIENCE)
         self._counts = Counts()
 
     def __repr__(self) -> str:
@@ -128,7 +131,7 @@ class Resolver:
 
     async def _fly(self, name: str, kind: str) -> _Known:
         try:
-            async with self._places:
+            async with self._places, self._turns.one():
                 answer = await self._ask(name, kind)
             return self._learn((name, kind), answer, self._clock())
         finally:

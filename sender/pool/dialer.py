@@ -21,6 +21,7 @@ from sender.pool.relays import refuses_login
 from sender.pool.shortcomings import Shortcomings, Skill
 from sender.pool.source import ANY, Source
 from sender.pool.tls import CertificateOptions, Context, Contexts, Unknown
+from sender.pool.turns import Turns
 from sender.smtp.capabilities import Capabilities, parse_capabilities
 from sender.smtp.replies import ServerReply
 from sender.smtp.verdicts import broken, understand
@@ -97,6 +98,7 @@ class Dialer:
         self._contexts = contexts or Contexts()
         self._shortcomings = shortcomings or Shortcomings()
         self._clock = clock
+        self._turns = Turns()
 
     def renew(self, secrets: Mapping[str, str], tokens: Mapping[str, TokenOptions], certificates: Mapping[str, CertificateOptions]) -> None:
         """Log in with these, and believe and show these, from now on."""
@@ -144,7 +146,7 @@ class Dialer:
         call = _Call(route, relay, secret, source, source.helo or self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
         try:
             context = await self._contexts.of(route)
-            async with limit:
+            async with self._turns.one(), limit:
                 try:
                     name = await call.run(context, adopt)
                 except Exception as error:
