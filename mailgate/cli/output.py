@@ -51,6 +51,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def styled(state: str, width: int = 0) -> str:
     """A state, coloured where a person watches."""
     padded = state.ljust(width)

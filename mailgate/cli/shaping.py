@@ -123,7 +123,8 @@ def check(
     if json:
         output.json_line({"valid": True, "version": table.version, "providers": sorted(table.providers), "rules": rules})
     else:
-        output.line(f"{file}: no mistakes; {len(table.providers)} providers, {rules} rules, version {table.version}")
+        counts = f"{output.counted(len(table.providers), 'provider')}, {output.counted(rules, 'rule')}"
+        output.line(f"{file}: no mistakes; {counts}, version {table.version}")
 
 
 def understood(text: str, phase: str) -> Reply:
@@ -227,8 +228,8 @@ def _duration(seconds: float) -> str:
 def _lines(told: dict[str, Any], shape: Shape) -> dict[str, str]:
     """For people."""
     limits = [
-        f"{told['connections']} connections" if told["connections"] else "",
-        f"{told['mails_per_connection']} mails in a connection" if told["mails_per_connection"] else "",
+        output.counted(told["connections"], "connection") if told["connections"] else "",
+        f"{output.counted(told['mails_per_connection'], 'mail')} in a connection" if told["mails_per_connection"] else "",
         f"{told['mails_per_second']:g} mails a second" if told["mails_per_second"] else "",
     ]
     kinds = " or ".join(sorted(shape.refused_classes))

@@ -134,6 +134,9 @@ def test_a_table_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert "no mistakes; 16 providers" in text
     told = explained(run, "shop.example", "--file", str(mine))
     assert (told["provider"], told["mails_per_second"]) == ("own", 2.5)
+    mine.write_text('[providers.own]\ndomains = ["shop.example"]\nconnections = 1\nmails_per_connection = 1\n')
+    assert "no mistakes; 1 provider, 0 rules" in run("check", str(mine))[1]
+    assert "1 connection, 1 mail in a connection" in run("explain", "shop.example", "--file", str(mine))[1]
     mine.write_text("[default]\nconnections = -1\n[[default.replies]]\naction = 'slow'\n")
     code, text = run("check", str(mine))
     assert code == 2
