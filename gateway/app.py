@@ -15,10 +15,13 @@ from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenants
 from gateway.backends import Backends, open_backends
 from gateway.balancing.policies import make_picker
+from gateway.balancing.ring import Ring
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
 from gateway.dispatch.housekeeping import Housekeeping
+from gateway.dispatch.keys import KeyOf, Keys, key_of
 from gateway.dispatch.member import Member
 from gateway.dispatch.rules import Rules
 from gateway.dispatch.stats import stats
@@ -38,7 +41,7 @@ from gateway.rpc.upload import Upload
 from gateway.settings import LIVE, GatewaySettings, version
 from mailgate.lifecycle import Again, Stop, settle_heap
 from mailgate.reload import TOLD, Reload
-from mailgate.rpc.jobs import encode_content, encode_envelope
+from mailgate.rpc.jobs import encode_content, encode_envelope, read_keys
 from mailgate.shaping.file import read as read_shaping
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
@@ -107,7 +110,7 @@ class Gateway:
             self._members,
             clock,
             settings.dispatch,
-            lambda route: make_picker(self._table.policy(route), random.random),
+            self._choice(),
             random.random,
             early=backends.early,
             recovering=backends.recovering,
@@ -231,6 +234,15 @@ class Gateway:
     def _drafter(self, settings: GatewaySettings) -> Drafter:
         """What decides over the mails that come."""
         return Drafter(Routes(settings.routes.values()), settings.limits, encode_envelope, encode_content, self._dispatcher.sites.of)
+
+    def _choice(self) -> Choice:
+        """What nodes are chosen by, as the routes in force say."""
+        ring, table = Ring(), self._table
+
+        def key_of_route(route: str) -> KeyOf | None:
+            return None if (hash_by := table.hash_by(route)) is None else key_of(hash_by, lambda envelope: Keys(*read_keys(envelope)))
+
+        return Choice(lambda route: make_picker(table.policy(route), random.random, ring), key_of_route, ring)
 
     def _shown(self) -> SettingsView:
         return SettingsView(self._table.version, self._reload.loaded_ms, self._reload.refusal, self._reload.restart)

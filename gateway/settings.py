@@ -10,9 +10,10 @@ from typing import Any
 
 from gateway.admission.limits import Limits
 from gateway.admission.tenants import TenantOptions, Tenants
-from gateway.balancing.policies import POLICIES
+from gateway.balancing.policies import HASHED, POLICIES
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import MOST, VerdictRule
+from gateway.dispatch.table import policy_of
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
 from mailgate.classes import CLASSES
@@ -242,6 +243,16 @@ def _check_dsn(name: str, route: Route, reader: Reader) -> None:
         reader.note(key, said, f'where nothing is to be reported there is {what}: leave it out, or "never"')
 
 
+def _check_policy(name: str, route: Route, reader: Reader) -> None:
+    if not reader.sound(f"routes.{name}.policy", f"routes.{name}.hash_by"):
+        return
+    if route.policy and route.policy not in POLICIES:
+        reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}, or leave it out")
+    elif route.hash_by != "site" and policy_of(route) != HASHED:
+        cure = f'{policy_of(route)} does not hash: write policy = "{HASHED}", or leave it out'
+        reader.note(f"routes.{name}.hash_by", show(route.hash_by), cure)
+
+
 def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
     if not routes and reader.sound("routes"):
         cure = 'mail needs a way out: write [routes.default] with relays = ["smtp://host:25"]'
@@ -252,8 +263,7 @@ def _check_routes(routes: Mapping[str, Route], reader: Reader) -> None:
         reader.note(f"routes.{name}.domains", "[]", cure)
     taken: dict[str, str] = {}
     for name, route in routes.items():
-        if route.policy not in POLICIES and reader.sound(f"routes.{name}.policy"):
-            reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}")
+        _check_policy(name, route, reader)
         _check_login(name, route, reader)
         _check_tls(name, route, reader)
         _check_failover(name, route, reader)

@@ -93,6 +93,8 @@ class Envelope(NamedTuple):
     """After those of the content."""
     variables: bytes = b""
     """A JSON object, over the content's."""
+    hash_key: str = ""
+    """The mail's."""
 
 
 @dataclass(frozen=True, slots=True)

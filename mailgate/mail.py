@@ -124,6 +124,8 @@ class Mail:
     """None: transactional alone, bulk in a batch."""
     route: str = ""
     """Empty: the route that takes the recipient's domain."""
+    hash_key: str = ""
+    """For a route that hashes by it; empty: by the site."""
     on_doubt: OnDoubt = OnDoubt.RESEND
     ttl_ms: int | None = None
     """None: the gateway's default."""

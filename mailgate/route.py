@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class TlsMode(IntEnum):
@@ -64,6 +64,8 @@ MAX_AGE = timedelta(minutes=10)
 """Of a connection: its default."""
 
 
+HashBy = Literal["site", "tenant", "recipient", "hash_key"]
+
 FAILOVER = ("auth", "blocked", "connect", "rate_limited")
 """Classes of refusals that are about the sender and the server, not about the mail: another relay may see it otherwise."""
 
@@ -107,8 +109,12 @@ class Route:
     secret: str = ""
     """The name of the password or token, resolved on the node: `[secrets]` in its settings, `MAILGATE_SECRET_<NAME>` or `[tokens.NAME]`.
     Credentials that a relay refuses are not tried again for 30 s, then ever more seldom, for a quarter of an hour at the most."""
-    policy: str = "least_connections"
-    """`round_robin` or `least_connections`."""
+    policy: str = ""
+    """How a node is chosen for a mail: `least_connections`, `consistent_hash` or `round_robin`; docs/balancing.md says which when. Empty:
+    `consistent_hash` with `mx`, whose sites then keep their connections on one node, else `least_connections`."""
+    hash_by: HashBy = "site"
+    """With `consistent_hash`: mails that have this in common go by one node, as far as it has room. `site`: where they go; `tenant`;
+    `recipient`: the first address; `hash_key`: what the mail itself says, or by site where it says nothing."""
     connections: int = 20
     """The most that each node keeps; how many are warm follows the demand. With 100 the handshake of READY and COMMIT costs nothing even on
     loopback (measured)."""

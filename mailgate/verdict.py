@@ -66,10 +66,11 @@ class Tried(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NotTried:
-    """The node did not try; no attempt is counted. `hopeless`: no node ever can."""
+    """The node did not try; no attempt is counted. `hopeless`: no node ever can; `of_node`: another one could, as this one should."""
 
     reason: str
     hopeless: bool = False
+    of_node: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from mailgate.job import Content, File
 from mailgate.mail import Address, Lane, Mail, OnDoubt, Parts
 from mailgate.route import Route
 
+MAX_HASH_KEY = 256
+"""Octets; each job carries it."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -40,6 +42,7 @@ class Checked(NamedTuple):
     metadata: Mapping[str, str]
     files: tuple[File, ...] = ()
     """What the content attaches by digest."""
+    hash_key: str = ""
 
 
 def weigh(mail: Mail) -> int:
@@ -73,6 +76,8 @@ def check_content(
         _check_tags(mail.tags, field, limits, faults)
     if mail.metadata:
         check_metadata(mail.metadata, field, limits, faults)
+    if len(mail.hash_key.encode()) > MAX_HASH_KEY:
+        faults.add_large(f"{field}.hash_key", f"{len(mail.hash_key.encode())} octets, at most {MAX_HASH_KEY} are allowed: a UUID has 36")
     ttl_ms = _check_ttl(mail, field, limits, faults)
     route = _check_route(mail.route, field, routes, faults)
     if author is None or return_path is None or mail.content is None:
@@ -90,6 +95,7 @@ def check_content(
         tags=mail.tags,
         metadata=mail.metadata,
         files=attached,
+        hash_key=mail.hash_key,
     )
 
 

@@ -84,6 +84,7 @@ class Draft(NamedTuple):
                 recipients.cc,
                 headers,
                 variables,
+                checked.hash_key,
             )
             job = Job(
                 id=job_id(mail_id, ordinal),

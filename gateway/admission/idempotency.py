@@ -70,6 +70,8 @@ def fingerprint(mail: Mail) -> bytes:
             sorted(mail.metadata.items()),
         ),
     ]
+    if mail.hash_key:  # what has none is the mail that it was before there were any
+        fields.append(mail.hash_key)
     return _hash(b"", fields, [*blobs, mail.variables])
 
 

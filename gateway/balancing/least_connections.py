@@ -19,7 +19,7 @@ class LeastConnections:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    def pick(self, candidates: Sequence[C]) -> C:
+    def pick(self, candidates: Sequence[C], key: str = "") -> C:
         """The better of two drawn, or the best of all when they are few; a tie goes to the earlier id, or to the first drawn."""
         count = len(candidates)
         if count <= FULL_SCAN:

@@ -1,4 +1,8 @@
-"""What a balancing policy is: one `pick` among the nodes that may have the job. Pure; policies are one file each."""
+"""What a balancing policy is: one `pick` among the nodes that may have the job. Pure; policies are one file each.
+
+What a policy is told beside the nodes' loads comes to it from outside: how far a node has started (slow_start.py) is in its `ramp`, and who
+fails by himself (ejection.py) is not among the candidates.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,12 @@ class Candidate(Protocol):
 
     @property
     def weight(self) -> float:
-        """Its share against others, > 0: warm connections times slow start."""
+        """Its share against others, > 0: warm connections times `ramp`."""
+        ...
+
+    @property
+    def ramp(self) -> float:
+        """How much of its part a node takes that has just come, in (0, 1]; 1.0 from the end of its slow start on."""
         ...
 
 
@@ -32,8 +41,11 @@ C = TypeVar("C", bound=Candidate)
 
 
 class Picker(Protocol):
-    """A policy of one route. It keeps what it must between picks, and answers in ≤ 2 µs at 16 nodes (least_connections)."""
+    """A policy of one route. It keeps what it must between picks, and answers at 16 nodes in ≤ 2 µs, or ≤ 5 µs with a key."""
 
-    def pick(self, candidates: Sequence[C]) -> C:
-        """One of them; `candidates` is not empty, in the order of node ids, and only has nodes that have credit for the job."""
+    def pick(self, candidates: Sequence[C], key: str = "") -> C:
+        """One of them; `candidates` is not empty, in the order of node ids, and only has nodes that have credit for the job.
+
+        `key`: what a job has in common with those that had better go the same way; policies that do not hash get none.
+        """
         ...

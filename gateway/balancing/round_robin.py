@@ -13,7 +13,7 @@ class RoundRobin:
     def __init__(self) -> None:
         self._last = ""
 
-    def pick(self, candidates: Sequence[C]) -> C:
+    def pick(self, candidates: Sequence[C], key: str = "") -> C:
         """The first whose id comes after the last one picked; past the end, the first of all."""
         for candidate in candidates:
             if candidate.node_id > self._last:

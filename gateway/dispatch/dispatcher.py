@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from gateway.balancing.picker import Picker
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.committer import Committer
@@ -56,7 +56,7 @@ class Dispatcher:
         members: Mapping[str, Member],
         clock: Clock,
         options: DispatchOptions,
-        make_picker: Callable[[str], Picker],
+        choice: Choice,
         random: Callable[[], float],
         *,
         early: bool,
@@ -67,14 +67,14 @@ class Dispatcher:
         has_route: Callable[[str], bool] = lambda _: True,
         by_mx: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
-        self._ledger, self._queue, self._clock, self._options, self._members = ledger, queue, clock, options, members
+        self._ledger, self._queue, self._clock, self._options, self._members, self.choice = ledger, queue, clock, options, members, choice
         self._window = Window(options.waiting_jobs, options.waiting_bytes)
         self._unwatched = Unwatched()
         self._losses = Losses(options.losses_alone, options.losses_dead)
         self._doubts = Doubts(options.doubt_wait.total_seconds())
         self._more = asyncio.Event()
         self._lateness = Lateness(clock, calls, self._more.set)
-        self._feeder = Feeder(self._window, self._losses, make_picker, self._offer, self._lateness.may_go, has_route)
+        self._feeder = Feeder(self._window, self._losses, choice, self._offer, self._lateness.may_go, has_route)
         self.committer = Committer(ledger, clock, early, self._ready_again)
         self._returns = Returns(ledger, self._ready_again)
         self.settler = Settler(ledger, queue, publish, members, clock, Backoff.of(options), random, self._ready_again, rules)
@@ -85,7 +85,7 @@ class Dispatcher:
         )
         self._claims = Claims(ledger, members, self.settler, self._where.take_back, self._where.adopt)
         self.sites = Sites(by_mx=by_mx)
-        self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites)
+        self.verdicts = Verdicts(self._doubts, self._claims, self.settler, clock, options.losses_dead, self.sites, choice)
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses, pool_of, has_route, self.sites.key, clock.monotonic)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
@@ -114,6 +114,7 @@ class Dispatcher:
 
     def joined(self, member: Member, hello: Hello) -> None:
         """A node has a stream again: what it still has is ours to take up, what it does not have was never sent."""
+        self.choice.joined(member)
         self._where.forgive(self._losses.forgive(hello.node_id, hello.boot_id))
         self._parked.joined(member, hello)
         mine = [answer for answer in hello.inventory if answer.fence in self._doubts]
@@ -144,6 +145,7 @@ class Dispatcher:
         """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt."""
         self._parked.lost(member.node_id)
         loss = member.hand.lose()
+        self.choice.lost(member, len(loss.unsent) + len(loss.begun), self._clock.monotonic())
         begun = {job.fence for job in loss.begun}
         counted = self._losses.count(member.node_id, member.boot_id, loss.unsent + loss.begun)
         if counted.all:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from gateway.balancing.picker import Picker
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.homing import Homing, at_home
 from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
@@ -35,15 +35,14 @@ class Feeder:
         self,
         window: Window,
         losses: Losses,
-        make_picker: Callable[[str], Picker],
+        choice: Choice,
         offer: Callable[[Member, Job], None],
         may_go: Callable[[Job], bool],
         has_route: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """`may_go`: whether a job need not wait for younger ones (yielding.py). `has_route`: no job goes whose route is gone."""
         self._window, self._losses, self._has_route = window, losses, has_route
-        self._make_picker, self._offer, self._may_go = make_picker, offer, may_go
-        self._pickers: dict[str, Picker] = {}
+        self._choice, self._offer, self._may_go = choice, offer, may_go
         self._alone: deque[Job] = deque()
         self._homing = Homing()
         self._quiet: Member | None = None
@@ -80,8 +79,7 @@ class Feeder:
 
     def reroute(self, routes: Iterable[str], sites: Sites) -> None:
         """These changed: their nodes are chosen anew, and what waits for them is counted as their jobs are now."""
-        for route in routes:
-            self._pickers.pop(route, None)
+        self._choice.reset(routes)
         self._alone = deque(map(sites.rekeyed, self._alone))
         self._window.put_back(self._homing.take(lambda _: True))
         self._window.rekey_all(sites.key)
@@ -89,7 +87,7 @@ class Feeder:
     def feed(self, members: Sequence[Member], now: float) -> None:
         """Offer what can be offered. `members` in the order of their ids; `now` in monotonic seconds, each second at least."""
         self._feed_alone(members, now)
-        open_members = [member for member in members if member.takes_jobs]
+        open_members = self._choice.among(members, now)
         if self._homing:
             lost = self._homing.feed(open_members, now, self._offer_one)
             self._window.put_back([replace(job, source="") for job in lost])
@@ -125,7 +123,7 @@ class Feeder:
                 if not among and self._homing.has_place(job):
                     self._homing.put(self._window.pop(lane, site_key), now)
                     continue
-            member = self._picker(job.route).pick(among or candidates)
+            member = self._choice.pick(job, among or candidates)
             if not member.hand.admits(job):
                 candidates.remove(member)
                 continue
@@ -136,7 +134,7 @@ class Feeder:
 
     def _offer_one(self, members: Sequence[Member], job: Job) -> None:
         """To one of these, which all have room for it."""
-        self._offer(self._picker(job.route).pick(members), job)
+        self._offer(self._choice.pick(job, members), job)
 
     def _feed_alone(self, members: Sequence[Member], now: float) -> None:
         quiet = self._kept_quiet(members, now)
@@ -178,9 +176,3 @@ class Feeder:
         quiet = min(able, key=lambda member: member.in_flight)
         quiet.quiet = True
         return quiet
-
-    def _picker(self, route: str) -> Picker:
-        picker = self._pickers.get(route)
-        if picker is None:
-            picker = self._pickers[route] = self._make_picker(route)
-        return picker

@@ -41,12 +41,14 @@ class Hand:
         self._by_key: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self.size = 0
+        self.jobs = 0
+        """All of them; kept, since policies ask for each pick."""
 
     def __repr__(self) -> str:
         return f"<Hand offered={len(self._offered)} begun={len(self._begun)} committed={len(self._committed)} octets={self.size}>"
 
     def __len__(self) -> int:
-        return len(self._offered) + len(self._begun) + len(self._committed)
+        return self.jobs
 
     @property
     def ids(self) -> list[bytes]:
@@ -147,7 +149,7 @@ class Hand:
         self._by_key.clear()
         self._sizes.clear()
         self._credit = {}
-        self.size = 0
+        self.size = self.jobs = 0
         return loss
 
     def _count(self, job: Job) -> None:
@@ -155,6 +157,7 @@ class Hand:
         self._by_key[job.site_key] = self._by_key.get(job.site_key, 0) + 1
         self._sizes[job.site_key] = self._sizes.get(job.site_key, 0) + octets
         self.size += octets
+        self.jobs += 1
 
     def _uncount(self, job: Job) -> None:
         octets = len(job.envelope) + len(job.content)
@@ -165,6 +168,7 @@ class Hand:
         else:
             del self._by_key[job.site_key], self._sizes[job.site_key]
         self.size -= octets
+        self.jobs -= 1
 
 
 def move(fence: Fence, source: dict[bytes, Job], target: dict[bytes, Job]) -> Job | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from gateway.balancing.slow_start import LEAST, ramp
 from gateway.dispatch.hand import Hand
 from gateway.dispatch.link import Load, NodeLink, NodeSource
 from gateway.dispatch.seen import NodeSites
@@ -34,6 +35,12 @@ class Member:
 
     def __init__(self, record: NodeRecord, octets: int) -> None:
         self.record = record
+        self.node_id = record.node_id
+        """For its life."""
+        self.ramp = 1.0
+        """How much of its part it takes; see balancing/slow_start.py."""
+        self.since: float | None = None
+        """When its slow start began, monotonic seconds; None: with the next look at it."""
         self.boot_id = record.boot_id
         self.version = record.version
         self.registered = True
@@ -62,19 +69,21 @@ class Member:
         return f"<Member {self.node_id} {self.state.name} {self.hand!r}>"
 
     @property
-    def node_id(self) -> str:
-        """For its life."""
-        return self.record.node_id
-
-    @property
     def in_flight(self) -> int:
         """Jobs in hand."""
-        return len(self.hand)
+        return self.hand.jobs
 
     @property
     def weight(self) -> float:
-        """Warm connections; a node that has none yet still counts."""
-        return self.load.warm or 1.0
+        """Warm connections, of which a node that has none yet counts for one, times its slow start."""
+        return (self.load.warm or 1.0) * self.ramp
+
+    def starts(self, now: float, back: float) -> None:
+        """How far it has started by now; `back`: when its last ejection ended or will end. Must be cheap: asked with every look."""
+        if self.since is None or self.since < back <= now:
+            self.since, self.ramp = now if self.since is None else back, LEAST
+        if self.ramp < 1.0:
+            self.ramp = ramp(now - self.since)
 
     @property
     def takes_jobs(self) -> bool:
@@ -102,7 +111,9 @@ class Member:
         self.state, self._missed, self._good = NodeState.CONNECTING, 0, 0
 
     def joined(self, boot_id: bytes, version: str) -> None:
-        """It said hello."""
+        """It said hello. Another process starts slowly; the one of before, whose link had broken, has its connections still."""
+        if boot_id != self.boot_id:
+            self.since = None
         self.boot_id, self.version = boot_id, version
         self.state, self.reason = NodeState.READY, ""
 

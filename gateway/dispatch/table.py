@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mailgate.route import Route
+from gateway.balancing.policies import HASHED
+from mailgate.route import HashBy, Route
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
 
-DEFAULT_POLICY = "least_connections"
-"""For what is left of a route that is gone."""
+DEFAULT_POLICY, DEFAULT_BY_MX = "least_connections", "consistent_hash"
+"""For relays, and for what is left of a route that is gone; for routes by MX."""
+
+
+def policy_of(route: Route) -> str:
+    """The policy that it names, or that is right for its kind."""
+    return route.policy or (DEFAULT_BY_MX if route.mx else DEFAULT_POLICY)
 
 
 class RouteTable:
@@ -33,7 +39,12 @@ class RouteTable:
 
     def policy(self, name: str) -> str:
         """How nodes are chosen for its jobs."""
-        return self.routes[name].policy if name in self.routes else DEFAULT_POLICY
+        route = self.routes.get(name)
+        return DEFAULT_POLICY if route is None else policy_of(route)
+
+    def hash_by(self, name: str) -> HashBy | None:
+        """What its jobs are hashed by. None: its policy does not hash."""
+        return self.routes[name].hash_by if self.policy(name) == HASHED else None
 
     def by_mx(self, name: str) -> bool | None:
         """Its mail goes by MX. None: there is no such route."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.doubts import Doubts
@@ -20,9 +21,11 @@ REFUSED_WAIT_MS = 1_000
 class Verdicts:
     """Synchronous: what follows is handed to the settler. `losses_dead`: the loss with which a job is given up."""
 
-    def __init__(self, doubts: Doubts, claims: Claims, settler: Settler, clock: Clock, losses_dead: int, sites: Sites) -> None:
+    def __init__(
+        self, doubts: Doubts, claims: Claims, settler: Settler, clock: Clock, losses_dead: int, sites: Sites, choice: Choice
+    ) -> None:
         self._doubts, self._claims, self._settler, self._clock, self._losses_dead = doubts, claims, settler, clock, losses_dead
-        self._sites = sites
+        self._sites, self._choice = sites, choice
         self.expired = 0
         """COMMITs that came too late, as the nodes say."""
 
@@ -37,6 +40,7 @@ class Verdicts:
     def settle(self, member: Member, job: Job, verdict: JobVerdict) -> None:
         """The job is out of every hand, and this is what became of the attempt."""
         job = self._sites.rekeyed(job)
+        self._choice.done(member, verdict, self._clock.monotonic())
         if isinstance(verdict, Tried):
             self._settler.tried(member.node_id, job, verdict)
         else:

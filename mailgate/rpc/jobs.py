@@ -49,6 +49,8 @@ def encode_envelope(envelope: Envelope) -> bytes:
         body.own_headers.add(name=header.name, value=header.value)
     if envelope.variables:
         body.own_variables = envelope.variables
+    if envelope.hash_key:
+        body.hash_key = envelope.hash_key
     return body.SerializeToString()
 
 
@@ -110,6 +112,15 @@ def decode_body(data: bytes, content: bytes = b"") -> JobBody:
         return JobBody(envelope, _small_content(content) if len(content) <= SMALL else _content(*_open(content)))
     body, carried, files = _open(data)
     return JobBody(_envelope(body), _content(body, carried, files))
+
+
+def read_keys(envelope: bytes) -> tuple[str, str]:
+    """What an envelope's bytes have to hash by: the mail's own key, or "", and the first recipient's address. Empty where they are none."""
+    try:
+        body = node_pb2.JobBody.FromString(envelope)
+    except DecodeError:
+        return "", ""
+    return body.hash_key, body.recipients[0].email if body.recipients else ""
 
 
 def _open(data: bytes) -> tuple[node_pb2.JobBody, Parts | Raw, tuple[Attachment, ...]]:
@@ -174,6 +185,7 @@ def _envelope(body: node_pb2.JobBody) -> Envelope:
         cc=_addresses(body.cc),
         headers=_headers(body.own_headers),
         variables=body.own_variables,
+        hash_key=body.hash_key,
     )
     _check(envelope)
     return envelope

@@ -53,6 +53,7 @@ def mail_from_proto(message: mail_pb2.Mail, field: str = "mail") -> Mail:
         return_path=message.return_path if message.HasField("return_path") else None,
         lane=_lane(message.lane, field) if message.lane else None,
         route=message.route,
+        hash_key=message.hash_key,
         on_doubt=_on_doubt(message.on_doubt, field) if message.on_doubt else OnDoubt.RESEND,
         ttl_ms=duration_ms(message.ttl) if message.HasField("ttl") else None,
         tags=tuple(message.tags) if message.tags else (),
@@ -99,7 +100,7 @@ def _fill_options(message: mail_pb2.Mail, mail: Mail) -> None:
         message.metadata.update(mail.metadata)
     message.lane = mail.lane.value if mail.lane else 0  # type: ignore[assignment]
     message.on_doubt = mail.on_doubt.value  # type: ignore[assignment]
-    message.route, message.variables = mail.route, mail.variables
+    message.route, message.hash_key, message.variables = mail.route, mail.hash_key, mail.variables
 
 
 def attachment_to_proto(file: Attachment) -> mail_pb2.Attachment:

@@ -36,6 +36,7 @@ def verdict_to_proto(fence: Fence, verdict: JobVerdict) -> node_pb2.JobVerdict:
                 _put_outcome(message.recipients.add(), each)
         case NotTried():
             message.kind, message.refusal, message.hopeless = Kind.KIND_REFUSED, verdict.reason, verdict.hopeless
+            message.of_node = verdict.of_node
         case Expired():
             message.kind = Kind.KIND_EXPIRED
     return message
@@ -57,7 +58,7 @@ def verdict_from_proto(message: node_pb2.JobVerdict) -> tuple[Fence, JobVerdict]
         source = message.source[:MAX_SOURCE]
         return fence, Tried(recipients, message.remote_host, message.remote_address, message.tls, duration_us, source)
     if message.kind == Kind.KIND_REFUSED:
-        return fence, NotTried(message.refusal, message.hopeless)
+        return fence, NotTried(message.refusal, message.hopeless, message.of_node)
     if message.kind == Kind.KIND_EXPIRED:
         return fence, Expired()
     raise JobUnreadable(f"a verdict has the unknown kind {message.kind}")

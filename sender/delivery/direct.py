@@ -48,7 +48,7 @@ class Direct:
             if works and works[0].arrived < now - PATIENCE:
                 late += [work for work in works if work.arrived < now - PATIENCE and not work.dropped]
                 self._waiting[domain] = [work for work in works if work.arrived >= now - PATIENCE]
-        return [(work, NotTried(f"its domain could not be looked up within {PATIENCE:g} s")) for work in late]
+        return [(work, NotTried(f"its domain could not be looked up within {PATIENCE:g} s", of_node=True)) for work in late]
 
     async def close(self) -> None:
         """Gives up what is being looked up."""

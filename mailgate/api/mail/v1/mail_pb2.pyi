@@ -135,7 +135,7 @@ class Parts(_message.Message):
     def __init__(self, subject: _Optional[str] = ..., text: _Optional[str] = ..., html: _Optional[str] = ...) -> None: ...
 
 class Mail(_message.Message):
-    __slots__ = ("from_address", "reply_to", "to", "cc", "bcc", "parts", "raw", "variables", "attachments", "headers", "return_path", "lane", "route", "on_doubt", "ttl", "tags", "metadata")
+    __slots__ = ("from_address", "reply_to", "to", "cc", "bcc", "parts", "raw", "variables", "attachments", "headers", "return_path", "lane", "route", "hash_key", "on_doubt", "ttl", "tags", "metadata")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +156,7 @@ class Mail(_message.Message):
     RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
+    HASH_KEY_FIELD_NUMBER: _ClassVar[int]
     ON_DOUBT_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
@@ -173,11 +174,12 @@ class Mail(_message.Message):
     return_path: str
     lane: Lane
     route: str
+    hash_key: str
     on_doubt: OnDoubt
     ttl: _duration_pb2.Duration
     tags: _containers.RepeatedScalarFieldContainer[str]
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., variables: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, from_address: _Optional[_Union[Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., bcc: _Optional[_Iterable[_Union[Address, _Mapping]]] = ..., parts: _Optional[_Union[Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., variables: _Optional[bytes] = ..., attachments: _Optional[_Iterable[_Union[Attachment, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., return_path: _Optional[str] = ..., lane: _Optional[_Union[Lane, str]] = ..., route: _Optional[str] = ..., hash_key: _Optional[str] = ..., on_doubt: _Optional[_Union[OnDoubt, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("number", "start_time", "duration", "node_id", "source", "site", "remote_host", "remote_address", "phase", "code", "enhanced_code", "text", "bounce_class", "tls", "explanation")

@@ -78,7 +78,7 @@ class Fence(_message.Message):
     def __init__(self, job_id: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class JobBody(_message.Message):
-    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw", "own_headers", "template", "variables", "own_variables")
+    __slots__ = ("mail_id", "return_path", "recipients", "smtputf8", "message_id", "date_ms", "traceparent", "from_address", "reply_to", "to", "cc", "headers", "attachments", "parts", "raw", "own_headers", "template", "variables", "own_variables", "hash_key")
     MAIL_ID_FIELD_NUMBER: _ClassVar[int]
     RETURN_PATH_FIELD_NUMBER: _ClassVar[int]
     RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class JobBody(_message.Message):
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
     OWN_VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    HASH_KEY_FIELD_NUMBER: _ClassVar[int]
     mail_id: bytes
     return_path: str
     recipients: _containers.RepeatedCompositeFieldContainer[JobRecipient]
@@ -117,7 +118,8 @@ class JobBody(_message.Message):
     template: bool
     variables: bytes
     own_variables: bytes
-    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., own_headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., template: _Optional[bool] = ..., variables: _Optional[bytes] = ..., own_variables: _Optional[bytes] = ...) -> None: ...
+    hash_key: str
+    def __init__(self, mail_id: _Optional[bytes] = ..., return_path: _Optional[str] = ..., recipients: _Optional[_Iterable[_Union[JobRecipient, _Mapping]]] = ..., smtputf8: _Optional[bool] = ..., message_id: _Optional[str] = ..., date_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., from_address: _Optional[_Union[_mail_pb2.Address, _Mapping]] = ..., reply_to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., cc: _Optional[_Iterable[_Union[_mail_pb2.Address, _Mapping]]] = ..., headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[_mail_pb2.Attachment, _Mapping]]] = ..., parts: _Optional[_Union[_mail_pb2.Parts, _Mapping]] = ..., raw: _Optional[bytes] = ..., own_headers: _Optional[_Iterable[_Union[_mail_pb2.Header, _Mapping]]] = ..., template: _Optional[bool] = ..., variables: _Optional[bytes] = ..., own_variables: _Optional[bytes] = ..., hash_key: _Optional[str] = ...) -> None: ...
 
 class JobRecipient(_message.Message):
     __slots__ = ("index", "email")
@@ -352,7 +354,7 @@ class RecipientVerdict(_message.Message):
     def __init__(self, indexes: _Optional[_Iterable[int]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ...) -> None: ...
 
 class JobVerdict(_message.Message):
-    __slots__ = ("fence", "kind", "recipients", "refusal", "hopeless", "remote_host", "remote_address", "tls", "duration_us", "source")
+    __slots__ = ("fence", "kind", "recipients", "refusal", "hopeless", "remote_host", "remote_address", "tls", "duration_us", "source", "of_node")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[JobVerdict.Kind]
@@ -373,6 +375,7 @@ class JobVerdict(_message.Message):
     TLS_FIELD_NUMBER: _ClassVar[int]
     DURATION_US_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OF_NODE_FIELD_NUMBER: _ClassVar[int]
     fence: Fence
     kind: JobVerdict.Kind
     recipients: _containers.RepeatedCompositeFieldContainer[RecipientVerdict]
@@ -383,7 +386,8 @@ class JobVerdict(_message.Message):
     tls: str
     duration_us: int
     source: str
-    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., kind: _Optional[_Union[JobVerdict.Kind, str]] = ..., recipients: _Optional[_Iterable[_Union[RecipientVerdict, _Mapping]]] = ..., refusal: _Optional[str] = ..., hopeless: _Optional[bool] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., tls: _Optional[str] = ..., duration_us: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
+    of_node: bool
+    def __init__(self, fence: _Optional[_Union[Fence, _Mapping]] = ..., kind: _Optional[_Union[JobVerdict.Kind, str]] = ..., recipients: _Optional[_Iterable[_Union[RecipientVerdict, _Mapping]]] = ..., refusal: _Optional[str] = ..., hopeless: _Optional[bool] = ..., remote_host: _Optional[str] = ..., remote_address: _Optional[str] = ..., tls: _Optional[str] = ..., duration_us: _Optional[int] = ..., source: _Optional[str] = ..., of_node: _Optional[bool] = ...) -> None: ...
 
 class LookupAnswer(_message.Message):
     __slots__ = ("fence", "state", "verdict")

@@ -33,6 +33,7 @@ OTHERS = {
     "tags": ("a",),
     "metadata": {"x": "1", "y": "3"},
     "variables": b"{}",
+    "hash_key": "k",
 }
 
 

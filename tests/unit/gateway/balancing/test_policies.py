@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 
 from gateway.balancing.least_connections import LeastConnections
 from gateway.balancing.policies import POLICIES, make_picker
+from gateway.balancing.ring import Ring
 from gateway.balancing.round_robin import RoundRobin
 from gateway.balancing.skeleton import Skeleton
+from gateway.balancing.slow_start import SlowStart
 
-MAKERS = {**POLICIES, "skeleton": Skeleton}
+MAKERS = {
+    **{name: lambda random, make=make: make(random, Ring()) for name, make in POLICIES.items()},
+    "skeleton": lambda random: SlowStart(Skeleton(random), random),
+    "skeleton alone": Skeleton,
+}
 
 
 @dataclass
@@ -23,21 +29,28 @@ class Node:
     node_id: str
     in_flight: int = 0
     weight: float = 1.0
+    ramp: float = 1.0
 
 
-FLEETS = st.lists(st.tuples(st.integers(0, 10**6), st.floats(1e-3, 1e6)), min_size=1, max_size=40).map(
-    lambda nodes: [Node(f"n{n:03}", *node) for n, node in enumerate(nodes)]
-)
+FLEETS = st.lists(
+    st.tuples(st.integers(0, 45), st.integers(0, 10**6), st.floats(1e-3, 1e6), st.floats(0.1, 1.0)),
+    min_size=1,
+    max_size=40,
+    unique_by=lambda node: node[0],
+).map(lambda nodes: [Node(f"n{number:03}", *node) for number, *node in sorted(nodes)])
+"""Any nodes, so that some come and go from one fleet to the next."""
 
 
 @pytest.mark.parametrize("policy", MAKERS)
-@given(fleets=st.lists(FLEETS, min_size=1, max_size=5), seed=st.integers(0, 1000))
-def test_it_picks_one_of_the_candidates(policy: str, fleets: list[list[Node]], seed: int):
+@given(fleets=st.lists(FLEETS, min_size=1, max_size=5), seed=st.integers(0, 1000), key=st.text(max_size=5))
+def test_it_picks_one_of_the_candidates(policy: str, fleets: list[list[Node]], seed: int, key: str):
     """Whatever a fleet weighs and carries, and though it changes between two picks."""
     picker = MAKERS[policy](Random(seed).random)
     for fleet in fleets:
-        picked = picker.pick(fleet)
+        before = list(fleet)
+        picked = picker.pick(fleet, key)
         assert any(picked is node for node in fleet)
+        assert fleet == before, "the list is the caller's"
 
 
 @pytest.mark.parametrize("policy", MAKERS)
@@ -49,14 +62,14 @@ def test_extreme_draws(policy: str):
             assert MAKERS[policy](lambda draw=draw: draw).pick(fleet) in fleet
 
 
-@pytest.mark.parametrize(("policy", "bound"), [("round_robin", 1.01), ("least_connections", 1.2)])
+@pytest.mark.parametrize(("policy", "bound"), [("round_robin", 1.01), ("least_connections", 1.2), ("consistent_hash", 1.26)])
 @pytest.mark.parametrize("nodes", [2, 4, 5, 16])
 def test_the_peak_is_near_the_mean(policy: str, bound: float, nodes: int):
     """Equal nodes, jobs that stay: nobody carries much more than the mean."""
     fleet = [Node(f"n{n:02}") for n in range(nodes)]
     picker = make_picker(policy, Random(1).random)
-    for _ in range(100 * nodes):
-        picker.pick(fleet).in_flight += 1
+    for number in range(100 * nodes):
+        picker.pick(fleet, f"key {number % 7}").in_flight += 1
     assert max(node.in_flight for node in fleet) <= bound * 100
 
 

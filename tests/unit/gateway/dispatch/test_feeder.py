@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.balancing.policies import make_picker
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.link import Load
 from gateway.dispatch.losses import Losses
@@ -24,7 +25,7 @@ class Fed:
         self.window = Window(100_000, 10**9)
         self.offered: list[tuple[str, Job]] = []
         self.feeder = Feeder(
-            self.window, Losses(2, 3), lambda _: make_picker("least_connections", lambda: 0.5), self.offer, lambda _job: True
+            self.window, Losses(2, 3), Choice(lambda _: make_picker("least_connections", lambda: 0.5)), self.offer, lambda _job: True
         )
 
     def offer(self, member: Member, job: Job) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.balancing.policies import make_picker
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.link import Load
 from gateway.dispatch.losses import Losses
@@ -47,7 +48,7 @@ class Fed:
         self.window = Window(1000, 10**9)
         self.offered: list[Job] = []
         self.policies: list[str] = []
-        self.feeder = Feeder(self.window, Losses(2, 3), self.picker, self.offer, lambda _: True, self.table.__contains__)
+        self.feeder = Feeder(self.window, Losses(2, 3), Choice(self.picker), self.offer, lambda _: True, self.table.__contains__)
         self.member = Member(NodeRecord("a", b"b" * 16, "h:1", "1"), 10**6)
         self.member.joined(b"b" * 16, "1")
         self.member.report(Load(False, 1, 0, {(lane, "out"): 10 for lane in Lane}))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.balancing.policies import make_picker
+from gateway.dispatch.choice import Choice
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
@@ -322,7 +323,7 @@ class World:
             self.members,
             clock,
             self.options,
-            lambda _: make_picker("least_connections", lambda: 0.5),
+            Choice(lambda _: make_picker("least_connections", lambda: 0.5)),
             lambda: 0.5,
             early=self.early,
             recovering=recovering,

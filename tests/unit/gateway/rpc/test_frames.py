@@ -101,12 +101,12 @@ def test_an_offer_carries_what_the_node_needs():
 
 
 def test_a_route_survives_the_link():
-    """Each field that a node needs; `domains` and `policy` are the gateway's own."""
+    """Each field that a node needs; `domains`, `policy` and `hash_by` are the gateway's own."""
     seconds = [timedelta(seconds=n) for n in range(1, 5)]
     relays = (Relay("mx1", 2525, 0, 3), Relay("mx2", 465, 1, 1))
     route = Route(
-        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", 7, 3, *seconds, 99, *seconds[:1], False, False,
-        *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing", ("connect",),
+        "r", relays, ("example.com",), TlsMode.IMPLICIT, False, "me", "key", "round_robin", "tenant", 7, 3, *seconds, 99, *seconds[:1],
+        False, False, *seconds[:2], AuthMode.XOAUTH2, "mx.example", "partner", True, 2525, "marketing", ("connect",),
         (DsnNotify.SUCCESS, DsnNotify.DELAY), DsnReturn.FULL,
     )  # fmt: skip
     assert all(getattr(route, each.name) != each.default for each in fields(Route)), "a field with its default proves nothing"
@@ -114,7 +114,7 @@ def test_a_route_survives_the_link():
     out.routes("v1", [route], [])
     (message,) = out.next_frame().routes
     read = route_from_proto(message)
-    assert replace(read, domains=route.domains, policy=route.policy) == route
+    assert replace(read, domains=route.domains, policy=route.policy, hash_by=route.hash_by) == route
 
 
 def test_what_a_newer_gateway_wants_reported():

@@ -35,6 +35,7 @@ FULL = Mail(
     return_path="",
     lane=Lane.BULK,
     route="relay",
+    hash_key="k",
     on_doubt=OnDoubt.HOLD,
     ttl_ms=3_600_000,
     tags=("t1", "t2"),
