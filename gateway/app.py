@@ -242,7 +242,7 @@ class Gateway:
         def key_of_route(route: str) -> KeyOf | None:
             return None if (hash_by := table.hash_by(route)) is None else key_of(hash_by, lambda envelope: Keys(*read_keys(envelope)))
 
-        return Choice(lambda route: make_picker(table.policy(route), random.random, ring), key_of_route, ring)
+        return Choice(lambda route: make_picker(table.policy(route), random.random, ring), key_of_route, ring, table.homes, table.sources)
 
     def _shown(self) -> SettingsView:
         return SettingsView(self._table.version, self._reload.loaded_ms, self._reload.refusal, self._reload.restart)

@@ -10,10 +10,9 @@ from typing import Any
 
 from gateway.admission.limits import Limits
 from gateway.admission.tenants import TenantOptions, Tenants
-from gateway.balancing.policies import HASHED, POLICIES
+from gateway.balancing.policies import POLICIES
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import MOST, VerdictRule
-from gateway.dispatch.table import policy_of
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
 from mailgate.classes import CLASSES
@@ -25,7 +24,7 @@ from mailgate.config.scalars import Bound, listed, show
 from mailgate.config.secret import NONE, Secret
 from mailgate.config.units import format_duration
 from mailgate.errors import SettingsInvalid
-from mailgate.route import AuthMode, DsnNotify, Route, TlsMode
+from mailgate.route import HASHED, AuthMode, DsnNotify, Route, TlsMode
 from mailgate.rpc.doors import check_address, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.shaping.file import read as read_shaping
@@ -248,8 +247,8 @@ def _check_policy(name: str, route: Route, reader: Reader) -> None:
         return
     if route.policy and route.policy not in POLICIES:
         reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}, or leave it out")
-    elif route.hash_by != "site" and policy_of(route) != HASHED:
-        cure = f'{policy_of(route)} does not hash: write policy = "{HASHED}", or leave it out'
+    elif route.hash_by != "site" and route.balancing != HASHED:
+        cure = f'{route.balancing} does not hash: write policy = "{HASHED}", or leave it out'
         reader.note(f"routes.{name}.hash_by", show(route.hash_by), cure)
 
 

@@ -64,6 +64,8 @@ MAX_AGE = timedelta(minutes=10)
 """Of a connection: its default."""
 
 
+EVEN, HASHED = "least_connections", "consistent_hash"
+"""The policies that are right for relays, and by MX; and the second is the one that has a key."""
 HashBy = Literal["site", "tenant", "recipient", "hash_key"]
 
 FAILOVER = ("auth", "blocked", "connect", "rate_limited")
@@ -165,6 +167,21 @@ class Route:
     `delay`, or `["never"]`. The report names mail and recipient as Mailgate does. Empty: nothing is said, and servers report failures."""
     dsn_return: DsnReturn = DsnReturn.UNSAID
     """Where the server offers DSN: a report of failure has the mail's `headers` or all of it (`full`)."""
+
+    @property
+    def balancing(self) -> str:
+        """The policy that it names, or that is right for its kind."""
+        return self.policy or (HASHED if self.mx else EVEN)
+
+    @property
+    def balanced_by(self) -> str:
+        """The same with its key, for people."""
+        return f"{self.balancing} by {self.hash_by}" if self.balancing == HASHED else self.balancing
+
+    @property
+    def homed(self) -> bool:
+        """All mail for one site goes by one node, its home, as far as the site's limits go."""
+        return self.balancing == HASHED and self.hash_by == "site"
 
 
 _MINUTES_10 = timedelta(minutes=10)

@@ -6,7 +6,6 @@ in hand. What a site says never counts, nor does how slow it is (promise 6). Sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -82,7 +81,7 @@ class Ejection:
             counts[2] += count
             self._judge(standing, second, now)
 
-    def admitted(self, nodes: Sequence[N], known: int, now: float) -> Sequence[N]:
+    def admitted(self, nodes: list[N], known: int, now: float) -> list[N]:
         """Those of `nodes` that are not out; all of them where too few would be left of the `known` ones (the panic rule).
 
         `nodes` can take jobs otherwise. Must be cheap: asked each time that jobs are handed out.

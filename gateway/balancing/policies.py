@@ -18,8 +18,6 @@ POLICIES: dict[str, Callable[[Random, Ring], Picker]] = {
 }
 """Name in `[routes.NAME] policy` → maker. A new policy is a file beside `skeleton.py` and a line here; one that looks at neither `weight`
 nor `ramp` is wrapped in SlowStart."""
-HASHED = "consistent_hash"
-"""The one that has a key."""
 
 
 def make_picker(policy: str, random: Random, ring: Ring | None = None) -> Picker:

@@ -12,6 +12,7 @@ from gateway.balancing.picker import Picker
 from gateway.balancing.ring import Ring
 from gateway.dispatch.keys import KeyOf
 from gateway.dispatch.member import Member
+from gateway.dispatch.shares import Shares
 from mailgate.job import Job
 from mailgate.verdict import Expired, JobVerdict, NotTried
 
@@ -20,12 +21,20 @@ class Choice:
     """See the module. `make_picker` and `key_of` (None: the policy has no key) are asked once for a route, and again after `reset`."""
 
     def __init__(
-        self, make_picker: Callable[[str], Picker], key_of: Callable[[str], KeyOf | None] = lambda _: None, ring: Ring | None = None
+        self,
+        make_picker: Callable[[str], Picker],
+        key_of: Callable[[str], KeyOf | None] = lambda _: None,
+        ring: Ring | None = None,
+        homes_of: Callable[[str, str], int] = lambda _route, _key: 0,
+        pool_of: Callable[[str], str] = lambda _: "",
     ) -> None:
+        """`homes_of`, `pool_of`: shares.py."""
         self._make_picker, self._key_of = make_picker, key_of
         self._ring = ring if ring is not None else Ring()
         self._pickers: dict[str, tuple[Picker, KeyOf | None]] = {}
-        self._members: tuple[str, ...] = ()
+        self._members: dict[str, Member] = {}
+        self._ids: list[str] = []
+        self._shares = Shares(self._ring, homes_of, pool_of)
         self.ejection = Ejection()
 
     def __repr__(self) -> str:
@@ -35,18 +44,26 @@ class Choice:
         """These changed: their policies begin anew."""
         for route in routes:
             self._pickers.pop(route, None)
+        self._shares.reset()
 
     def among(self, members: Sequence[Member], now: float) -> list[Member]:
         """Those of all members that take jobs now, as far as they have started. Must be cheap: asked each time that jobs are handed out."""
-        if (ids := tuple([member.node_id for member in members])) != self._members:
-            for node_id in set(self._members).difference(ids):
+        if (ids := [member.node_id for member in members]) != self._ids:
+            for node_id in set(self._ids).difference(ids):
                 self.ejection.gone(node_id)
-            self._members = ids
+            self._ids, self._members = ids, {member.node_id: member for member in members}
             self._ring.use(ids)
-        able = self.ejection.admitted([member for member in members if member.takes_jobs], len(members), now)
+        takers = [member for member in members if member.takes_jobs]
+        able = self.ejection.admitted(takers, len(members), now)
         for member in able:
             member.starts(now, self.ejection.ends(member.node_id))
-        return list(able)
+        # Who is only suspect, or kept quiet, is back or lost within seconds: its sites stay at home.
+        self._shares.live([member for member in members if member.is_up and (member in able or not member.takes_jobs)])
+        return able
+
+    def at_home(self, job: Job, candidates: list[Member], now: float) -> list[Member]:
+        """Those of the candidates that jobs of its site may go to: all of them, unless the site has a home. Must be cheap."""
+        return self._shares.among(job.route, job.site_key, candidates, self._members, now)
 
     def pick(self, job: Job, among: Sequence[Member]) -> Member:
         """One of these, which is not empty. Must be cheap: once a job."""

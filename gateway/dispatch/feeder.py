@@ -112,7 +112,7 @@ class Feeder:
         """One turn; whether the key has both jobs and room left."""
         if (first := self._window.peek(lane, site_key)) is None or not self._has_route(first.route):
             return False
-        candidates = [member for member in members if member.hand.room(lane, site_key) > 0]
+        candidates = self._choice.at_home(first, [member for member in members if member.hand.room(lane, site_key) > 0], now)
         for _ in range(TURN):
             job = self._window.peek(lane, site_key)
             if job is None or not candidates or not self._may_go(job):

@@ -55,6 +55,10 @@ class Hand:
         """Of its jobs: a walk, not for the hot path."""
         return [*self._offered, *self._begun, *self._committed]
 
+    def of_site(self, site_key: str) -> int:
+        """How many it has of this key."""
+        return self._by_key.get(site_key, 0)
+
     @property
     def committed(self) -> int:
         """How many are under way."""

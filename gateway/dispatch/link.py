@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailgate.job import Fence, Job
 from mailgate.mail import Lane
@@ -137,6 +137,16 @@ class Heard:
     traces: tuple[TraceLine, ...] = ()
 
 
+class Share(NamedTuple):
+    """How much of what sites allow is a node's; see the proto. `parts` 0: nothing."""
+
+    source: str
+    site_key: str
+    part: int
+    parts: int
+    spent: bool = False
+
+
 class Listener(Protocol):
     """Who hears a link. Synchronous: called by the link's reader between two reads."""
 
@@ -170,6 +180,10 @@ class NodeLink(Protocol):
 
     def routes_changed(self) -> None:
         """Tell what is new, changed and gone, before any job that is offered from now on."""
+        ...
+
+    def share(self, share: Share) -> None:
+        """Tell it, before any job that is offered from now on."""
         ...
 
     def trace(self, site_keys: Sequence[str]) -> None:

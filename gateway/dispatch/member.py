@@ -53,6 +53,8 @@ class Member:
         """What it sends from, by name."""
         self.sites = NodeSites()
         """How its sites do, as it says."""
+        self.shares: dict[str, tuple[int, int]] = {}
+        """What it was told of its parts of sites' limits: by site key, or by `@` and the source, its place and how many share."""
         self.quiet = False
         """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
@@ -90,6 +92,11 @@ class Member:
         """New jobs may go to it, credit permitting."""
         return self.state is NodeState.READY and not self.quiet
 
+    @property
+    def is_up(self) -> bool:
+        """It has a stream and means to stay."""
+        return self.state is NodeState.READY or self.state is NodeState.SUSPECT
+
     def sends_from(self, source: str) -> bool:
         """It has this source, and can dial from it."""
         found = self.sources.get(source)
@@ -116,6 +123,7 @@ class Member:
             self.since = None
         self.boot_id, self.version = boot_id, version
         self.state, self.reason = NodeState.READY, ""
+        self.shares.clear()
 
     def left(self, reason: str) -> None:
         """Its stream ended."""

@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.balancing.policies import HASHED
-from mailgate.route import HashBy, Route
+from mailgate.route import EVEN, HASHED, HashBy, Route
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
-
-DEFAULT_POLICY, DEFAULT_BY_MX = "least_connections", "consistent_hash"
-"""For relays, and for what is left of a route that is gone; for routes by MX."""
-
-
-def policy_of(route: Route) -> str:
-    """The policy that it names, or that is right for its kind."""
-    return route.policy or (DEFAULT_BY_MX if route.mx else DEFAULT_POLICY)
 
 
 class RouteTable:
@@ -40,11 +31,22 @@ class RouteTable:
     def policy(self, name: str) -> str:
         """How nodes are chosen for its jobs."""
         route = self.routes.get(name)
-        return DEFAULT_POLICY if route is None else policy_of(route)
+        return EVEN if route is None else route.balancing
 
     def hash_by(self, name: str) -> HashBy | None:
         """What its jobs are hashed by. None: its policy does not hash."""
         return self.routes[name].hash_by if self.policy(name) == HASHED else None
+
+    def homes(self, name: str, site_key: str) -> int:
+        """How many nodes the mail of this site goes by. 0: any number, since it has no limits, or since the policy is another."""
+        route = self.routes.get(name)
+        if route is None or not route.homed:
+            return 0
+        if route.mx:
+            shape = self.shaping.providers.get(site_key.partition("/")[2], self.shaping.default)
+        else:
+            shape = self.shaping.of_relays([relay.host for relay in route.relays]).shape
+        return shape.nodes(route.connections)
 
     def by_mx(self, name: str) -> bool | None:
         """Its mail goes by MX. None: there is no such route."""

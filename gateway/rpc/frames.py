@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from gateway.dispatch.link import Answer, Heard, Hello, Known, Load, NodeSource
+from gateway.dispatch.link import Answer, Heard, Hello, Known, Load, NodeSource, Share
 from gateway.rpc.shared import SharedContents, Sharing
 from gateway.rpc.sites import lines_from_proto, reports_from_proto
 from mailgate.api.node.v1 import node_pb2
@@ -43,9 +43,10 @@ class Outgoing:
         self._settled: list[Fence] = []
         self._lookups: list[Fence] = []
         self._traces: Sequence[str] | None = None
+        self._shares: dict[tuple[str, str], Share] = {}
 
     def __bool__(self) -> bool:
-        waiting = self._jobs or self._commits or self._settled or self._withdraws or self._lookups
+        waiting = self._jobs or self._commits or self._settled or self._withdraws or self._lookups or self._shares
         return bool(waiting) or self._version is not None or self._traces is not None
 
     def offer(self, job: Job) -> None:
@@ -60,6 +61,10 @@ class Outgoing:
     def trace(self, site_keys: Sequence[str]) -> None:
         """In the next frame."""
         self._traces = site_keys
+
+    def share(self, share: Share) -> None:
+        """In the next frame, before the jobs that wait here."""
+        self._shares[share.source, share.site_key] = share
 
     def shaping(self, shaping: Shaping) -> None:
         """With the routes that are told next."""
@@ -98,6 +103,9 @@ class Outgoing:
             self._shaping = None
         if self._version is not None:
             self._put_routes(frame, self._version)
+        for share in self._shares.values():
+            frame.shares.add(source=share.source, site_key=share.site_key, part=share.part, parts=share.parts, spent=share.spent)
+        self._shares = {}
         if self._traces is not None:
             frame.traces.SetInParent()
             frame.traces.site_keys.extend(self._traces)
@@ -169,6 +177,7 @@ def route_to_proto(route: Route) -> node_pb2.RouteConfig:
         sources=route.sources,
         dsn_notify=[each.value for each in route.dsn_notify],  # type: ignore[misc]
         dsn_return=route.dsn_return.value,  # type: ignore[arg-type]
+        homed=route.homed,
     )
     if route.mx:
         message.mx_port = route.mx_port

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import grpc
 
-from gateway.dispatch.link import Listener
+from gateway.dispatch.link import Listener, Share
 from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
 from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
@@ -101,6 +101,11 @@ class GrpcNodeLink:
         self._outgoing.routes(self._table.version, [route for name, route in routes.items() if self._told.get(name) != route], gone)
         self._told = routes
         self._pace.now()
+
+    def share(self, share: Share) -> None:
+        """Tell it, before any job that is offered from now on."""
+        self._outgoing.share(share)
+        self._pace.soon()
 
     def trace(self, site_keys: Sequence[str]) -> None:
         """Have it tell the dialogues of these sites, and of no others."""

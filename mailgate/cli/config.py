@@ -43,7 +43,7 @@ File = Annotated[
 ]
 
 
-CHECK_HELP = f"""Say every mistake in the settings of gateway and sender: key, value and cure.
+CHECK_HELP = f"""Say every mistake in the settings of gateway and sender: key, value and cure. Without any: the policy of each route.
 
 What a route names and only the senders have (secret, certificates, sources) is a warning where it is not in the same settings.
 
@@ -55,11 +55,14 @@ Example: mailgate config check --config mailgate.toml
 @config.command("check", help=CHECK_HELP)
 def check(file: File = "", json: target.Json = False) -> None:
     """See CHECK_HELP."""
-    doubtful = list(warnings(*_read(file, os.environ, files=True)))
+    gateway, sender = _read(file, os.environ, files=True)
+    doubtful, policies = list(warnings(gateway, sender)), {name: route.balanced_by for name, route in gateway.routes.items()}
     if json:
-        output.json_line({"valid": True, "warnings": [exits.mistake_json(each) for each in doubtful]})
+        output.json_line({"valid": True, "warnings": [exits.mistake_json(each) for each in doubtful], "policies": policies})
         return
     output.line(f"{file or 'the MAILGATE_… variables'}: no mistakes")
+    for name, policy in policies.items():
+        output.line(f"  routes.{name}: {policy}")
     for each in doubtful:
         output.line(f"warning: {each}", sys.stderr)
 

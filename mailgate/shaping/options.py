@@ -65,7 +65,7 @@ class ReplyRule:
 
 @dataclass(frozen=True, slots=True)
 class SiteOptions:
-    """`[default]`, and `[relays]`: the relays of routes that no provider's `mx` names. Each limit is for one source of one node."""
+    """`[default]`, and `[relays]`: the relays of routes that no provider's `mx` names. Each limit is for one source, over all nodes."""
 
     connections: int | None = None
     """At once, at most."""

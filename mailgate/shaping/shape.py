@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Literal
 
 from mailgate.config.replies import ReplyPattern
@@ -13,6 +14,8 @@ from mailgate.verdict import Reply
 Action = Literal["suspend", "slow", "fewer_connections", "none"]
 
 HOUR = 3600.0
+NODE_RATE = 2000.0
+"""Mails a second that one node may be trusted with; it does some times as many."""
 
 
 class Rule:
@@ -49,6 +52,30 @@ class Shape:
     refused_least: int = REFUSED_LEAST
     refused_classes: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = field(default=())
+    barred: bool = False
+    """Nothing may go there from here: other nodes have all of it."""
+
+    @property
+    def limited(self) -> bool:
+        """Its mails or its connections are counted, over the whole fleet."""
+        return bool(self.connections or self.interval)
+
+    def nodes(self, connections: int) -> int:
+        """How many nodes it takes to use its limits up, each with so many connections; 0: it has none."""
+        if not self.limited:
+            return 0
+        return max(1, ceil(self.connections / connections), ceil(1 / self.interval / NODE_RATE) if self.interval else 1)
+
+    def part(self, index: int, parts: int) -> Shape:
+        """What the node `index`, from 0 on, of so many that share the limits may do: an even part, barred where none is left for it.
+
+        Parts of connections are whole ones; all parts together are the limit. Nobody has less than no part (`parts` 0).
+        """
+        if parts == 1 or (parts and not self.limited):
+            return self
+        connections = (self.connections // parts + (index < self.connections % parts)) if parts else 0
+        barred = not parts or (self.connections > 0 and connections == 0)
+        return replace(self, connections=connections or self.connections, interval=self.interval * max(1, parts), barred=barred)
 
     def rule_for(self, reply: Reply) -> Rule | None:
         """The first rule that fits a refusal; its action may be `none`."""

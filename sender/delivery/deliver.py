@@ -27,7 +27,7 @@ from sender.delivery.lines import Lines
 from sender.delivery.make import Decode, Made
 from sender.delivery.outcomes import Outcomes
 from sender.delivery.paths import Paths
-from sender.delivery.placing import Placing
+from sender.delivery.placing import Elsewhere, Placing
 from sender.delivery.resolver import Resolver, by_system
 from sender.delivery.routes import MAX_CONNECTIONS, Routes
 from sender.delivery.seen import Seen
@@ -77,7 +77,8 @@ class Delivery:
         self._routes = Routes(max_connections, lambda route: len(self.sources.of(route)))
         self._lines, self._paths = Lines(self.limits), Paths(self.limits, self.sources, max_connections)
         self.sites = Sites(lambda domain, hosts: self.limits.shaping.find(domain, hosts).shape.name or None)
-        self._placing = Placing(self._routes, self._paths, Direct(resolver or by_system(), self.sites, self._displace), time.monotonic)
+        direct = Direct(resolver or by_system(), self.sites, self._displace)
+        self._placing = Placing(self._routes, self._paths, direct, time.monotonic, self.limits.is_elsewhere)
         self.outcomes = Outcomes(self._paths.opened)
         self.seen = Seen(pool, self._paths.opened, self._lines, self.outcomes, self.limits.held)
 
@@ -222,14 +223,15 @@ class Delivery:
 
     # ------------------------------------------------------------------ a job's way
 
-    def _made(self, work: Work, made: Made | None) -> bool:
+    def _made(self, work: Work, made: Made | Elsewhere | None) -> bool:
         """It may wait for a connection now. False: it may not yet, or it has its end, and the gateway was told."""
         if isinstance(made, Handoff):
             made = self._placing.place(work, made)
         if isinstance(made, NotTried | Tried):
             self._finish(work, made)
-            return False
-        return made is not None
+        elif isinstance(made, Elsewhere):
+            self.withdraw(work.stream, [work.offer.fence])
+        return isinstance(made, Handoff)
 
     def _displace(self, stranded: Iterable[Work]) -> None:
         """Each to another way out of its route as it is now, or to where its domain leads, or back to its gateway."""

@@ -6,15 +6,16 @@ connection; the path is called when it may. Paths of one source to one site shar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
-from typing import Protocol
 
 from mailgate.shaping.shape import Shape
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
 from mailgate.shaping.words import throttled
 from mailgate.verdict import Reply, Tried
 from sender.delivery.allowance import NEAR, jobs_of, share, site_key_of, source_of, within
+from sender.delivery.connections import Connections
+from sender.delivery.parts import Part, Parts
 from sender.delivery.seen import Held
 from sender.delivery.throttle import Change, Throttle
 from sender.delivery.throttles import ProviderCounts, Throttles
@@ -26,38 +27,6 @@ PRUNE = 60.0
 FREE = Held(seconds=-1.0)
 ALIKE = 0.005
 """Seconds between two looks at a path whose mails wait: a thousand mails a second go five at a time, within the tolerance of a Spacing."""
-
-
-class Connections(Protocol):
-    """The pool, as it is needed here."""
-
-    def open(self, path: Path) -> None:
-        """Take mail for it."""
-        ...
-
-    def shut(self, key: str) -> None:
-        """Take no more."""
-        ...
-
-    def capacity(self, key: str) -> int:
-        """Connections usable, being dialled, or dialled on demand."""
-        ...
-
-    def warm(self, key: str) -> int:
-        """Connections open and usable."""
-        ...
-
-    def asleep(self, key: str) -> bool:
-        """No connection is open, being dialled or wanted."""
-        ...
-
-    def start(self, handoff: Handoff) -> bool:
-        """Put it on an idle connection. False: there is none now."""
-        ...
-
-    def trouble(self, key: str) -> Trouble | None:
-        """Why a path has no connection."""
-        ...
 
 
 class Limits:
@@ -80,6 +49,9 @@ class Limits:
         self._shares: dict[Throttle, int] = {}
         """Connections that each of these has."""
         self._throttles = Throttles(held=self._keys)
+        self._of_site: dict[str, set[str]] = {}
+        """Keys of the open paths of a site key."""
+        self._parts = Parts()
         self._due: dict[str, float] = {}
         self._went: dict[str, float] = {}
         """When a mail went, of paths whose mails must wait sometimes."""
@@ -92,9 +64,26 @@ class Limits:
     def use(self, shaping: Shaping) -> None:
         """Other limits from now on; what was learned stays."""
         self.shaping = shaping
+        self._parts.forget_shapes()
         for path in list(self._paths.values()):
             self.open(path)
         self._wake_all(self._of)
+
+    def share(self, told: Iterable[tuple[str, str, Part]]) -> None:
+        """A gateway says how much of what sites allow is this node's: of a source, or of the site key behind it."""
+        keys: set[str] = set()
+        for source, site_key, part in told:
+            if site_key and self._parts.of_site(site_key, part):
+                keys |= self._of_site.get(site_key, set())
+            elif not site_key and self._parts.of_source(source, part):
+                keys |= {key for key, path in self._paths.items() if source_of(path) == source}
+        for key in keys:
+            self.open(self._paths[key])
+        self._wake_all(keys)
+
+    def is_elsewhere(self, site: str, site_key: str) -> bool:
+        """The site's limits may be another node's."""
+        return self.shaping.providers.get(site, self.shaping.default).limited and self._parts.is_elsewhere(site_key)
 
     # ------------------------------------------------------------------ what looks like the pool
 
@@ -107,12 +96,18 @@ class Limits:
             self._of[path.key] = throttle
             self._keys.setdefault(throttle, set()).add(path.key)
         self._paths[path.key] = path
-        self._pool.open(within(path, throttle, len(self._keys[throttle])))
+        self._of_site.setdefault(site_key := site_key_of(path), set()).add(path.key)
+        if self._parts.take_spent(site_key):
+            throttle.spend(self._clock())
+        self._open(path, throttle)
         self._spread(throttle)
 
     def shut(self, key: str) -> None:
         """Take no more."""
-        self._paths.pop(key, None)
+        if (path := self._paths.pop(key, None)) is not None:
+            self._of_site[site_key := site_key_of(path)].discard(key)
+            if not self._of_site[site_key]:
+                del self._of_site[site_key]
         self._due.pop(key, None)
         self._went.pop(key, None)
         self._leave(key, self._of.pop(key, None))
@@ -228,6 +223,9 @@ class Limits:
         if now >= self._pruned_at + PRUNE:
             self._pruned_at = now
             self._throttles.prune(now)
+            for site_key in self._parts.prune():
+                for key in self._of_site.get(site_key, ()):
+                    self.open(self._paths[key])
 
     def stats(self) -> dict[str, ProviderCounts]:
         """By provider."""
@@ -236,10 +234,20 @@ class Limits:
     # ------------------------------------------------------------------ inside
 
     def _site(self, path: Path) -> tuple[str, Shape]:
+        """What it is limited as, and this node's part of that."""
         if path.site:
-            return path.site, self.shaping.providers.get(path.site, self.shaping.default)
-        shape = self.shaping.of_relays([relay.host for relay in path.route.relays]).shape
-        return shape.name or f"route {path.route.name}", shape
+            site, shape = path.site, self.shaping.providers.get(path.site, self.shaping.default)
+        else:
+            shape = self.shaping.of_relays([relay.host for relay in path.route.relays]).shape
+            site = shape.name or f"route {path.route.name}"
+        return site, self._parts.shape(path, site, shape)
+
+    def _open(self, path: Path, throttle: Throttle) -> None:
+        """With the numbers that its site allows; or not, while all of them are other nodes'."""
+        if throttle.shape.barred:
+            self._pool.shut(path.key)
+        else:
+            self._pool.open(within(path, throttle, len(self._keys[throttle])))
 
     def _leave(self, key: str, throttle: Throttle | None) -> None:
         if throttle is not None:
@@ -257,7 +265,7 @@ class Limits:
             self._shares[throttle] = each
             for key in keys:
                 if (path := self._paths.get(key)) is not None:
-                    self._pool.open(within(path, throttle, len(keys)))
+                    self._open(path, throttle)
 
     def _opened(self, throttle: Throttle) -> int:
         return sum(self._pool.warm(key) for key in self._keys[throttle])

@@ -71,6 +71,7 @@ class Throttle:
         self._suspension: Suspension | None = None
         self._rate: Curb | None = None
         self._fewer: Curb | None = None
+        self._spacing: Spacing | None = None
         self._judged_at = float("-inf")
         self.why = ""
         """What the site said, that the last of what was learned is owed to."""
@@ -86,14 +87,13 @@ class Throttle:
             pieces.append(f"connections={self.connections}")
         return " ".join(pieces) + ">"
 
-    def reshape(self, shape: Shape) -> None:
-        """Other limits and rules from now on; what was learned stays, but where nothing is learned any more."""
+    def reshape(self, shape: Shape, now: float = float("-inf")) -> None:
+        """Other limits and rules from now on; what was learned stays, but where nothing is learned any more. So does what is expected."""
         self.shape = shape
         self.deaf: bool = not shape.rules and not shape.refused_share
-        self._spacing: Spacing | None = None
         if self.deaf:
             self._said = self._suspension = self._rate = self._fewer = None
-        self._apply(float("-inf"))
+        self._apply(now)
 
     @property
     def mails_per_connection(self) -> int:
@@ -124,6 +124,8 @@ class Throttle:
         """Why mail waits here, for people; without the site and without the time, which has its own field. Empty: it does not."""
         if self.suspended_until > now:
             return f"{SUSPENDED}: {self.why}"
+        if self.shape.barred:
+            return "other nodes send to it"
         if self._suspension is not None and self._suspension.holds:
             return f"one mail tries whether it is well again: {self.why}"
         if self._spacing is not None:
@@ -135,7 +137,9 @@ class Throttle:
     # ------------------------------------------------------------------ before a mail
 
     def wait(self, now: float) -> float:
-        """0.0: a mail may go now. Else when to ask again, monotonic seconds."""
+        """0.0: a mail may go now. Else when to ask again, monotonic seconds; infinity: when it is told to."""
+        if self.shape.barred:
+            return float("inf")
         if self._suspension is not None and (at := self._suspension.wait(now)):
             return at
         if self._rate is not None and self._rate.grow(now):
@@ -143,6 +147,11 @@ class Throttle:
         if self._spacing is not None and now < (due := self._spacing.due()):
             return due
         return 0.0
+
+    def spend(self, now: float) -> None:
+        """As if a mail had just gone: another node may have sent it."""
+        if self._spacing is not None:
+            self._spacing.took(now)
 
     def started(self, now: float) -> None:
         """A mail goes."""
@@ -264,7 +273,7 @@ class Throttle:
             self._spacing.set(interval, now)
         fewer = int(self._fewer.value) if self._fewer is not None else 0
         self.connections = min(filter(None, (fewer, self.shape.connections)), default=0)
-        self.free = self._spacing is None and not (self._suspension is not None and self._suspension.holds)
+        self.free = self._spacing is None and not self.shape.barred and not (self._suspension is not None and self._suspension.holds)
 
     # ------------------------------------------------------------------ looks
 

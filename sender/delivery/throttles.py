@@ -53,7 +53,7 @@ class Throttles:
                 self._make_room(now)
             throttle = self._known[source, site] = Throttle(site, shape)
         elif throttle.shape is not shape:
-            throttle.reshape(shape)
+            throttle.reshape(shape, now)
         return throttle
 
     def changed(self, throttle: Throttle, change: Change) -> None:

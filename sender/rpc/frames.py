@@ -11,7 +11,7 @@ from mailgate.api.node.v1 import node_pb2
 from mailgate.errors import Invalid
 from mailgate.job import Fence
 from mailgate.mail import Lane
-from mailgate.route import LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, DsnNotify, DsnReturn, Relay, Route, TlsMode
+from mailgate.route import EVEN, HASHED, LINE_TIMEOUT, MAX_AGE, MX_PORT, AuthMode, DsnNotify, DsnReturn, Relay, Route, TlsMode
 from mailgate.rpc.verdicts import verdict_to_proto
 from mailgate.verdict import JobVerdict
 from sender.delivery.keep import Kept
@@ -252,5 +252,6 @@ def route_from_proto(message: node_pb2.RouteConfig) -> Route:
         max_age=timedelta(milliseconds=message.max_age_ms) if message.max_age_ms else MAX_AGE,
         sources=message.sources,
         dsn_notify=tuple([DsnNotify(each) for each in message.dsn_notify if each in DSN_NOTIFY]),
+        policy=HASHED if message.homed else EVEN,
         dsn_return=DsnReturn(message.dsn_return) if message.dsn_return in DSN_RETURN else DsnReturn.UNSAID,
     )

@@ -25,6 +25,7 @@ from mailgate.verdict import JobVerdict
 from sender.delivery.announce import shape
 from sender.delivery.deliver import Delivery
 from sender.delivery.keep import Kept
+from sender.delivery.parts import Part
 from sender.delivery.sources import Standing
 from sender.delivery.tracing import Tracing
 from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, line_to_proto, route_from_proto
@@ -203,6 +204,8 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             stream.settings_version = frame.settings_version
             stream.reconfigured = True
             stream.pace.now()
+        if frame.shares:
+            self._delivery.limits.share([(each.source, each.site_key, Part(each.part, each.parts, each.spent)) for each in frame.shares])
         if frame.HasField("traces"):
             self._tracing.want(stream.gateway_id, frame.traces.site_keys)
 

@@ -154,7 +154,7 @@ class Relay(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., preference: _Optional[int] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class RouteConfig(_message.Message):
-    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port", "sources", "failover", "dsn_notify", "dsn_return")
+    __slots__ = ("name", "relays", "tls", "verify", "username", "secret", "connections", "connect_timeout_ms", "command_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "max_mails_per_connection", "pipelining", "chunking", "data_timeout_ms", "block_timeout_ms", "auth", "server_name", "certificates", "min_idle", "max_age_ms", "mx_port", "sources", "failover", "dsn_notify", "dsn_return", "homed")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RELAYS_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,7 @@ class RouteConfig(_message.Message):
     FAILOVER_FIELD_NUMBER: _ClassVar[int]
     DSN_NOTIFY_FIELD_NUMBER: _ClassVar[int]
     DSN_RETURN_FIELD_NUMBER: _ClassVar[int]
+    HOMED_FIELD_NUMBER: _ClassVar[int]
     name: str
     relays: _containers.RepeatedCompositeFieldContainer[Relay]
     tls: TlsMode
@@ -207,7 +208,8 @@ class RouteConfig(_message.Message):
     failover: _containers.RepeatedScalarFieldContainer[str]
     dsn_notify: _containers.RepeatedScalarFieldContainer[DsnNotify]
     dsn_return: DsnReturn
-    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ..., sources: _Optional[str] = ..., failover: _Optional[_Iterable[str]] = ..., dsn_notify: _Optional[_Iterable[_Union[DsnNotify, str]]] = ..., dsn_return: _Optional[_Union[DsnReturn, str]] = ...) -> None: ...
+    homed: bool
+    def __init__(self, name: _Optional[str] = ..., relays: _Optional[_Iterable[_Union[Relay, _Mapping]]] = ..., tls: _Optional[_Union[TlsMode, str]] = ..., verify: _Optional[bool] = ..., username: _Optional[str] = ..., secret: _Optional[str] = ..., connections: _Optional[int] = ..., connect_timeout_ms: _Optional[int] = ..., command_timeout_ms: _Optional[int] = ..., body_timeout_ms: _Optional[int] = ..., idle_timeout_ms: _Optional[int] = ..., max_mails_per_connection: _Optional[int] = ..., pipelining: _Optional[bool] = ..., chunking: _Optional[bool] = ..., data_timeout_ms: _Optional[int] = ..., block_timeout_ms: _Optional[int] = ..., auth: _Optional[_Union[AuthMode, str]] = ..., server_name: _Optional[str] = ..., certificates: _Optional[str] = ..., min_idle: _Optional[int] = ..., max_age_ms: _Optional[int] = ..., mx_port: _Optional[int] = ..., sources: _Optional[str] = ..., failover: _Optional[_Iterable[str]] = ..., dsn_notify: _Optional[_Iterable[_Union[DsnNotify, str]]] = ..., dsn_return: _Optional[_Union[DsnReturn, str]] = ..., homed: _Optional[bool] = ...) -> None: ...
 
 class JobOffer(_message.Message):
     __slots__ = ("fence", "route", "lane", "remaining", "job", "content_id", "file_ids", "site_key", "source")
@@ -240,7 +242,7 @@ class SharedContent(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class DeliverRequest(_message.Message):
-    __slots__ = ("hello", "routes", "removed_routes", "settings_version", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "traces", "shaping")
+    __slots__ = ("hello", "routes", "removed_routes", "settings_version", "jobs", "contents", "forget_contents", "commits", "withdraws", "settled", "lookups", "shares", "traces", "shaping")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_ROUTES_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +254,7 @@ class DeliverRequest(_message.Message):
     WITHDRAWS_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     LOOKUPS_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
     TRACES_FIELD_NUMBER: _ClassVar[int]
     SHAPING_FIELD_NUMBER: _ClassVar[int]
     hello: GatewayHello
@@ -265,9 +268,24 @@ class DeliverRequest(_message.Message):
     withdraws: _containers.RepeatedCompositeFieldContainer[Fence]
     settled: _containers.RepeatedCompositeFieldContainer[Fence]
     lookups: _containers.RepeatedCompositeFieldContainer[Fence]
+    shares: _containers.RepeatedCompositeFieldContainer[Share]
     traces: TracesWanted
     shaping: Shaping
-    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., removed_routes: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ..., shaping: _Optional[_Union[Shaping, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[GatewayHello, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteConfig, _Mapping]]] = ..., removed_routes: _Optional[_Iterable[str]] = ..., settings_version: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobOffer, _Mapping]]] = ..., contents: _Optional[_Iterable[_Union[SharedContent, _Mapping]]] = ..., forget_contents: _Optional[_Iterable[bytes]] = ..., commits: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., withdraws: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., settled: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., lookups: _Optional[_Iterable[_Union[Fence, _Mapping]]] = ..., shares: _Optional[_Iterable[_Union[Share, _Mapping]]] = ..., traces: _Optional[_Union[TracesWanted, _Mapping]] = ..., shaping: _Optional[_Union[Shaping, _Mapping]] = ...) -> None: ...
+
+class Share(_message.Message):
+    __slots__ = ("source", "site_key", "part", "parts", "spent")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SITE_KEY_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    site_key: str
+    part: int
+    parts: int
+    spent: bool
+    def __init__(self, source: _Optional[str] = ..., site_key: _Optional[str] = ..., part: _Optional[int] = ..., parts: _Optional[int] = ..., spent: _Optional[bool] = ...) -> None: ...
 
 class Shaping(_message.Message):
     __slots__ = ("text", "version")

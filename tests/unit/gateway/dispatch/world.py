@@ -14,7 +14,7 @@ from gateway.dispatch.choice import Choice
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
-from gateway.dispatch.link import Answer, Heard, Hello, Listener, Load
+from gateway.dispatch.link import Answer, Heard, Hello, Listener, Load, Share
 from gateway.dispatch.member import Member
 from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import NO_RULES
@@ -177,6 +177,7 @@ class Link:
         self.asked: list[Fence] = []
         self.routes_told = 0
         self.traced: Sequence[str] = ()
+        self.shares: list[Share] = []
         self.listener: Listener | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.frames = (0, 0)
@@ -198,6 +199,9 @@ class Link:
 
     def routes_changed(self) -> None:
         self.routes_told += 1
+
+    def share(self, share: Share) -> None:
+        self.shares.append(share)
 
     def trace(self, site_keys: Sequence[str]) -> None:
         self.traced = site_keys

@@ -12,7 +12,7 @@ from functools import partial
 import grpc
 import pytest
 
-from gateway.dispatch.link import Heard, Known
+from gateway.dispatch.link import Heard, Known, Share
 from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
 from gateway.rpc import node_link
@@ -614,6 +614,27 @@ async def test_shaping_reaches_the_node_and_its_paths(node: Node):
         assert node.pool.capacity("out") == 1
     async with node.link(epoch=2):
         await until(lambda: node.delivery.limits.shaping.version == "")
+
+
+async def test_a_part_of_a_limit_reaches_the_node(node: Node):
+    """Before the jobs that follow it; where all is other nodes', what waits comes back with the reason, and there is no credit."""
+    async with node.link() as (link, heard), sweeping(node):
+        node.table.use(node.routes, "v2", parse('[providers.here]\nmx = ["127.0.0.1"]\nconnections = 2\n'))
+        link.routes_changed()
+        await until(lambda: node.pool.capacity("out") == 2)
+        link.share(Share("", "", 1, 2))
+        await until(lambda: node.pool.capacity("out") == 1)
+        link.share(Share("", "out", 0, 1))
+        await until(lambda: node.pool.capacity("out") == 2)
+        heard.frames.clear()
+        link.share(Share("", "out", 0, 0))
+        job = make_job(1)
+        link.offer(job)
+        verdict = await heard.verdict(job)
+        assert isinstance(verdict, NotTried)
+        assert (verdict.reason, verdict.of_node) == ("throttled:site=out, other nodes send to it", False)
+        await heard.until(lambda frame: frame.load and not frame.load.credit)
+        await until(lambda: node.pool.warm("out") == 0)
 
 
 async def test_a_suspended_site_gives_its_jobs_back_and_has_no_credit(node: Node, smtp: Smtp):

@@ -12,9 +12,11 @@ import pytest
 from mailgate.job import Fence
 from mailgate.mail import Lane
 from mailgate.route import Route
+from mailgate.shaping.shaping import parse
 from mailgate.verdict import NotTried, Outcome, Tried
 from sender.delivery.direct import PATIENCE
 from sender.delivery.mx import Answer, Exchange, Got, Here
+from sender.delivery.parts import Part
 from sender.delivery.resolver import FAILED_KEPT, Resolver
 from tests.unit.sender.delivery.conftest import Bench, make_offer
 
@@ -152,3 +154,40 @@ async def test_closing_leaves_no_task(stage: Stage):
     await asyncio.sleep(0)
     await stage.bench.delivery.close()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look up")]
+
+
+async def test_a_job_of_a_site_whose_home_is_elsewhere(stage: Stage):
+    """It came before its gateway knew the site: back at once, with the site. What comes again under the same key is sent: no circle."""
+    delivery, stream = stage.bench.delivery, stage.bench.stream
+    delivery.limits.use(parse("[default]\nconnections = 5"))
+    delivery.limits.share([("", "", Part(0, 2))])
+    fence = stage.offer()
+    await stage.answer()
+    assert stream.said == [("withdrawn", fence)]
+    assert (stream.sites, stage.verdicts, delivery.in_hand) == ({"example.net": HOST}, {}, 0)
+    assert stage.offer() == fence
+    assert [handoff.fence for handoff in stage.bench.pool.started] == [fence]
+
+
+async def test_a_home_sends_what_comes_under_another_key(stage: Stage):
+    """The site's part was told; likewise a site without limits, a node that is alone with its sources, and a route without homes."""
+    delivery = stage.bench.delivery
+    stage.held.set()
+
+    async def sends(number: int) -> bool:
+        stage.offer(number)
+        await stage.answer()
+        return stage.bench.stream.said == []
+
+    delivery.limits.share([("", "", Part(0, 2))])
+    assert await sends(1)
+    delivery.limits.use(parse("[default]\nconnections = 5"))
+    delivery.limits.share([("", f"direct/{HOST}", Part(0, 1))])
+    assert await sends(2)
+    delivery.limits.share([("", f"direct/{HOST}", Part(0, 0)), ("", "", Part(0, 1))])
+    delivery.limits.prune()
+    assert await sends(3)
+    delivery.limits.share([("", "", Part(0, 2))])
+    delivery.configure(stage.bench.stream, [replace(DIRECT, policy="round_robin")])
+    assert await sends(4)
+    assert len(stage.bench.pool.started) == 4

@@ -56,7 +56,7 @@ class Ways:
         self.routes[path.key] = path.route
 
     def shut(self, key: str) -> None:
-        del self.routes[key]
+        self.routes.pop(key, None)
 
     def capacity(self, key: str) -> int:
         return self.routes[key].connections
