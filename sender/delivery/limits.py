@@ -71,9 +71,9 @@ class Limits:
 
     def share(self, told: Iterable[tuple[str, str, Part]]) -> None:
         """A gateway says how much of what sites allow is this node's: of a source, or of the site key behind it."""
-        keys: set[str] = set()
+        keys, now = set[str](), self._clock()
         for source, site_key, part in told:
-            if site_key and self._parts.of_site(site_key, part):
+            if site_key and self._parts.of_site(site_key, part, now):
                 keys |= self._of_site.get(site_key, set())
             elif not site_key and self._parts.of_source(source, part):
                 keys |= {key for key, path in self._paths.items() if source_of(path) == source}
@@ -223,7 +223,7 @@ class Limits:
         if now >= self._pruned_at + PRUNE:
             self._pruned_at = now
             self._throttles.prune(now)
-            for site_key in self._parts.prune():
+            for site_key in self._parts.prune(now):
                 for key in self._of_site.get(site_key, ()):
                     self.open(self._paths[key])
 

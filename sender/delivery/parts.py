@@ -6,7 +6,6 @@ A fleet does no more than one node may: nodes with the same source share its lim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
@@ -16,6 +15,9 @@ from sender.pool.path import Path
 
 MOST = 20_000
 """Sites that are remembered; the oldest goes first, and has the source's part then."""
+
+FORGOTTEN = 60.0
+"""Seconds for which a lost site is barred here; then its source's part would do, and nothing keeps its paths open."""
 
 
 class Part(NamedTuple):
@@ -37,6 +39,8 @@ class Parts:
         self._sources: dict[str, Part] = {}
         self._sites: dict[str, Part] = {}
         """By site key."""
+        self._lost: dict[str, float] = {}
+        """When each of those was told that has no part here any more, monotonic seconds."""
         self._spent: set[str] = set()
         self._shapes: dict[tuple[int, int, int], tuple[Shape, Shape]] = {}
         """By a shape's id, an index and a number of parts: that shape, and the part of it. The same shape has the same part."""
@@ -49,11 +53,15 @@ class Parts:
         before, self._sources[source] = self._sources.get(source, WHOLE), part
         return part != before
 
-    def of_site(self, site_key: str, part: Part) -> bool:
+    def of_site(self, site_key: str, part: Part, now: float) -> bool:
         """A gateway says so. False: it is as before."""
+        self._lost.pop(site_key, None)
+        if not part.parts:
+            self._lost[site_key] = now
         before = self._sites.pop(site_key, None)
         if before is None and len(self._sites) >= self._most:
-            del self._sites[next(iter(self._sites))]
+            self._lost.pop(oldest := next(iter(self._sites)), None)
+            del self._sites[oldest]
         self._sites[site_key] = part
         if part.spent:
             self._spent.add(site_key)
@@ -87,8 +95,10 @@ class Parts:
         """There are others."""
         self._shapes.clear()
 
-    def prune(self) -> Iterator[str]:
-        """Forget sites of which there is no part here any more; their keys. Now and then, when their jobs are mostly gone."""
-        for site_key in [site_key for site_key, part in self._sites.items() if not part.parts]:
-            del self._sites[site_key]
-            yield site_key
+    def prune(self, now: float) -> list[str]:
+        """Forget sites of which there is no part here any more, once their jobs and connections are gone; their keys."""
+        over = [site_key for site_key, at in self._lost.items() if now - at >= FORGOTTEN]
+        for site_key in over:
+            del self._lost[site_key]
+            self._sites.pop(site_key, None)
+        return over

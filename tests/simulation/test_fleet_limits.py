@@ -9,12 +9,12 @@ import pytest
 
 from gateway.dispatch.link import Load, Share
 from mailgate.job import Job
-from mailgate.mail import Lane
 from mailgate.route import Route
 from sender.delivery.limits import Limits
 from sender.delivery.parts import Part
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
+from tests.unit.gateway.dispatch.test_feeder import both
 from tests.unit.gateway.dispatch.test_shares import SHAPING, SLOW, Fleet
 from tests.unit.sender.delivery.test_limits import Ways
 
@@ -72,7 +72,7 @@ class Site:
         while self.now < until:
             for node_id, node in self.nodes.items():
                 member = self.fleet.members[node_id]
-                member.report(Load(False, 1, 0, dict.fromkeys([(lane, SLOW) for lane in Lane], node.credit)))
+                member.report(Load(False, 1, 0, both(SLOW, node.credit) | both("direct/", 2)))
             if len(self.fleet.window) < 20:
                 self.fleet.send(SLOW, 20, self.now)
             self._deal()

@@ -101,7 +101,9 @@ def test_a_lost_home_has_its_sources_part_again_in_the_end(limits: Limits, ways:
     limits.share([("", "", Part(0, 2)), ("", "out/big", Part(0, 1))])
     limits.open(path("out/a", site="big"))
     limits.share([("", "out/big", GONE)])
-    NOW[0] += 100
+    limits.prune()
+    NOW[0] += 61
+    assert "other nodes" in limits.closed("out/a")
     limits.prune()
     assert limits.closed("out/a") == ""
     assert ways.routes["out/a"].connections == 2
@@ -145,5 +147,5 @@ def test_it_remembers_so_many_sites():
     parts = Parts(most=2)
     parts.of_source("", Part(1, 2))
     for name in "abc":
-        parts.of_site(f"out/{name}", Part(0, 1))
+        parts.of_site(f"out/{name}", Part(0, 1), 0.0)
     assert [parts.is_elsewhere(f"out/{name}") for name in "abc"] == [True, False, False]
