@@ -89,8 +89,7 @@ class Dispatcher:
         self._parked = ParkedDoubts(ledger, self._claims, self.settler, clock)
         self.wait_reason = Reasons(members, self._losses, pool_of, has_route, self.sites.key, clock.monotonic)
         self.handed = {lane: Histogram(WAITS) for lane in Lane}
-        self._stopping = False
-        self.withdrawn = 0
+        self._stopping, self.withdrawn = False, 0
 
     def __repr__(self) -> str:
         return f"<Dispatcher {self._window!r} {self._doubts!r} alone={self._feeder.alone} settling={len(self.settler)}>"
@@ -114,7 +113,6 @@ class Dispatcher:
 
     def joined(self, member: Member, hello: Hello) -> None:
         """A node has a stream again: what it still has is ours to take up, what it does not have was never sent."""
-        self.choice.joined(member)
         self._where.forgive(self._losses.forgive(hello.node_id, hello.boot_id))
         self._parked.joined(member, hello)
         mine = [answer for answer in hello.inventory if answer.fence in self._doubts]

@@ -163,6 +163,7 @@ class Life:
             self._member.joined(frame.hello.boot_id, frame.hello.version)
             self._member.has_sources(frame.hello.sources)
             log.info("node_joined", node=self._member.node_id, version=frame.hello.version)
+            self._dispatcher.choice.joined(self._member)
             self._dispatcher.joined(self._member, frame.hello)
             self._dialogues.joined(self._member)
         if frame.sources is not None:
