@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import grpc
 
-from gateway.dispatch.link import Listener
+from gateway.dispatch.link import Listener, Share
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import NodeRecord
 from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
@@ -309,6 +309,10 @@ class SimLink:
 
     def lookup(self, fences: Sequence[Fence]) -> None:
         self._outgoing.lookup(fences)
+        self._more.set()
+
+    def share(self, share: Share) -> None:
+        self._outgoing.share(share)
         self._more.set()
 
     async def run(self, listener: Listener) -> str:

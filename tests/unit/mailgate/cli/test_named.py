@@ -30,7 +30,7 @@ def checked(file: Path, text: str, capsys: pytest.CaptureFixture[str], *flags: s
 def test_what_no_sender_of_the_same_settings_has_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with what was probably meant; it is no mistake, as senders may have other settings."""
     out, err = checked(file, ROUTE + SENDER.format("relay", "newz"), capsys)
-    assert out == f"{file}: no mistakes\n"
+    assert out == f"{file}: no mistakes\n  routes.a: least_connections\n"
     assert [line.split(":")[1].strip() for line in err.splitlines()] == [
         'routes.a.secret = "relay"',
         'routes.a.certificates = "partner"',
