@@ -61,7 +61,7 @@ class Ejection:
         """It has a stream. Of another boot it is another process, of which nothing is known."""
         standing = self._nodes.get(node_id)
         if standing is None or standing.boot_id != boot_id:
-            self._nodes[node_id] = Standing(boot_id)
+            self._nodes[node_id] = Standing(boot_id, ejections=standing.ejections if standing is not None else 0)
 
     def gone(self, node_id: str) -> None:
         """It does not belong any more."""

@@ -170,7 +170,12 @@ class Life:
             self._member.has_sources(frame.sources)
         if frame.load is not None:
             self._member.report(frame.load)
+        ejection, node_id = self._dispatcher.choice.ejection, self._member.node_id
+        ejections = ejection.ejections(node_id)
         self._dispatcher.heard(self._member, frame)
+        if ejection.ejections(node_id) > ejections:
+            seconds = round(ejection.ends(node_id) - self._member.heard_at, 1)
+            log.warning("node_ejected", node=node_id, seconds=seconds, why="half of its jobs of late failed for a fault of its own")
         if frame.traces:
             self._dialogues.heard(self._member.node_id, frame.traces)
 

@@ -27,6 +27,8 @@ def stats(dispatcher: Dispatcher, fleet: Fleet, members: Mapping[str, Member]) -
     """All of it, at one moment."""
     yield from of_outcomes(dispatcher)
     yield from of_members(members, fleet.frames_of_gone)
+    for node_id in members:
+        yield Sample(names.NODE_EJECTIONS, dispatcher.choice.ejection.ejections(node_id), {"node": node_id})
     for reason, count in fleet.losses.items():
         yield Sample(names.NODE_LOSSES, count, {"reason": reason})
     yield Sample(names.COMMITS, dispatcher.committer.committed)

@@ -94,6 +94,7 @@ NODE_IN_FLIGHT = _metric(_GAUGE, "mailgate_node_in_flight", "Jobs in hand at a n
 NODE_COMMITTED = _metric(_GAUGE, "mailgate_node_committed", "Those of them whose COMMIT has left.", "node")
 NODE_WARM = _metric(_GAUGE, "mailgate_node_warm", "Warm connections that a node reports.", "node")
 NODE_CREDIT = _metric(_GAUGE, "mailgate_node_credit", "Jobs that a node admits in hand.", "node", "lane")
+NODE_EJECTIONS = _metric(_COUNTER, "mailgate_node_ejections_total", "Times that a node got no jobs since it failed by itself.", "node")
 NODE_LOSSES = _metric(_COUNTER, "mailgate_node_losses_total", "Streams to nodes that ended, by why.", "reason")
 COMMITS = _metric(_COUNTER, "mailgate_commits_total", "COMMITs that left.")
 COMMITS_EXPIRED = _metric(_COUNTER, "mailgate_commits_expired_total", "COMMITs that came too late and were certainly not sent.")
