@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
-from gateway.registry.port import NodeRecord
+from gateway.registry.port import Drain, NodeRecord
 
 LEASE = 5.0
 """Seconds. Long enough for a node to register again after its gateway's restart, and health does not depend on it (design, section 7)."""
@@ -20,6 +21,7 @@ class MemoryRegistry:
         self._entries: dict[str, NodeRecord] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._number = 0
+        self._drains: dict[str, Drain] = {}
         self._watchers: set[asyncio.Event] = set()
 
     async def register(self, record: NodeRecord) -> NodeRecord:
@@ -48,13 +50,37 @@ class MemoryRegistry:
 
     async def watch(self) -> AsyncIterator[tuple[NodeRecord, ...]]:
         """All entries by id, now and after each change."""
-        changed = asyncio.Event()
-        self._watchers.add(changed)
-        try:
+        with self._watching() as changed:
             while True:
                 changed.clear()
                 yield tuple(self._entries[node_id] for node_id in sorted(self._entries))
                 await changed.wait()
+
+    async def drain(self, node_id: str, drain: Drain) -> None:
+        """Kept for this process's life."""
+        self._drains[node_id] = drain
+        self._tell()
+
+    async def resume(self, node_id: str) -> bool:
+        """Forget it."""
+        known = self._drains.pop(node_id, None) is not None
+        self._tell()
+        return known
+
+    async def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
+        """All by node id, now and after each change."""
+        with self._watching() as changed:
+            while True:
+                changed.clear()
+                yield dict(self._drains)
+                await changed.wait()
+
+    @contextmanager
+    def _watching(self) -> Iterator[asyncio.Event]:
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        try:
+            yield changed
         finally:
             self._watchers.discard(changed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,14 @@ class NodeRecord:
     address: str
     version: str
     registration: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """An operator's word that a node is to get no new jobs. `since_ms`: since 1970, by the clock of the gateway that was asked."""
+
+    reason: str = ""
+    since_ms: int = 0
 
 
 class Registry(Protocol):
@@ -42,4 +50,20 @@ class Registry(Protocol):
 
     def watch(self) -> AsyncIterator[tuple[NodeRecord, ...]]:
         """All entries by id: once at once, and again after each change (several changes may come as one)."""
+        ...
+
+    async def drain(self, node_id: str, drain: Drain) -> None:
+        """No gateway gives the node new jobs from now on: the registry holds it when this returns, in place of an earlier one.
+
+        It is kept apart from the node's entry and from every lease: the node may restart, leave and come back, and is drained until it is
+        resumed.
+        """
+        ...
+
+    async def resume(self, node_id: str) -> bool:
+        """The node may get jobs again. False: it was not drained."""
+        ...
+
+    def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
+        """All that are drained, by node id: once at once, and again after each change (several changes may come as one)."""
         ...
