@@ -154,7 +154,7 @@ class Gateway:
         )
         servicers = Servicers(
             self._mail_servicer,
-            AdminServicer(Operators(self._dispatcher, self._members, backends.ledger, self._shown), sites, backends.ledger),
+            AdminServicer(Operators(self._dispatcher, self._fleet, self._members, backends.ledger, self._shown), sites, backends.ledger),
             self._registry_servicer,
         )
         self._door = make_door(servicers, self._tenants, token, certificates=bool(settings.tls.client_ca))

@@ -5,18 +5,20 @@ after any loss, and its keeper dials again as after the longest wait. A broken s
 
 An entry that is removed while its node's own stream is healthy removes nothing: the node is shown as unregistered and used on (design,
 section 7). It goes when its stream ends.
+
+What operators said of a node (drain, resume) is the registry's too, so that all gateways heed it; here it is put to the members.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.dispatch.dialogues import Dialogues
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.link import Heard, NodeLink
 from gateway.dispatch.member import Member
-from gateway.registry.port import NodeRecord, Registry
+from gateway.registry.port import Drain, NodeRecord, Registry
 from mailgate.errors import StorageBroken
 from mailgate.telemetry.logs import get_logger
 
@@ -49,6 +51,8 @@ class Fleet:
         self._random, self._octets = random, node_octets
         self.dialogues = Dialogues(members)
         self._changed: dict[str, asyncio.Event] = {}
+        self.drains: Mapping[str, Drain] = {}
+        """By node id, also of nodes that are not here."""
         self.losses: dict[str, int] = {}
         self.frames_of_gone = (0, 0)
         """Frames that came and were written on the streams of nodes that are no members any more: a counter never goes down."""
@@ -59,8 +63,33 @@ class Fleet:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as keepers:
+            keepers.create_task(self._heed(), name="drains")
             async for records in self._registry.watch():
                 self._apply(records, keepers)
+
+    async def drain(self, node_id: str, drain: Drain) -> None:
+        """The node gets no new jobs from now on, from any gateway."""
+        await self._registry.drain(node_id, drain)
+        self._drained({**self.drains, node_id: drain})
+        log.info("node_drained", node=node_id, reason=drain.reason)
+
+    async def resume(self, node_id: str) -> bool:
+        """It may get jobs again. False: it was not drained."""
+        known = await self._registry.resume(node_id)
+        self._drained({each: drain for each, drain in self.drains.items() if each != node_id})
+        if known:
+            log.info("node_resumed", node=node_id)
+        return known
+
+    async def _heed(self) -> None:
+        async for drains in self._registry.watch_drains():
+            self._drained(drains)
+
+    def _drained(self, drains: Mapping[str, Drain]) -> None:
+        self.drains = drains
+        for node_id, member in self._members.items():
+            if member.drain != drains.get(node_id):
+                member.drained(drains.get(node_id))
 
     def _apply(self, records: Sequence[NodeRecord], keepers: asyncio.TaskGroup) -> None:
         registered = {record.node_id: record for record in records}
@@ -72,9 +101,10 @@ class Fleet:
                 self._changed[node_id].set()
         for node_id, record in registered.items():
             if node_id not in self._members:
-                self._members[node_id] = Member(record, self._octets)
+                member = self._members[node_id] = Member(record, self._octets)
+                member.drained(self.drains.get(node_id))
                 self._changed[node_id] = asyncio.Event()
-                keepers.create_task(self._keep(self._members[node_id]), name=f"keeper of {node_id}")
+                keepers.create_task(self._keep(member), name=f"keeper of {node_id}")
 
     async def _keep(self, member: Member) -> None:
         """Open the node's stream again and again, until the registry has the node no more."""

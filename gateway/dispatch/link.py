@@ -116,6 +116,8 @@ class Load:
     """Of the settings that this gateway sent it last."""
     sites: tuple[SiteReport, ...] = ()
     """Those that have changed; all of them in the first reports of a stream."""
+    in_hand: int = 0
+    """Jobs that the node has, of all gateways."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Health (design, section 7): a tick each 250 ms without a frame since the last is a miss. Two misses in a row: SUSPECT, no new jobs; three:
 the link ends itself (the stream is OUT). Two ticks with frames: READY again. Ticks are counted, not clocks compared, so that a pause of the
-gateway's own loop costs one miss, not the node.
+gateway's own loop costs one miss, not the node. A node that stops, or that an operator drains, is DRAINING: it ends what it has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.balancing.slow_start import LEAST, ramp
 from gateway.dispatch.hand import Hand
 from gateway.dispatch.link import Load, NodeLink, NodeSource
 from gateway.dispatch.seen import NodeSites
-from gateway.registry.port import NodeRecord
+from gateway.registry.port import Drain, NodeRecord
 
 SUSPECT_AFTER = 2
 GOOD_AFTER = 2
@@ -55,6 +55,8 @@ class Member:
         """How its sites do, as it says."""
         self.shares: dict[str, tuple[int, int]] = {}
         """What it was told of its parts of sites' limits: by site key, or by `@` and the source, its place and how many share."""
+        self.drain: Drain | None = None
+        """What an operator said of it."""
         self.quiet = False
         """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
@@ -121,9 +123,10 @@ class Member:
         """It said hello. Another process starts slowly; the one of before, whose link had broken, has its connections still."""
         if boot_id != self.boot_id:
             self.since = None
-        self.boot_id, self.version = boot_id, version
-        self.state, self.reason = NodeState.READY, ""
+        self.boot_id, self.version, self.load = boot_id, version, Load(False, 0, 0)
         self.shares.clear()
+        self.state = NodeState.READY
+        self._judge()
 
     def left(self, reason: str) -> None:
         """Its stream ended."""
@@ -138,18 +141,28 @@ class Member:
         self.load = load
         self.hand.grant(load.credit)
         self.sites.hear(load.sites, self.heard_at or 0.0)
-        if load.draining and self.state in (NodeState.READY, NodeState.SUSPECT):
-            self.state, self.reason = NodeState.DRAINING, "it is stopping"
+        self._judge()
+
+    def drained(self, drain: Drain | None) -> None:
+        """An operator wants it to get no new jobs; None: it may again."""
+        self.drain = drain
+        self._judge()
 
     def tick(self, heard: bool) -> None:
         """250 ms have passed, in which a frame came or not."""
-        if heard:
-            self._missed = 0
-            self._good += 1
-            if self.state is NodeState.SUSPECT and self._good >= GOOD_AFTER:
-                self.state, self.reason = NodeState.READY, ""
+        self._missed, self._good = (0, self._good + 1) if heard else (self._missed + 1, 0)
+        self._judge()
+
+    def _judge(self) -> None:
+        """What its state is while its stream is up. Its own word is final for the stream; a suspect is one until enough frames came."""
+        if self.state in (NodeState.CONNECTING, NodeState.OUT):
             return
-        self._good = 0
-        self._missed += 1
-        if self._missed >= SUSPECT_AFTER and self.state is NodeState.READY:
+        suspect = self._missed >= SUSPECT_AFTER or (self.state is NodeState.SUSPECT and self._good < GOOD_AFTER)
+        if self.load.draining:
+            self.state, self.reason = NodeState.DRAINING, "it is stopping"
+        elif self.drain is not None:
+            self.state, self.reason = NodeState.DRAINING, f"drained: {self.drain.reason or 'by an operator'}"
+        elif not suspect:
+            self.state, self.reason = NodeState.READY, ""
+        elif self._missed:
             self.state, self.reason = NodeState.SUSPECT, f"{self._missed} load reports are missing"

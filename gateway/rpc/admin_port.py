@@ -11,6 +11,7 @@ from gateway.dispatch.dialogues import Watcher
 from gateway.dispatch.member import NodeState
 from gateway.dispatch.seen import SiteSum
 from gateway.ledger.port import QueueCount
+from gateway.registry.port import Drain
 
 
 class Resolution(IntEnum):
@@ -42,6 +43,9 @@ class NodeView:
     """What an operator should look at though the node gets jobs."""
     settings_version: str = ""
     """Empty: it has told none yet."""
+    in_hand: int = 0
+    """Jobs that the node has, of all gateways, as it said last."""
+    drained: Drain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,22 @@ class Operations(Protocol):
         Raises:
             NotFound: no such job.
             WrongState: it is not in doubt.
+        """
+        ...
+
+    async def drain(self, node_id: str, reason: str) -> NodeView:
+        """No gateway gives it new jobs from now on; it ends what it has. How it is then.
+
+        Raises:
+            NotFound: no such node.
+        """
+        ...
+
+    async def resume(self, node_id: str) -> NodeView | None:
+        """It may get jobs again. How it is then; None: it is not here.
+
+        Raises:
+            NotFound: no such node, and none of that name is drained.
         """
         ...
 

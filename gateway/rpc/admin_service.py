@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailgate.rpc.around import Context
 
 MAX_EMAILS = 100
+MAX_REASON = 200
 MAX_REFUSAL = 65_536
 """Characters: a file may have as many mistakes as lines."""
 
@@ -33,6 +34,18 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
         """See the proto."""
         return pb.ListNodesResponse(nodes=map(_node, self._operations.nodes()), settings=_settings(self._operations.settings()))
+
+    async def DrainNode(self, request: pb.DrainNodeRequest, context: Context) -> pb.DrainNodeResponse:
+        """See the proto."""
+        reason = request.reason.strip()
+        if len(reason) > MAX_REASON or not reason.isprintable():
+            raise Invalid.field("reason", f"write at most {MAX_REASON} printable characters, on one line")
+        return pb.DrainNodeResponse(node=_node(await self._operations.drain(request.node_id, reason)))
+
+    async def ResumeNode(self, request: pb.ResumeNodeRequest, context: Context) -> pb.ResumeNodeResponse:
+        """See the proto."""
+        view = await self._operations.resume(request.node_id)
+        return pb.ResumeNodeResponse(node=None if view is None else _node(view))
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
         """See the proto."""
@@ -94,7 +107,11 @@ def _node(node: NodeView) -> pb.Node:
         registered=node.registered,
         warnings=node.warnings,
         settings_version=node.settings_version,
+        in_hand=node.in_hand,
     )
+    if node.drained is not None:
+        message.drain.reason = node.drained.reason
+        message.drain.drain_time.CopyFrom(timestamp(node.drained.since_ms))
     if node.heard_ago is not None:
         message.heard_ago.CopyFrom(duration(node.heard_ago))
     return message

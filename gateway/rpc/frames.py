@@ -217,9 +217,8 @@ def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource,
 def load_from_proto(message: node_pb2.LoadReport) -> Load:
     """A load report."""
     credit = {(Lane(c.lane), c.site_key): c.jobs for c in message.credits if c.lane in LANES}
-    return Load(
-        message.draining, message.warm, message.service_time_us, credit, message.settings_version, reports_from_proto(message.sites)
-    )
+    sites = reports_from_proto(message.sites)
+    return Load(message.draining, message.warm, message.service_time_us, credit, message.settings_version, sites, message.in_hand)
 
 
 def _answer(message: node_pb2.LookupAnswer) -> Answer:

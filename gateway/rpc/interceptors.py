@@ -22,6 +22,8 @@ SCOPES: Mapping[str, Scope] = {
     f"{MAIL}ListRecipients": Scope.READ,
     f"{MAIL}WatchEvents": Scope.READ,
     f"{ADMIN}ListNodes": Scope.OPERATE,
+    f"{ADMIN}DrainNode": Scope.OPERATE,
+    f"{ADMIN}ResumeNode": Scope.OPERATE,
     f"{ADMIN}GetQueue": Scope.OPERATE,
     f"{ADMIN}ListDoubts": Scope.OPERATE,
     f"{ADMIN}ResolveDoubt": Scope.OPERATE,

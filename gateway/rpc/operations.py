@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.fleet import Fleet
 from gateway.dispatch.homing import namesakes
-from gateway.dispatch.member import Member
+from gateway.dispatch.member import Member, NodeState
 from gateway.dispatch.retry import Ruling, resend, resolve
 from gateway.dispatch.settler import Settled
 from gateway.dispatch.sums import by_route
 from gateway.ledger.port import DoubtView, Ledger, Parked
+from gateway.registry.port import Drain
 from gateway.rpc.admin_port import NodeView, QueueView, Resolution, SettingsView
+from gateway.rpc.nearby import others
 from mailgate.errors import NotFound, WrongState
 from mailgate.ids import format_job, mail_of
 from mailgate.mail import RecipientState
@@ -23,14 +26,36 @@ PAGE = 1000
 class Operators:
     """See the port."""
 
-    def __init__(self, dispatcher: Dispatcher, members: Mapping[str, Member], ledger: Ledger, settings: Callable[[], SettingsView]) -> None:
-        self._dispatcher, self._members, self._ledger = dispatcher, members, ledger
+    def __init__(
+        self, dispatcher: Dispatcher, fleet: Fleet, members: Mapping[str, Member], ledger: Ledger, settings: Callable[[], SettingsView]
+    ) -> None:
+        self._dispatcher, self._fleet, self._members, self._ledger = dispatcher, fleet, members, ledger
         self.settings = settings
 
     def nodes(self) -> Sequence[NodeView]:
-        """By node id."""
-        now = asyncio.get_running_loop().time()
-        return [view_of(self._members[node_id], now, self._members.values()) for node_id in sorted(self._members)]
+        """By node id; those too that are drained and not here."""
+        gone = self._fleet.drains.keys() - self._members.keys()
+        return [self._view(node_id) for node_id in sorted(self._members.keys() | gone)]
+
+    async def drain(self, node_id: str, reason: str) -> NodeView:
+        """No new jobs for it."""
+        if node_id not in self._members:
+            raise NotFound(f"there is no node {node_id!r}: {others(node_id, self._members, 'nodes')}")
+        await self._fleet.drain(node_id, Drain(reason, self._dispatcher.now_ms()))
+        return self._view(node_id)
+
+    async def resume(self, node_id: str) -> NodeView | None:
+        """It may get jobs again."""
+        if node_id not in self._members and node_id not in self._fleet.drains:
+            raise NotFound(f"there is no node {node_id!r}: {others(node_id, {*self._members, *self._fleet.drains}, 'nodes')}")
+        await self._fleet.resume(node_id)
+        return self._view(node_id) if node_id in self._members else None
+
+    def _view(self, node_id: str) -> NodeView:
+        drain, member = self._fleet.drains.get(node_id), self._members.get(node_id)
+        if member is None:
+            return absent(node_id, drain or Drain())
+        return view_of(member, asyncio.get_running_loop().time(), self._members.values())
 
     async def queue(self) -> QueueView:
         """How many jobs are where."""
@@ -93,4 +118,12 @@ def view_of(member: Member, now: float, members: Iterable[Member]) -> NodeView:
         registered=member.registered,
         warnings=(*[words for source in member.sources.values() for words in source.told()], *namesakes(member, members)),
         settings_version=member.load.settings_version if member.link is not None else "",
+        in_hand=member.load.in_hand if member.link is not None else 0,
+        drained=member.drain,
     )
+
+
+def absent(node_id: str, drain: Drain) -> NodeView:
+    """A node that is drained, and not here."""
+    reason = f"it is not here, and drained: {drain.reason or 'by an operator'}"
+    return NodeView(node_id, "", NodeState.OUT, reason, registered=False, drained=drain)

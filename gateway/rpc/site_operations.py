@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 from gateway.dispatch.dialogues import Dialogues, Watcher
 from gateway.dispatch.member import Member
@@ -13,13 +11,10 @@ from gateway.dispatch.seen import Newest, SiteState, SiteSum, reports_of, sum_of
 from gateway.dispatch.sums import Waits, by_site
 from gateway.ledger.port import QueueCount, Wait
 from gateway.rpc.admin_port import SiteOrder, SiteView
+from gateway.rpc.nearby import others
 from mailgate.errors import Invalid, NotFound
 from mailgate.mail import RecipientState
 
-NAMED = 10
-"""Sites that are named to whom has asked for one that is not there."""
-NEAR = 500
-"""Names before and after the place where it would be that are compared with it: all of 20,000 took 0.8 s."""
 MOST_TOLD = 5000
 """Sites of a page, and of each node in it: an answer has 3 MiB at the most, and a site some hundreds of octets."""
 COUNT_DIGITS = 10
@@ -69,9 +64,9 @@ class SiteOperators:
         """See the port."""
         known = {*self._routes(), *(newest.report.site_key for member in self._members.values() for newest in member.sites)}
         if site_key not in known:
-            raise NotFound(f"there is no site {site_key!r}: {_others(site_key, known, 'sites')}")
+            raise NotFound(f"there is no site {site_key!r}: {others(site_key, known, 'sites')}")
         if node_id and node_id not in self._members:
-            raise NotFound(f"there is no node {node_id!r}: {_others(node_id, self._members, 'nodes')}")
+            raise NotFound(f"there is no node {node_id!r}: {others(node_id, self._members, 'nodes')}")
         return self._dialogues.watch(site_key, node_id)
 
     def _explained(self, site: SiteSum) -> SiteSum:
@@ -84,15 +79,6 @@ class SiteOperators:
     def _of_nodes(self, site_key: str, now: float) -> list[tuple[str, SiteSum]]:
         found = [(node_id, member.sites.of(site_key)) for node_id, member in sorted(self._members.items())]
         return [(node_id, sum_of(site_key, newest, None, now)) for node_id, newest in found if newest]
-
-
-def _others(name: str, known: Iterable[str], what: str) -> str:
-    """Those that are like it, else the first."""
-    names = sorted(known)
-    place = bisect(names, name)
-    shown = get_close_matches(name, names[max(0, place - NEAR) : place + NEAR], NAMED, 0.5) or names[:NAMED]
-    more = f", and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
-    return f"the {what} are {', '.join(shown)}{more}" if names else f"there are no {what}"
 
 
 def place_of(site_key: str, told: Iterable[Newest], waits: Waits | None, order: SiteOrder) -> Place:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from mailgate import __version__
 from mailgate.cli import exits, output
 from mailgate.cli.exits import OK, USAGE
+from mailgate.cli.waits import with_wait
 from mailgate.errors import MailgateError
 
 HELP = f"""Mailgate: a gRPC mail gateway.
@@ -24,7 +25,23 @@ HELP = f"""Mailgate: a gRPC mail gateway.
 {exits.HELP}"""
 
 
-ORDER = ["up", "send", "batch", "get", "watch", "nodes", "sites", "queue", "doubts", "inbox", "config", "shaping", "gateway", "sender"]
+ORDER = [
+    "up",
+    "send",
+    "batch",
+    "get",
+    "watch",
+    "nodes",
+    "node",
+    "sites",
+    "queue",
+    "doubts",
+    "inbox",
+    "config",
+    "shaping",
+    "gateway",
+    "sender",
+]
 """What is needed first, or most often, comes first in the help."""
 
 
@@ -38,12 +55,13 @@ class InOrder(TyperGroup):
 
 def build() -> typer.Typer:
     """The commands, one file each."""
-    from mailgate.cli import batch, config, doubts, get, inbox, nodes, process, queue, send, shaping, sites, up, watch
+    from mailgate.cli import batch, config, doubts, get, inbox, node, nodes, process, queue, send, shaping, sites, up, watch
 
     app = typer.Typer(name="mailgate", cls=InOrder, help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(help=HELP)(whole)
     for name, module in (("up", up), ("send", send), ("batch", batch), ("get", get), ("watch", watch), ("nodes", nodes), ("queue", queue)):
         app.command(name, help=module.HELP)(getattr(module, name))
+    app.add_typer(node.node, name="node")
     app.add_typer(sites.sites, name="sites")
     app.add_typer(doubts.doubts, name="doubts")
     app.add_typer(inbox.inbox, name="inbox")
@@ -82,17 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = OK
     sys.exit(code)
-
-
-def with_wait(arguments: list[str]) -> list[str]:
-    """A `--wait` without its number gets the default: options of this kind can't go without."""
-    from mailgate.cli.send import DEFAULT_WAIT
-
-    made = []
-    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
-        bare = argument == "--wait" and not following[:1].isdigit()
-        made.append(f"--wait={DEFAULT_WAIT}" if bare else argument)
-    return made
 
 
 def _run(arguments: list[str]) -> int:

@@ -53,7 +53,7 @@ def nodes(
 
 def _tell(found: Fleet, json: bool) -> None:
     if json:
-        output.json_line({"nodes": [_json(node, found.settings) for node in found.nodes], "settings": _json_settings(found.settings)})
+        output.json_line({"nodes": [json_of(node, found.settings) for node in found.nodes], "settings": _json_settings(found.settings)})
         return
     output.table(COLUMNS, [_row(node, found.settings) for node in found.nodes], EMPTY, RIGHT)
     for line in said_of(found.settings):
@@ -112,8 +112,9 @@ def _json_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _json(node: Node, settings: Settings) -> dict[str, Any]:
-    return {
+def json_of(node: Node, settings: Settings | None = None) -> dict[str, Any]:
+    """A node, for programs; `settings`: those of the gateway."""
+    told = {
         "node_id": node.node_id,
         "address": node.address,
         "state": node.state.name,
@@ -129,5 +130,7 @@ def _json(node: Node, settings: Settings) -> dict[str, Any]:
         "registered": node.registered,
         "warnings": list(node.warnings),
         "settings_version": node.settings_version,
-        "settings_current": node.settings_version == settings.version,
+        "in_hand": node.in_hand,
+        "drain": {"reason": node.drain.reason, "drain_time": stamp(node.drain.since_ms)} if node.drain else None,
     }
+    return told if settings is None else {**told, "settings_current": node.settings_version == settings.version}

@@ -1,4 +1,4 @@
-"""A progress bar, where a person watches."""
+"""A progress bar, or a line that says how far it is, where a person watches."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ def bar(what: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int]
             progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield step
+
+
+@contextmanager
+def line(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """One on stderr that is written anew, and gone afterwards. Nothing is shown where nobody watches."""
+    if quiet or not output.interactive(sys.stderr):
+        yield lambda _text: None
+        return
+
+    def tell(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        tell("")

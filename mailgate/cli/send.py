@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailgate.cli import connect, exits, flags, output, shown, target
+from mailgate.cli.waits import seconds_of
 from mailgate.cli.wanted import Flags, mail_of, read
-from mailgate.config.units import parse_duration
 from mailgate.errors import Invalid
 from mailgate.ids import format_id
 from mailgate.mail import Mail, Receipt, Recipient, RecipientState
@@ -16,8 +16,6 @@ from mailgate.mail import Mail, Receipt, Recipient, RecipientState
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
 
-DEFAULT_WAIT = "30"
-"""Seconds that a bare `--wait` waits."""
 
 LISTED = 100
 """Recipients that a receipt lists; the others are paged."""
@@ -90,7 +88,7 @@ def send(
         meta=tuple(meta),
         eml=eml,
     )
-    seconds = _seconds(wait) if wait is not None else None
+    seconds = seconds_of(wait) if wait is not None else None
     mail, seconds, only_check = _wanted(typed, file, seconds, validate_only)
     there = where.find()
 
@@ -138,13 +136,3 @@ def _tell(receipt: Receipt, recipients: tuple[Recipient, ...], waited: bool, jso
 
 def _count(recipients: int) -> str:
     return "1 recipient" if recipients == 1 else f"{recipients} recipients"
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text).total_seconds()
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:  # noqa: PLR2004
-        raise exits.Usage(f"--wait {text!r}: write seconds, such as 30, or a duration such as 500ms or 2m, of at most an hour")
-    return seconds

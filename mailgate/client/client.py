@@ -212,6 +212,17 @@ class GatewayClient:
         """The senders, and the settings that they should have. Scope operate."""
         return decode.fleet(await answer(self._admin.ListNodes(admin_pb2.ListNodesRequest(), timeout=within, metadata=self._metadata)))
 
+    async def drain(self, node_id: str, reason: str = "", *, within: float = CALL_TIMEOUT) -> Node:
+        """A node gets no new jobs until it is resumed, and ends what it has. How it is then. Scope operate. NotFound: no such node."""
+        request = admin_pb2.DrainNodeRequest(node_id=node_id, reason=reason)
+        return decode.node((await answer(self._admin.DrainNode(request, timeout=within, metadata=self._metadata))).node)
+
+    async def resume(self, node_id: str, *, within: float = CALL_TIMEOUT) -> Node | None:
+        """A node may get jobs again. How it is then; None: it is not here. Scope operate. NotFound: no such node."""
+        request = admin_pb2.ResumeNodeRequest(node_id=node_id)
+        told = await answer(self._admin.ResumeNode(request, timeout=within, metadata=self._metadata))
+        return decode.node(told.node) if told.HasField("node") else None
+
     async def queue(self, *, within: float = CALL_TIMEOUT) -> Queue:
         """What waits. Scope operate."""
         return decode.queue(await answer(self._admin.GetQueue(admin_pb2.GetQueueRequest(), timeout=within, metadata=self._metadata)))

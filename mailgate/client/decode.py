@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from mailgate.api.admin.v1 import admin_service_pb2 as admin_pb2
 from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.client.site_views import Direction, Site, SiteState, TraceLine
-from mailgate.client.views import Doubt, Fleet, MailStatus, Node, NodeState, Queue, Settings, Waiting
+from mailgate.client.views import Doubt, Drain, Fleet, MailStatus, Node, NodeState, Queue, Settings, Waiting
 from mailgate.ids import parse_id
 from mailgate.mail import Lane, OnDoubt
 from mailgate.rpc.mails import counts_from_proto, recipient_from_proto
@@ -51,6 +51,8 @@ def node(message: admin_pb2.Node) -> Node:
         registered=message.registered,
         warnings=tuple(message.warnings),
         settings_version=message.settings_version,
+        in_hand=message.in_hand,
+        drain=Drain(message.drain.reason, milliseconds(message.drain.drain_time)) if message.HasField("drain") else None,
     )
 
 

@@ -98,6 +98,14 @@ class MailStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """An operator's word that a node gets no new jobs: why, and since when."""
+
+    reason: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A sender as this gateway sees it."""
 
@@ -118,6 +126,9 @@ class Node:
     """What an operator should look at though the node gets jobs."""
     settings_version: str = ""
     """Of the gateway's settings, as the node has them; empty: it has told none yet."""
+    in_hand: int = 0
+    """Jobs that it has, of all gateways, as it said last."""
+    drain: Drain | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Report:
     """Of which the gateway is to be told."""
     now: float = 0.0
     """Monotonic seconds."""
+    in_hand: int = 0
+    """Jobs of all gateways."""
 
 
 class Outgoing:
@@ -141,7 +143,7 @@ def answer(fence: Fence, kept: Kept | None) -> node_pb2.LookupAnswer:
 def put_report(message: node_pb2.LoadReport, report: Report) -> None:
     """Write a load report."""
     message.draining, message.warm, message.service_time_us = report.draining, report.warm, report.service_us
-    message.settings_version = report.settings_version
+    message.settings_version, message.in_hand = report.settings_version, report.in_hand
     for (lane, site_key), jobs in report.credit.items():
         message.credits.add(site_key=site_key, lane=lane.value, jobs=jobs)
     for site in report.sites:

@@ -255,6 +255,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             delivery.tally.service_us,
             delivery.credit(stream),
             stream.settings_version,
+            in_hand=delivery.in_hand,
         )
 
 

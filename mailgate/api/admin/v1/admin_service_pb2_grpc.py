@@ -40,6 +40,16 @@ class AdminServiceStub:
                 request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesRequest.SerializeToString,
                 response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesResponse.FromString,
                 _registered_method=True)
+        self.DrainNode = channel.unary_unary(
+                '/mailgate.api.admin.v1.AdminService/DrainNode',
+                request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeResponse.FromString,
+                _registered_method=True)
+        self.ResumeNode = channel.unary_unary(
+                '/mailgate.api.admin.v1.AdminService/ResumeNode',
+                request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeResponse.FromString,
+                _registered_method=True)
         self.GetQueue = channel.unary_unary(
                 '/mailgate.api.admin.v1.AdminService/GetQueue',
                 request_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.GetQueueRequest.SerializeToString,
@@ -73,6 +83,21 @@ class AdminServiceServicer:
 
     def ListNodes(self, request, context):
         """The nodes, and how each is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainNode(self, request, context):
+        """Has a node get no new jobs, from any gateway: it ends what it has and stays registered. It holds over restarts of the node until
+        ResumeNode; where gateways share no etcd, it holds for the life of this gateway's process, and for this gateway alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeNode(self, request, context):
+        """Has a node get jobs again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +146,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListNodes,
                     request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesRequest.FromString,
                     response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesResponse.SerializeToString,
+            ),
+            'DrainNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainNode,
+                    request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeResponse.SerializeToString,
+            ),
+            'ResumeNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeNode,
+                    request_deserializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeResponse.SerializeToString,
             ),
             'GetQueue': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueue,
@@ -176,6 +211,60 @@ class AdminService:
             '/mailgate.api.admin.v1.AdminService/ListNodes',
             mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesRequest.SerializeToString,
             mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ListNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailgate.api.admin.v1.AdminService/DrainNode',
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeRequest.SerializeToString,
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.DrainNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailgate.api.admin.v1.AdminService/ResumeNode',
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeRequest.SerializeToString,
+            mailgate_dot_api_dot_admin_dot_v1_dot_admin__service__pb2.ResumeNodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -478,20 +478,22 @@ class SiteReport(_message.Message):
     def __init__(self, site_key: _Optional[str] = ..., source: _Optional[str] = ..., warm: _Optional[int] = ..., busy: _Optional[int] = ..., dialing: _Optional[int] = ..., wanted: _Optional[int] = ..., limit: _Optional[int] = ..., waiting: _Optional[int] = ..., mails: _Optional[int] = ..., delivered: _Optional[int] = ..., deferred: _Optional[int] = ..., bounced: _Optional[int] = ..., in_doubt: _Optional[int] = ..., trouble: _Optional[str] = ..., reason: _Optional[str] = ..., wait_ms: _Optional[int] = ..., rate: _Optional[float] = ...) -> None: ...
 
 class LoadReport(_message.Message):
-    __slots__ = ("draining", "warm", "service_time_us", "credits", "sites", "settings_version")
+    __slots__ = ("draining", "warm", "service_time_us", "credits", "sites", "settings_version", "in_hand")
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     WARM_FIELD_NUMBER: _ClassVar[int]
     SERVICE_TIME_US_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     SITES_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IN_HAND_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     warm: int
     service_time_us: int
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
     sites: _containers.RepeatedCompositeFieldContainer[SiteReport]
     settings_version: str
-    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., sites: _Optional[_Iterable[_Union[SiteReport, _Mapping]]] = ..., settings_version: _Optional[str] = ...) -> None: ...
+    in_hand: int
+    def __init__(self, draining: _Optional[bool] = ..., warm: _Optional[int] = ..., service_time_us: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., sites: _Optional[_Iterable[_Union[SiteReport, _Mapping]]] = ..., settings_version: _Optional[str] = ..., in_hand: _Optional[int] = ...) -> None: ...
 
 class TraceLine(_message.Message):
     __slots__ = ("time_us", "site_key", "connection", "source", "remote", "direction", "text", "lost")

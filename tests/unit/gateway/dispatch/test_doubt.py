@@ -224,7 +224,7 @@ class TestDoubt:
                 await asyncio.sleep(100 if expired else 30)
                 waiting = RecipientState.EXPIRED if expired else RecipientState.DEFERRED
                 assert [await world.state(job, i) for i in range(3)] == [waiting, RecipientState.IN_DOUBT, waiting]
-                operators = Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0))
+                operators = Operators(world.dispatcher, world.fleet, world.members, world.ledger, lambda: SettingsView("v1", 0))
                 if expired:
                     await operators.resolve_doubt(job.id, Resolution.DELIVERED)
                     assert await world.found(job) is None
@@ -323,7 +323,7 @@ class TestDoubt:
                 await asyncio.sleep(3)
                 world.ledger.stopped = True
                 decided = asyncio.ensure_future(
-                    Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0)).resolve_doubt(
+                    Operators(world.dispatcher, world.fleet, world.members, world.ledger, lambda: SettingsView("v1", 0)).resolve_doubt(
                         job.id, resolution
                     )
                 )

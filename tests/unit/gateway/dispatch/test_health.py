@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from gateway.dispatch.member import NodeState
+from gateway.registry.port import Drain
 from mailgate.errors import StorageBroken
 from mailgate.mail import RecipientState
 from tests.unit.gateway.dispatch.world import World, make_job
@@ -54,6 +56,37 @@ class TestHealth:
                 node.stream.verdict(job)
                 await quiet()
                 assert await world.state(job) is RecipientState.DELIVERED
+
+        simulate(main)
+
+    def test_a_drained_node_gets_nothing_until_it_is_resumed(self):
+        """What it has ends; drained it stays when it comes back with another boot; nobody else's drain is touched."""
+
+        async def main() -> None:
+            world = World()
+            async with world.gateway():
+                node = await world.node("a")
+                await world.fleet.drain("other", Drain("away"))
+                job = make_job(1)
+                await world.accept(job)
+                await world.fleet.drain("a", Drain("new kernel"))
+                await world.accept(make_job(2))
+                await asyncio.sleep(1)
+                assert node.offers == [job]
+                node.stream.ready(job)
+                await quiet()
+                node.stream.verdict(job)
+                await quiet()
+                assert await world.state(job) is RecipientState.DELIVERED
+                node.lose(down=False)
+                await asyncio.sleep(3)
+                assert world.members["a"].state is NodeState.DRAINING
+                assert node.offers == []
+                assert await world.fleet.resume("a")
+                await asyncio.sleep(0.3)
+                assert [each.id for each in node.offers] == [make_job(2).id]
+                assert world.fleet.drains == {"other": Drain("away")}
+                assert not await world.fleet.resume("a")
 
         simulate(main)
 

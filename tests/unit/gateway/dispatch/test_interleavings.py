@@ -45,7 +45,7 @@ def test_everything_that_waits_is_counted():
     async def main() -> None:
         world = World(waiting_jobs=30)
         async with world.gateway():
-            operators = Operators(world.dispatcher, world.members, world.ledger, lambda: SettingsView("v1", 0))
+            operators = Operators(world.dispatcher, world.fleet, world.members, world.ledger, lambda: SettingsView("v1", 0))
             await world.accept(*(make_job(number) for number in range(1, 21)))
             assert [(each.ready, each.deferred) for each in (await operators.queue()).waiting] == [(20, 0)]
             node = await world.node("a", credit=5)

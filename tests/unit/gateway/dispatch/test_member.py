@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dispatch.link import Load
 from gateway.dispatch.member import Member, NodeState
-from gateway.registry.port import NodeRecord
+from gateway.registry.port import Drain, NodeRecord
 
 
 @pytest.fixture
@@ -55,3 +55,35 @@ def test_weight_counts_warm_connections(member: Member):
     assert member.weight == 1.0
     member.report(Load(False, 20, 0, {}))
     assert member.weight == 20
+
+
+def test_a_drained_node_is_draining_over_its_lives(member: Member):
+    """It gets nothing, whatever its reports and streams do, until it is resumed."""
+    member.drained(Drain("new kernel"))
+    assert (member.state, member.reason) == (NodeState.DRAINING, "drained: new kernel")
+    member.tick(heard=True)
+    member.report(Load(False, 3, 0, {}))
+    assert not member.takes_jobs
+    member.left("gone")
+    assert member.state is NodeState.OUT
+    member.joined(b"c" * 16, "2")
+    assert member.state is NodeState.DRAINING
+    member.drained(None)
+    assert member.takes_jobs
+
+
+def test_resumed_it_is_what_it_would_have_been(member: Member):
+    """A node that stops goes on stopping, and one that fell silent is a suspect until it has spoken."""
+    member.drained(Drain())
+    member.tick(heard=False)
+    member.tick(heard=False)
+    assert member.reason == "drained: by an operator"
+    member.drained(None)
+    assert member.state is NodeState.SUSPECT
+    member.tick(heard=True)
+    member.tick(heard=True)
+    assert member.takes_jobs
+    member.drained(Drain())
+    member.report(Load(True, 3, 0, {}))
+    member.drained(None)
+    assert (member.state, member.reason) == (NodeState.DRAINING, "it is stopping")

@@ -18,12 +18,13 @@ from gateway.admission.routing import Routes
 from gateway.admission.tenants import KeyOptions, TenantOptions, Tenants
 from gateway.dispatch.dialogues import Dialogues
 from gateway.dispatch.losses import Losses
-from gateway.dispatch.member import Member
+from gateway.dispatch.member import Member, NodeState
 from gateway.dispatch.reasons import Reasons
 from gateway.events.hub import Hub
 from gateway.events.options import EventOptions
 from gateway.ledger.memory import MemoryLedger
 from gateway.queue.memory import MemoryQueue
+from gateway.registry.port import Drain
 from gateway.rpc.admin_port import NodeView, QueueView, SettingsView
 from gateway.rpc.admin_service import AdminServicer
 from gateway.rpc.interceptors import authentication
@@ -64,8 +65,18 @@ class Operations:
     error: Exception | None = None
     run_by: SettingsView = field(default_factory=lambda: SettingsView("v1", 1_790_000_000_500))
 
+    drained: list[tuple[str, str | None]] = field(default_factory=list)
+
     def settings(self):
         return self.run_by
+
+    async def drain(self, node_id, reason):
+        self.drained.append((node_id, reason))
+        return NodeView(node_id, "127.0.0.1:1", NodeState.DRAINING, drained=Drain(reason, 1_790_000_000_500), in_hand=3)
+
+    async def resume(self, node_id):
+        self.drained.append((node_id, None))
+        return NodeView(node_id, "127.0.0.1:1", NodeState.READY) if node_id == "n1" else None
 
     def nodes(self):
         return self.seen

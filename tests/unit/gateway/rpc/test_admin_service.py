@@ -270,3 +270,21 @@ async def test_sites_are_for_operators(gateway, as_):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.admin.TraceSite(pb.TraceSiteRequest(site_key="relay"), **as_("both")).read()
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_node_is_drained_and_resumed(gateway, as_):
+    """Who said why, and since when; a reason is one line of at most 200 characters; one that is not here can be resumed."""
+    node = (await gateway.admin.DrainNode(pb.DrainNodeRequest(node_id="n1", reason=" new kernel "), **as_("operate"))).node
+    assert (node.state, node.drain.reason, node.drain.drain_time.seconds, node.in_hand) == (
+        pb.NODE_STATE_DRAINING,
+        "new kernel",
+        1_790_000_000,
+        3,
+    )
+    assert (await gateway.admin.ResumeNode(pb.ResumeNodeRequest(node_id="n1"), **as_("operate"))).node.state == pb.NODE_STATE_READY
+    assert not (await gateway.admin.ResumeNode(pb.ResumeNodeRequest(node_id="n2"), **as_("operate"))).HasField("node")
+    assert gateway.operations.drained == [("n1", "new kernel"), ("n1", None), ("n2", None)]
+    for reason in ("x" * 201, "two\nlines"):
+        error = await refusal(gateway.admin.DrainNode(pb.DrainNodeRequest(node_id="n1", reason=reason), **as_("operate")))
+        assert isinstance(error, errors.Invalid)
+        assert error.violations[0].field == "reason"

@@ -47,7 +47,7 @@ def test_commands_stand_in_the_order_of_need() -> None:
     """All of them, with or without commands of their own; who runs processes by hand looks last."""
     app = typer.main.get_command(build())
     listed = app.list_commands(typer.Context(app))
-    assert listed[:7] == ["up", "send", "batch", "get", "watch", "nodes", "sites"]
+    assert listed[:7] == ["up", "send", "batch", "get", "watch", "nodes", "node"]
     assert listed[-2:] == ["gateway", "sender"]
     assert set(listed) == set(app.commands)
 

@@ -12,7 +12,8 @@ import pytest
 from mailgate import __version__, errors
 from mailgate.cli import __main__ as command
 from mailgate.cli import batch, exits
-from mailgate.cli.__main__ import main, with_wait
+from mailgate.cli.__main__ import main
+from mailgate.cli.waits import with_wait
 
 
 @pytest.mark.parametrize(
