@@ -131,8 +131,9 @@ async def leave(
     door: Door, servicer: NodeServicer, registration: Registration, delivery: Delivery, pool: Pool, stop: Stop, drain: timedelta
 ) -> None:
     """No new jobs, finish what is in hand, say goodbye to servers and gateways (design, section 7). A second signal cuts it short."""
-    await door.serving(False)
     delivery.draining = True
+    servicer.tell()
+    await door.serving(False)
     await registration.leave()
     await until(lambda: not delivery.in_hand, drain.total_seconds(), stop)
     delivery.drop_uncommitted()

@@ -2,6 +2,8 @@
 
 A line has five fields, divided by tabs: nanoseconds of CLOCK_MONOTONIC (the same in all processes of a machine) when the final dot came,
 the name that the client gave in EHLO, Message-ID, octets, and the recipients divided by commas.
+
+With `--begun FILE` each RCPT leaves a line there, of three such fields: the time, the client, the recipient.
 """
 
 from __future__ import annotations
@@ -38,14 +40,32 @@ class Seen:
     recipients: tuple[str, ...]
 
 
-class Witness(Process):
-    """The process. `delay` (seconds, random between half of it and one and a half) goes by between the record and the 250."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A recipient that a client named: the job is in a node's hands."""
 
-    def __init__(self, folder: Path, *, delay: float = 0.0, keep: bool = False, port: int = 0) -> None:
+    at: float
+    """Seconds of time.monotonic()."""
+    client: str
+    recipient: str
+
+
+class Witness(Process):
+    """The process. `delay` (seconds, random between half of it and one and a half) goes by between the record and the 250.
+
+    `think` likewise goes by before a 354. `begun`: keep a record of what began, too.
+    """
+
+    def __init__(
+        self, folder: Path, *, delay: float = 0.0, keep: bool = False, port: int = 0, think: float = 0.0, begun: bool = False
+    ) -> None:
         self.port = port or free_port()
         self.record, self.folder = folder / "witness.record", folder / "witness.mails"
         argv: list[str | Path] = [sys.executable, "-m", "benchmarks.peers.witness", "--port", str(self.port), "--record", self.record]
-        argv += ["--delay", str(delay)]
+        argv += ["--delay", str(delay), "--think", str(think)]
+        self._begun = folder / "witness.begun"
+        if begun:
+            argv += ["--begun", self._begun]
         if keep:
             argv += ["--keep", self.folder]
         super().__init__("witness", argv, folder / "witness.log", cwd=Path(__file__).parents[2])
@@ -62,6 +82,11 @@ class Witness(Process):
         if not self.record.exists():
             return []
         return [_parse(line) for line in self.record.read_text().splitlines()]
+
+    def begun(self) -> list[Begun]:
+        """All that began, in order."""
+        lines = self._begun.read_text().splitlines() if self._begun.exists() else []
+        return [Begun(int(at) / 1e9, client, recipient) for at, client, recipient in (line.split("\t") for line in lines)]
 
     def count(self) -> int:
         """How many transactions it took."""
@@ -82,17 +107,28 @@ def _parse(line: str) -> Seen:
     return Seen(int(at) / 1e9, client, message_id, int(octets), tuple(recipients.split(",")))
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How all sessions of the process are. Files are descriptors; negative: none."""
+
+    record: int
+    begun: int
+    delay: float
+    think: float
+    keep: Path | None
+
+
 class Session(asyncio.Protocol):
     """One connection. Commands may come pipelined; answers keep their order."""
 
-    def __init__(self, record: int, delay: float, keep: Path | None) -> None:
-        self._record, self._delay, self._keep = record, delay, keep
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
         self._in = bytearray()
         self._body = False
         self._client = "?"
         self._recipients: list[str] = []
         self._held = False
-        """A 250 is due later: what comes meanwhile waits."""
+        """A reply is due later: what comes meanwhile waits."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self._out = cast(asyncio.Transport, transport)
@@ -113,14 +149,20 @@ class Session(asyncio.Protocol):
             return False
         line = bytes(self._in[:end])
         del self._in[: end + 2]
-        self._out.write(self._command(line))
+        reply = self._command(line)
+        if self._body and self._ways.think:
+            self._later(self._ways.think, reply)
+        else:
+            self._out.write(reply)
         return True
 
     def _command(self, line: bytes) -> bytes:
         verb = line[:4].upper()
         if verb == b"RCPT":
             found = ANGLES.search(line)
-            self._recipients.append(found.group(1).decode() if found else "?")
+            self._recipients.append(recipient := found.group(1).decode() if found else "?")
+            if self._ways.begun >= 0:
+                os.write(self._ways.begun, f"{time.monotonic_ns()}\t{self._client}\t{recipient}\n".encode())
         elif verb == b"DATA":
             self._body = True
             return b"354 go on\r\n"
@@ -151,21 +193,24 @@ class Session(asyncio.Protocol):
         now = time.monotonic_ns()
         found = MESSAGE_ID.search(body)
         message_id = found.group(1).decode(errors="replace") if found else "-"
-        if self._keep is not None:
-            (self._keep / f"{now:020d}.eml").write_bytes(_without_stuffing(body))
+        if self._ways.keep is not None:
+            (self._ways.keep / f"{now:020d}.eml").write_bytes(_without_stuffing(body))
         line = f"{now}\t{self._client}\t{message_id}\t{len(body)}\t{','.join(self._recipients)}\n"
-        os.write(self._record, line.encode())
+        os.write(self._ways.record, line.encode())
         self._recipients = []
-        if self._delay:
-            self._held = True
-            asyncio.get_running_loop().call_later(self._delay * (0.5 + random.random()), self._answer)
+        if self._ways.delay:
+            self._later(self._ways.delay, b"250 2.0.0 taken\r\n")
         else:
             self._out.write(b"250 2.0.0 taken\r\n")
 
-    def _answer(self) -> None:
+    def _later(self, delay: float, reply: bytes) -> None:
+        self._held = True
+        asyncio.get_running_loop().call_later(delay * (0.5 + random.random()), self._answer, reply)
+
+    def _answer(self, reply: bytes) -> None:
         self._held = False
         if not self._out.is_closing():
-            self._out.write(b"250 2.0.0 taken\r\n")
+            self._out.write(reply)
             self._go_on()
 
 
@@ -174,11 +219,15 @@ def _without_stuffing(body: bytes) -> bytes:
     return (b"\r\n" + body).replace(b"\r\n.", b"\r\n")[2:]
 
 
-async def serve(port: int, record: Path, delay: float, keep: Path | None) -> None:
+async def serve(port: int, ways: Ways) -> None:
     """Take mail until the process is killed."""
-    file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    server = await asyncio.get_running_loop().create_server(lambda: Session(file, delay, keep), "127.0.0.1", port, backlog=1000)
+    server = await asyncio.get_running_loop().create_server(lambda: Session(ways), "127.0.0.1", port, backlog=1000)
     await server.serve_forever()
+
+
+def appending(path: Path | None) -> int:
+    """A file to append to; negative: none."""
+    return -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -189,11 +238,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--record", type=Path, required=True)
     parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--think", type=float, default=0.0)
+    parser.add_argument("--begun", type=Path)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args(argv)
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
-    uvloop.run(serve(options.port, options.record, options.delay, options.keep))
+    ways = Ways(appending(options.record), appending(options.begun), options.delay, options.think, options.keep)
+    uvloop.run(serve(options.port, ways))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from gateway.dispatch.clock import Clock
 from gateway.dispatch.committer import Committer
 from gateway.dispatch.doubts import Answered, Doubt, Doubts
 from gateway.dispatch.feeder import Feeder
+from gateway.dispatch.hand import Loss
 from gateway.dispatch.lateness import Lateness
 from gateway.dispatch.link import Heard, Hello
 from gateway.dispatch.losses import Losses
@@ -139,8 +140,8 @@ class Dispatcher:
         if frame.verdicts or frame.load is not None:
             self._more.set()
 
-    def lost(self, member: Member) -> None:
-        """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt."""
+    def lost(self, member: Member) -> Loss:
+        """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt. What it had."""
         self._parked.lost(member.node_id)
         loss = member.hand.lose()
         self.choice.lost(member, len(loss.unsent) + len(loss.begun), self._clock.monotonic())
@@ -155,6 +156,7 @@ class Dispatcher:
         living = counted.free + counted.alone
         self._returns.put([job for job in living if job.fence in begun])
         self._ready_again([job for job in living if job.fence not in begun])
+        return loss
 
     # ------------------------------------------------------------------ what others ask
 

@@ -18,16 +18,16 @@ from gateway.dispatch.dialogues import Dialogues
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.link import Heard, NodeLink
 from gateway.dispatch.member import Member
+from gateway.dispatch.pulse import LOOK, TICK, Pulse
 from gateway.registry.port import Drain, NodeRecord, Registry
 from mailgate.errors import StorageBroken
+from mailgate.ids import format_job
 from mailgate.telemetry.logs import get_logger
 
-TICK = 0.25
-"""Seconds; a node sends a frame at least each 250 ms."""
 SILENT_AFTER = 3
 """Ticks in a row without a frame end the stream."""
-LATE = 1.4
-"""A tick that took so many times its length says nothing of the node."""
+NAMED = 100
+"""Jobs of a lost node that are named where faults are looked for."""
 RECONNECT_FIRST, RECONNECT_MAX = 0.05, 2.0
 """Seconds between lives of a stream; doubled each time, back to the first after a life of over 5 s."""
 LONG_LIFE = 5.0
@@ -149,11 +149,15 @@ class Fleet:
         if not kind and reason != member.reason:
             log.warning("node_not_reached", node=member.node_id, address=member.record.address, reason=reason)
         member.left(reason)
-        self._dispatcher.lost(member)
+        loss = self._dispatcher.lost(member)
         if kind:
             self.dialogues.left(member)
             self.losses[kind] = self.losses.get(kind, 0) + 1
-            log.warning("node_lost", node=member.node_id, reason=reason, kind=kind)
+            uncommitted = loss.unsent + loss.begun
+            log.warning(
+                "node_lost", node=member.node_id, reason=reason, kind=kind, uncommitted=len(uncommitted), committed=len(loss.doubtful)
+            )
+            log.debug("jobs_go_elsewhere", node=member.node_id, jobs=" ".join([format_job(job.id) for job in uncommitted[:NAMED]]))
         return kind != "fault"
 
 
@@ -225,13 +229,12 @@ class Life:
 
     async def _watch(self) -> None:
         """Count ticks without a frame; the first frame may take as long as connecting does, which the link bounds."""
-        missed, loop = 0, asyncio.get_running_loop()
+        missed, loop, pulse = 0, asyncio.get_running_loop(), Pulse()
         while missed < SILENT_AFTER:
-            before, started = self._frames, loop.time()
-            await asyncio.sleep(TICK)
-            late = loop.time() - started > TICK * LATE
-            if not self.was_up or (late and self._frames == before):
-                continue  # a busy machine keeps frames from us as well as us from them
-            missed = 0 if self._frames > before else missed + 1
-            self._member.tick(self._frames > before)
+            began = loop.time()
+            await asyncio.sleep(LOOK)
+            if not self.was_up or (heard := pulse.look(self._frames, loop.time() - began)) is None:
+                continue
+            missed = 0 if heard else missed + 1
+            self._member.tick(heard)
         raise Silent

@@ -141,6 +141,11 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
                 self._tracing.forget(stream.gateway_id)
             log.info("gateway_left", gateway=stream.gateway_id, reason=reason)
 
+    def tell(self) -> None:
+        """What a report says has changed: gateways hear of it now, and not with the next beat."""
+        for stream in self._streams.values():
+            stream.pace.now()
+
     async def close(self) -> None:
         """End every stream: an open one would hold the server's stop for its whole grace."""
         for stream in self._streams.values():

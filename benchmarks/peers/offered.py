@@ -1,0 +1,75 @@
+"""When a gateway hands jobs to which node: its counters, asked for in a thread of its own every few milliseconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from mailgate.api.admin.v1 import admin_service_pb2 as admin
+
+from .door import Door
+
+PAUSE = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A node's state and count of jobs offered, at a moment (seconds of time.monotonic(), before the gateway was asked)."""
+
+    at: float
+    node: str
+    state: int
+    offered: int
+
+
+class Offered:
+    """What changed. `last`, `first` look through it."""
+
+    def __init__(self) -> None:
+        self.looks: list[Look] = []
+
+    def last(self, node: str, since: float, until: float) -> float:
+        """When the node's count rose for the last time between two moments; `since` when it did not."""
+        mine = [look for look in self.looks if look.node == node and look.at <= until]
+        risen = [new.at for old, new in zip(mine, mine[1:], strict=False) if new.offered > old.offered and new.at > since]
+        return risen[-1] if risen else since
+
+    def first(self, node: str, since: float) -> float | None:
+        """When it rose for the first time after a moment."""
+        mine = [look for look in self.looks if look.node == node]
+        return next((new.at for old, new in zip(mine, mine[1:], strict=False) if new.offered > old.offered and new.at > since), None)
+
+
+@contextmanager
+def watching(door: Door) -> Iterator[Offered]:
+    """Look until the `with` is left."""
+    offered, over = Offered(), threading.Event()
+    latest: dict[str, tuple[int, int]] = {}
+
+    def look() -> None:
+        while not over.wait(PAUSE):
+            at = time.monotonic()
+            try:
+                nodes = door.nodes()
+            except grpc.RpcError:
+                continue
+            for node in nodes:
+                if latest.get(node.node_id) != (now := (int(node.state), node.offered)):
+                    latest[node.node_id] = now
+                    offered.looks.append(Look(at, node.node_id, *now))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield offered
+    finally:
+        over.set()
+        thread.join(5)
+
+
+READY = int(admin.NODE_STATE_READY)
