@@ -23,11 +23,18 @@ Outcome = TypeVar("Outcome")
 PACKAGES = ("mailgate", "grpcio", "protobuf", "uvloop", "aiosmtplib", "apsw")
 
 
-def arguments(description: str | None, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """`quick` (done within 50 s) and `json` (one object on stdout); a wrong flag ends the program with a usage message."""
+def arguments(
+    description: str | None, argv: Sequence[str] | None = None, *, seconds: int = 50, more: Mapping[str, str] | None = None
+) -> argparse.Namespace:
+    """`quick` (done within so many `seconds`) and `json` (one object on stdout); a wrong flag ends the program with a usage message.
+
+    `more`: further options that name a file, with their help.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer mails and rounds: done within 50 s")
+    parser.add_argument("--quick", action="store_true", help=f"fewer mails and rounds: done within {seconds} s")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of tables")
+    for name, text in (more or {}).items():
+        parser.add_argument(name, type=Path, metavar="FILE", help=text)
     return parser.parse_args(argv)
 
 

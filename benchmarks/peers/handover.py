@@ -1,16 +1,19 @@
-"""What became of a node's jobs when it was killed or stopped: from the witness's records. Pure. Times: seconds of time.monotonic()."""
+"""When the jobs of a node that was killed or stopped began on another one: from the gateway's log and the witness's records. Pure.
+
+Times are seconds of time.monotonic().
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from .witness import Begun, Seen
 
-OPEN = 5.0
-"""Seconds before a strike that an RCPT may be old to be in hand still."""
-LATE = 0.5
-"""Seconds that a dot may take from a dead node's socket into the record."""
+LOSS_WITHIN = 5.0
+"""Seconds after a strike in which the gateway has lost the node."""
 BIN = 0.01
 BEFORE, AFTER = 0.5, 1.5
 """Seconds of the curve around a strike."""
@@ -18,7 +21,7 @@ BEFORE, AFTER = 0.5, 1.5
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A signal to a node, and until when the node was gone."""
+    """A signal to a node, and when the node began to come back."""
 
     node: str
     at: float
@@ -26,36 +29,67 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
-    """A job that the node had begun and not ended: when another node began it, after the strike. None: nobody did."""
+class Said:
+    """A line of the gateway's log."""
 
-    recipient: str
+    at: float
+    event: str
+    node: str
+    jobs: tuple[str, ...] = ()
+    """Mails of the jobs that it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A job that the node had uncommitted: how long after the strike another node began it with a server. None: none did."""
+
+    mail_id: str
     strike: Strike
     after: float | None
 
 
-def handovers(begun: Sequence[Begun], seen: Sequence[Seen], strikes: Iterable[Strike]) -> list[Handover]:
-    """Of every strike: the jobs that had reached a server through that node, and whose final dot never did.
-
-    Each mail has one recipient, of its own. A job that the node had and told no server of yet is not seen here: it goes with the others.
-    """
-    starts: dict[str, list[Begun]] = {}
-    for each in begun:
-        starts.setdefault(each.recipient, []).append(each)
-    ended = {(recipient, one.client.partition(".")[0]): one.at for one in seen for recipient in one.recipients}
+def read_log(lines: Iterable[str], offset: float) -> list[Said]:
+    """What a log in JSON says of nodes; `offset`: of time.monotonic() to the wall clock."""
     found = []
-    for strike in strikes:
-        for recipient, several in starts.items():
-            if not any(owner(each) == strike.node and strike.at - OPEN < each.at <= strike.at for each in several):
-                continue
-            if (end := ended.get((recipient, strike.node))) is not None and end <= strike.at + LATE:
-                continue
-            others = [each.at for each in several if each.at > strike.at and owner(each) != strike.node]
-            found.append(Handover(recipient, strike, min(others) - strike.at if others else None))
+    for line in lines:
+        if not line.startswith("{") or '"node"' not in line:
+            continue
+        told = json.loads(line)
+        at = datetime.fromisoformat(told["timestamp"]).timestamp() - offset
+        jobs = tuple([job.rpartition(".")[0] for job in str(told.get("jobs", "")).split()])
+        found.append(Said(at, told["event"], str(told.get("node", "")), jobs))
     return found
 
 
-def owner(begun: Begun) -> str:
+def handovers(said: Iterable[Said], begun: Iterable[Begun], recipients: Mapping[str, str], strikes: Iterable[Strike]) -> list[Handover]:
+    """Of all jobs that the gateway had, uncommitted, at the nodes that were struck. `recipients`: by mail_id, of its own each."""
+    starts: dict[str, list[Begun]] = {}
+    for each in begun:
+        starts.setdefault(each.recipient, []).append(each)
+    losses = [each for each in said if each.event == "jobs_go_elsewhere"]
+    found = []
+    for strike in strikes:
+        lost = next((each for each in losses if each.node == strike.node and strike.at <= each.at <= strike.at + LOSS_WITHIN), None)
+        for mail_id in lost.jobs if lost is not None else ():
+            several = starts.get(recipients.get(mail_id, ""), [])
+            after = [each.at - strike.at for each in several if each.at > strike.at and owner(each) != strike.node]
+            found.append(Handover(mail_id, strike, min(after) if after else None))
+    return found
+
+
+def joins(said: Sequence[Said], first: Mapping[Strike, float | None]) -> list[float]:
+    """Seconds from a node's registration, after each strike, to its `first` job; a node that is dialled before has its first one sooner."""
+    found = []
+    for strike, at in first.items():
+        registered = next(
+            (each.at for each in said if each.event == "node_registered" and each.node == strike.node and each.at > strike.until), None
+        )
+        if registered is not None:
+            found.append(max(0.0, at - registered) if at is not None else float("inf"))
+    return found
+
+
+def owner(begun: Begun | Seen) -> str:
     """The node, by the name that it greeted with."""
     return begun.client.partition(".")[0]
 
@@ -63,10 +97,9 @@ def owner(begun: Begun) -> str:
 def curve(seen: Iterable[Seen], strikes: Sequence[Strike]) -> list[tuple[float, float]]:
     """Mails taken a second, by 10 ms around a strike, as a mean over all of them: (middle of the bin after the strike, mails a second)."""
     bins = [0] * round((BEFORE + AFTER) / BIN)
-    times = sorted(one.at for one in seen)
-    for strike in strikes:
-        for at in times:
-            place = int((at - strike.at + BEFORE) / BIN) if at >= strike.at - BEFORE else -1
+    for one in seen:
+        for strike in strikes:
+            place = (one.at - strike.at + BEFORE) / BIN
             if 0 <= place < len(bins):
-                bins[place] += 1
+                bins[int(place)] += 1
     return [((place + 0.5) * BIN - BEFORE, count / BIN / max(1, len(strikes))) for place, count in enumerate(bins)]

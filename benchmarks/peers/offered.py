@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import grpc
-
-from mailgate.api.admin.v1 import admin_service_pb2 as admin
 
 from .door import Door
 
@@ -19,7 +18,7 @@ PAUSE = 0.003
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A node's state and count of jobs offered, at a moment (seconds of time.monotonic(), before the gateway was asked)."""
+    """A node's state and count of jobs offered, as known at a moment: seconds of time.monotonic(), when the gateway had answered."""
 
     at: float
     node: str
@@ -36,13 +35,13 @@ class Offered:
     def last(self, node: str, since: float, until: float) -> float:
         """When the node's count rose for the last time between two moments; `since` when it did not."""
         mine = [look for look in self.looks if look.node == node and look.at <= until]
-        risen = [new.at for old, new in zip(mine, mine[1:], strict=False) if new.offered > old.offered and new.at > since]
+        risen = [new.at for old, new in pairwise(mine) if new.offered > old.offered and new.at > since]
         return risen[-1] if risen else since
 
     def first(self, node: str, since: float) -> float | None:
         """When it rose for the first time after a moment."""
         mine = [look for look in self.looks if look.node == node]
-        return next((new.at for old, new in zip(mine, mine[1:], strict=False) if new.offered > old.offered and new.at > since), None)
+        return next((new.at for old, new in pairwise(mine) if new.offered > old.offered and new.at > since), None)
 
 
 @contextmanager
@@ -53,11 +52,11 @@ def watching(door: Door) -> Iterator[Offered]:
 
     def look() -> None:
         while not over.wait(PAUSE):
-            at = time.monotonic()
             try:
                 nodes = door.nodes()
             except grpc.RpcError:
                 continue
+            at = time.monotonic()
             for node in nodes:
                 if latest.get(node.node_id) != (now := (int(node.state), node.offered)):
                     latest[node.node_id] = now
@@ -70,6 +69,3 @@ def watching(door: Door) -> Iterator[Offered]:
     finally:
         over.set()
         thread.join(5)
-
-
-READY = int(admin.NODE_STATE_READY)

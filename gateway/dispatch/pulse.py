@@ -1,5 +1,6 @@
-"""How long a node has been silent, in ticks of 250 ms, by looks five times as often: so a stopped node is seen within a look of its due
-time, and not up to a tick later. Pure.
+"""How long a node has been silent, in ticks of 250 ms, by looks five times as often. Pure.
+
+Ticks are counted from the last frame: so a stopped node is seen within a look of its due time, and not up to a tick later.
 
 A node sends a frame at least each tick. A look that came late itself, because the machine was busy, and saw no frame says nothing of the
 node: what keeps us from looking keeps frames from us as well.
