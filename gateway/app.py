@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 
 from gateway.admission.admit import Admission
 from gateway.admission.drafting import Drafter
@@ -30,6 +31,7 @@ from gateway.events.hub import Hub
 from gateway.registry.port import NodeRecord
 from gateway.rpc.admin_port import SettingsView
 from gateway.rpc.admin_service import AdminServicer
+from gateway.rpc.dial_back import lives
 from gateway.rpc.door import Servicers, make_door
 from gateway.rpc.mail_service import MailServicer
 from gateway.rpc.node_link import GrpcNodeLink, Identity
@@ -133,7 +135,9 @@ class Gateway:
         self._admission = Admission(
             ledger=backends.ledger, queue=backends.queue, files=backends.files, hub=self._hub, drafter=self._drafter(settings), shell=shell
         )
-        self._registry_servicer = RegistryServicer(backends.registry, self._answers)
+        self._registry_servicer = RegistryServicer(
+            backends.registry, self._answers, partial(lives, token=token, tls=settings.gateway.node_tls)
+        )
         self._mail_servicer = MailServicer(
             self._admission,
             backends.ledger,

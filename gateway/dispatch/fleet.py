@@ -194,7 +194,7 @@ class Life:
         self._member.heard_at = asyncio.get_running_loop().time()
         if frame.hello is not None:
             self.was_up = True
-            self._member.joined(frame.hello.boot_id, frame.hello.version)
+            self._member.joined(frame.hello.boot_id, frame.hello.version, frame.hello.protocol)
             self._member.has_sources(frame.hello.sources)
             log.info("node_joined", node=self._member.node_id, version=frame.hello.version)
             self._dispatcher.choice.joined(self._member)

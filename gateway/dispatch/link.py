@@ -57,6 +57,7 @@ class Hello:
     version: str
     inventory: tuple[Answer, ...]
     sources: tuple[NodeSource, ...] = ()
+    protocol: int = 0
 
 
 @dataclass(frozen=True, slots=True)

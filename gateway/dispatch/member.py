@@ -43,6 +43,8 @@ class Member:
         """When its slow start began, monotonic seconds; None: with the next look at it."""
         self.boot_id = record.boot_id
         self.version = record.version
+        self.protocol = 0
+        """That its stream speaks."""
         self.registered = True
         self.hand = Hand(octets)
         self.link: NodeLink | None = None
@@ -119,11 +121,11 @@ class Member:
         self.link = link
         self.state, self._missed, self._good = NodeState.CONNECTING, 0, 0
 
-    def joined(self, boot_id: bytes, version: str) -> None:
+    def joined(self, boot_id: bytes, version: str, protocol: int = 0) -> None:
         """It said hello. Another process starts slowly; the one of before, whose link had broken, has its connections still."""
         if boot_id != self.boot_id:
             self.since = None
-        self.boot_id, self.version, self.load = boot_id, version, Load(False, 0, 0)
+        self.boot_id, self.version, self.protocol, self.load = boot_id, version, protocol, Load(False, 0, 0)
         self.shares.clear()
         self.state = NodeState.READY
         self._judge()
@@ -131,7 +133,7 @@ class Member:
     def left(self, reason: str) -> None:
         """Its stream ended."""
         self._frames_in, self._frames_out = self.frames
-        self.link = None
+        self.link, self.protocol = None, 0
         self.quiet = False
         self.sites.clear()
         self.state, self.reason = NodeState.OUT, reason

@@ -46,6 +46,8 @@ class NodeView:
     in_hand: int = 0
     """Jobs that the node has, of all gateways, as it said last."""
     drained: Drain | None = None
+    protocol: int = 0
+    """That its stream speaks; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

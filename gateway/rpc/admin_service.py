@@ -108,6 +108,7 @@ def _node(node: NodeView) -> pb.Node:
         warnings=node.warnings,
         settings_version=node.settings_version,
         in_hand=node.in_hand,
+        protocol=node.protocol,
     )
     if node.drained is not None:
         message.drain.reason = node.drained.reason

@@ -20,8 +20,6 @@ from mailgate.verdict import JobVerdict
 
 FRAME_OCTETS = 256 * 1024
 """Bodies in a frame; a larger job goes alone (design, section 5)."""
-PROTOCOL = 1
-"""The protocol of this release."""
 LANES = frozenset(int(lane) for lane in Lane)
 KNOWN = frozenset(int(known) for known in Known)
 
@@ -206,7 +204,8 @@ def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
 def hello_from_proto(message: node_pb2.NodeHello) -> Hello:
     """The first frame's news."""
     inventory = tuple([_answer(answer) for answer in message.inventory])
-    return Hello(message.node_id, message.boot_id, message.version, inventory, sources_from_proto(message.sources))
+    sources = sources_from_proto(message.sources)
+    return Hello(message.node_id, message.boot_id, message.version, inventory, sources, message.protocol)
 
 
 def sources_from_proto(messages: Iterable[node_pb2.Source]) -> tuple[NodeSource, ...]:

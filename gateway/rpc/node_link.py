@@ -16,12 +16,13 @@ import grpc
 from gateway.dispatch.link import Listener, Share
 from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
-from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
+from gateway.rpc.frames import Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Fence, Job
 from mailgate.route import Route
 from mailgate.rpc.channel import bearer, open_node_channel
 from mailgate.rpc.pace import Pace
+from mailgate.rpc.protocol import OURS
 from mailgate.rpc.tls import TlsOptions
 
 if TYPE_CHECKING:
@@ -150,16 +151,19 @@ class GrpcNodeLink:
     def _greeted(self, frame: node_pb2.DeliverResponse) -> None:
         """The first frame: from whom it must be, in the protocol that it must be in."""
         hello, address = frame.hello, self._record.address
-        if not frame.HasField("hello") or hello.node_id != self._record.node_id:
-            raise Ended(f"the node at {address} is not {self._record.node_id!r}")
-        if hello.protocol != PROTOCOL:
+        if not frame.HasField("hello"):
+            raise Ended(f"the node at {address} said no hello")
+        if hello.node_id != self._record.node_id:
             raise Ended(
-                f"the node at {address} speaks protocol {hello.protocol}, this gateway {PROTOCOL}: run a release that speaks the same"
+                f"{address} is the address of the node {hello.node_id!r}, and {self._record.node_id!r} has registered it as its own: "
+                "check sender.advertise of both"
             )
+        if hello.protocol not in OURS:
+            raise Ended(f"the node at {address} speaks protocol {hello.protocol}, this gateway {OURS}: run a release that speaks the same")
 
     async def _write(self, call: Call) -> None:
         hello = node_pb2.GatewayHello(
-            gateway_id=self._identity.gateway_id, epoch=self._identity.epoch, protocol_min=PROTOCOL, protocol_max=PROTOCOL
+            gateway_id=self._identity.gateway_id, epoch=self._identity.epoch, protocol_min=OURS.oldest, protocol_max=OURS.newest
         )
         await call.write(node_pb2.DeliverRequest(hello=hello))
         while True:

@@ -120,6 +120,7 @@ def view_of(member: Member, now: float, members: Iterable[Member]) -> NodeView:
         settings_version=member.load.settings_version if member.link is not None else "",
         in_hand=member.load.in_hand if member.link is not None else 0,
         drained=member.drain,
+        protocol=member.protocol,
     )
 
 

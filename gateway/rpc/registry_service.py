@@ -1,14 +1,15 @@
 """NodeRegistryService: a node says that it is there, the registry holds it while its stream lives and for a lease after.
 
 The same boot id takes over its own entry. Another boot id under the same node id is the node started anew, unless the recorded one still
-answers on its Deliver stream: then it is somebody else with a name that is taken, and is refused. Who is replaced has its stream ended, and
-so asks again: a node that was only hung comes back when the one that took its name has gone.
+answers on its Deliver stream, or, where this gateway has none to it, at its recorded address: then it is somebody else with a name that is
+taken, and is refused. Who is replaced has its stream ended, and so asks again: a node that was only hung comes back when the one that took
+its name has gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from gateway.registry.port import NodeRecord, Registry
@@ -33,10 +34,10 @@ log = get_logger(__name__)
 
 
 class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceServicer):
-    """`answers(record)`: the node of this record has a healthy stream right now."""
+    """`answers(record)`: the node of this record has a healthy stream right now; `lives(record)`: it answers at its address."""
 
-    def __init__(self, registry: Registry, answers: Callable[[NodeRecord], bool]) -> None:
-        self._registry, self._answers = registry, answers
+    def __init__(self, registry: Registry, answers: Callable[[NodeRecord], bool], lives: Callable[[NodeRecord], Awaitable[bool]]) -> None:
+        self._registry, self._answers, self._lives = registry, answers, lives
         self._open: set[asyncio.Task[object]] = set()
         self._streams: dict[str, asyncio.Event] = {}
         """What ends the stream of each node id's present registration."""
@@ -48,12 +49,7 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
         if first is None:
             return
         record = read_record(first)
-        held = await self._registry.find(record.node_id)
-        if held is not None and held.boot_id != record.boot_id and self._answers(held):
-            raise WrongState(
-                f"the node id {record.node_id!r} belongs to the node at {held.address}, which is alive; "
-                f"the one at {record.address} needs another: set sender.id"
-            )
+        await self._refuse_a_double(record)
         over = asyncio.Event()
         if (old := self._streams.get(record.node_id)) is not None:
             old.set()  # else its node would believe itself registered when the new one has gone
@@ -70,6 +66,18 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
             if self._streams.get(record.node_id) is over:
                 del self._streams[record.node_id]
             await self._registry.release(record)
+
+    async def _refuse_a_double(self, record: NodeRecord) -> None:
+        """Whoever holds the name is asked, and again if it is another one by then."""
+        asked: NodeRecord | None = None
+        while (held := await self._registry.find(record.node_id)) is not None and held.boot_id != record.boot_id and held != asked:
+            if self._answers(held) or await self._lives(held):
+                log.warning("node_refused", node=record.node_id, address=record.address, alive=held.address)
+                raise WrongState(
+                    f"the node id {record.node_id!r} belongs to {place_of(held)}, which is alive; {place_of(record)} needs another: "
+                    "set sender.id"
+                )
+            asked = held
 
     async def close(self) -> None:
         """End every registration: an open stream would hold the server's stop for its whole grace."""
@@ -97,6 +105,11 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
                 await self._registry.remove(record)
                 log.info("node_leaves", node=record.node_id)
                 return
+
+
+def place_of(record: NodeRecord) -> str:
+    """Which of two nodes of one name is meant."""
+    return f"the node at {record.address} (boot {record.boot_id.hex()[:8]})"
 
 
 def read_record(request: pb.RegisterRequest) -> NodeRecord:

@@ -53,6 +53,7 @@ def node(message: admin_pb2.Node) -> Node:
         settings_version=message.settings_version,
         in_hand=message.in_hand,
         drain=Drain(message.drain.reason, milliseconds(message.drain.drain_time)) if message.HasField("drain") else None,
+        protocol=message.protocol,
     )
 
 

@@ -129,6 +129,8 @@ class Node:
     in_hand: int = 0
     """Jobs that it has, of all gateways, as it said last."""
     drain: Drain | None = None
+    protocol: int = 0
+    """That its stream speaks; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

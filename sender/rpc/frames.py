@@ -20,8 +20,6 @@ from sender.delivery.sources import Standing
 from sender.delivery.tracing import Line
 from sender.delivery.work import Offer
 
-PROTOCOL = 1
-"""The protocol of this release."""
 FRAME_VERDICTS = 1000
 """Verdicts in a frame: some 100 KiB."""
 TEXT = 512
@@ -108,10 +106,10 @@ class Outgoing:
 
 
 def hello(
-    node_id: str, boot_id: bytes, inventory: Iterable[tuple[Fence, Kept]], standings: Iterable[Standing] = ()
+    node_id: str, boot_id: bytes, protocol: int, inventory: Iterable[tuple[Fence, Kept]], standings: Iterable[Standing] = ()
 ) -> node_pb2.DeliverResponse:
     """The first frame."""
-    message = node_pb2.NodeHello(node_id=node_id, boot_id=boot_id, version=__version__, protocol=PROTOCOL)
+    message = node_pb2.NodeHello(node_id=node_id, boot_id=boot_id, version=__version__, protocol=protocol)
     message.sources.extend(map(source_to_proto, standings))
     message.inventory.extend([answer(fence, kept) for fence, kept in inventory])
     return node_pb2.DeliverResponse(hello=message)

@@ -10,14 +10,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate import __version__
+from mailgate.api.node.v1 import node_pb2, node_service_pb2, node_service_pb2_grpc
 from mailgate.errors import MailgateError
 from mailgate.job import Fence
 from mailgate.rpc.pace import Pace
+from mailgate.rpc.protocol import OURS, Protocols
 from mailgate.rpc.server import Door
 from mailgate.rpc.streams import first_request, next_request
 from mailgate.telemetry.logs import get_logger
@@ -28,7 +30,7 @@ from sender.delivery.keep import Kept
 from sender.delivery.parts import Part
 from sender.delivery.sources import Standing
 from sender.delivery.tracing import Tracing
-from sender.rpc.frames import PROTOCOL, Contents, Outgoing, Report, fence_from_proto, hello, line_to_proto, route_from_proto
+from sender.rpc.frames import Contents, Outgoing, Report, fence_from_proto, hello, line_to_proto, route_from_proto
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[node_pb2.DeliverRequest, node_pb2.DeliverResponse]
@@ -51,8 +53,8 @@ log = get_logger(__name__)
 class GatewayStream:
     """Delivery's Stream, with the queue of what is to be written. `closed` is set when it must end."""
 
-    def __init__(self, gateway_id: str, epoch: int) -> None:
-        self.gateway_id, self.epoch = gateway_id, epoch
+    def __init__(self, gateway_id: str, epoch: int, protocol: int) -> None:
+        self.gateway_id, self.epoch, self.protocol = gateway_id, epoch, protocol
         self.outgoing = Outgoing()
         self.contents = Contents()
         self.pace = Pace()
@@ -125,7 +127,7 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             self._delivery.seen.join(stream.gateway_id)
             self._tracing.forget(stream.gateway_id)
             stream.standings = self._delivery.sources.standings
-            await context.write(hello(self._node_id, self._boot_id, inventory, stream.standings))
+            await context.write(hello(self._node_id, self._boot_id, stream.protocol, inventory, stream.standings))
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._read, self._write, self._watch):
                     tasks.create_task(part(stream, context))
@@ -140,6 +142,14 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
                 self._delivery.seen.leave(stream.gateway_id)
                 self._tracing.forget(stream.gateway_id)
             log.info("gateway_left", gateway=stream.gateway_id, reason=reason)
+
+    async def GetNode(
+        self, _request: node_service_pb2.GetNodeRequest, _context: grpc.aio.ServicerContext[Any, Any]
+    ) -> node_service_pb2.GetNodeResponse:
+        """See the proto."""
+        return node_service_pb2.GetNodeResponse(
+            node_id=self._node_id, boot_id=self._boot_id, version=__version__, protocol_min=OURS.oldest, protocol_max=OURS.newest
+        )
 
     def tell(self) -> None:
         """What a report says has changed: gateways hear of it now, and not with the next beat."""
@@ -158,8 +168,9 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         if frame is None or not frame.HasField("hello"):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first frame must be a hello")
         said = frame.hello
-        if not said.protocol_min <= PROTOCOL <= said.protocol_max:
-            text = f"this node speaks protocol {PROTOCOL}, the gateway {said.protocol_min} to {said.protocol_max}"
+        theirs = Protocols(said.protocol_min, said.protocol_max)
+        if (protocol := OURS.common(theirs)) is None:
+            text = f"this node ({__version__}) speaks {OURS}, the gateway {theirs}: run releases that are next to each other"
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, text)
         old = self._streams.get(said.gateway_id)
         if old is not None:
@@ -167,8 +178,8 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a later life of this gateway has a stream")
             old.closed.set()
             self._delivery.detach(old)
-        stream = self._streams[said.gateway_id] = GatewayStream(said.gateway_id, said.epoch)
-        log.info("gateway_joined", gateway=said.gateway_id, epoch=said.epoch)
+        stream = self._streams[said.gateway_id] = GatewayStream(said.gateway_id, said.epoch, protocol)
+        log.info("gateway_joined", gateway=said.gateway_id, epoch=said.epoch, protocol=protocol)
         return stream
 
     async def _read(self, stream: GatewayStream, context: Context) -> None:

@@ -19,13 +19,14 @@ import grpc
 from gateway.dispatch.link import Listener, Share
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import NodeRecord
-from gateway.rpc.frames import PROTOCOL, Outgoing, heard_from_proto
+from gateway.rpc.frames import Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2
 from mailgate.ids import job_id
 from mailgate.job import Content, Envelope, Fence, Job, JobRecipient
 from mailgate.mail import Address, Lane, OnDoubt, Parts
 from mailgate.route import Relay, Route
 from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope
+from mailgate.rpc.protocol import OURS
 from mailgate.telemetry.options import TelemetryOptions
 from mailgate.telemetry.traces import Tracer
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
@@ -336,7 +337,7 @@ class SimLink:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def _write(self, up: Wire) -> None:
-        hello = node_pb2.GatewayHello(gateway_id="g", epoch=self._fleet.epoch, protocol_min=PROTOCOL, protocol_max=PROTOCOL)
+        hello = node_pb2.GatewayHello(gateway_id="g", epoch=self._fleet.epoch, protocol_min=OURS.oldest, protocol_max=OURS.newest)
         up.put(node_pb2.DeliverRequest(hello=hello).SerializeToString())
         self._outgoing.routes("1", [ROUTE], ())
         while True:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mailgate.api.node.v1 import node_pb2 as mailgate_dot_api_dot_node_dot_v1_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailgate/api/node/v1/node_service.proto\x12\x14mailgate.api.node.v1\x1a\x1fmailgate/api/node/v1/node.proto2i\n\x0bNodeService\x12Z\n\x07\x44\x65liver\x12$.mailgate.api.node.v1.DeliverRequest\x1a%.mailgate.api.node.v1.DeliverResponse(\x01\x30\x01\x42=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'mailgate/api/node/v1/node_service.proto\x12\x14mailgate.api.node.v1\x1a\x1fmailgate/api/node/v1/node.proto\"\x10\n\x0eGetNodeRequest\"p\n\x0fGetNodeResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x04 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x05 \x01(\r2\xc1\x01\n\x0bNodeService\x12Z\n\x07\x44\x65liver\x12$.mailgate.api.node.v1.DeliverRequest\x1a%.mailgate.api.node.v1.DeliverResponse(\x01\x30\x01\x12V\n\x07GetNode\x12$.mailgate.api.node.v1.GetNodeRequest\x1a%.mailgate.api.node.v1.GetNodeResponseB=\n\x18\x64\x65v.mailgate.api.node.v1P\x01Z\x1fmailgate.dev/api/node/v1;nodev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mailgate.api.node.v1.node_s
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.mailgate.api.node.v1P\001Z\037mailgate.dev/api/node/v1;nodev1'
-  _globals['_NODESERVICE']._serialized_start=98
-  _globals['_NODESERVICE']._serialized_end=203
+  _globals['_GETNODEREQUEST']._serialized_start=98
+  _globals['_GETNODEREQUEST']._serialized_end=114
+  _globals['_GETNODERESPONSE']._serialized_start=116
+  _globals['_GETNODERESPONSE']._serialized_end=228
+  _globals['_NODESERVICE']._serialized_start=231
+  _globals['_NODESERVICE']._serialized_end=424
 # @@protoc_insertion_point(module_scope)

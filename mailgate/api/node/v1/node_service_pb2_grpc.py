@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from mailgate.api.node.v1 import node_pb2 as mailgate_dot_api_dot_node_dot_v1_dot_node__pb2
+from mailgate.api.node.v1 import node_service_pb2 as mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2
 
 GRPC_GENERATED_VERSION = '1.84.0'
 GRPC_VERSION = grpc.__version__
@@ -40,6 +41,11 @@ class NodeServiceStub:
                 request_serializer=mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverResponse.FromString,
                 _registered_method=True)
+        self.GetNode = channel.unary_unary(
+                '/mailgate.api.node.v1.NodeService/GetNode',
+                request_serializer=mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeRequest.SerializeToString,
+                response_deserializer=mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeResponse.FromString,
+                _registered_method=True)
 
 
 class NodeServiceServicer:
@@ -53,6 +59,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNode(self, request, context):
+        """Who answers at this address. Changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.Deliver,
                     request_deserializer=mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverRequest.FromString,
                     response_serializer=mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverResponse.SerializeToString,
+            ),
+            'GetNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNode,
+                    request_deserializer=mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeRequest.FromString,
+                    response_serializer=mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class NodeService:
             '/mailgate.api.node.v1.NodeService/Deliver',
             mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverRequest.SerializeToString,
             mailgate_dot_api_dot_node_dot_v1_dot_node__pb2.DeliverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mailgate.api.node.v1.NodeService/GetNode',
+            mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeRequest.SerializeToString,
+            mailgate_dot_api_dot_node_dot_v1_dot_node__service__pb2.GetNodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -161,7 +161,7 @@ def test_what_a_node_sends_from_arrives():
         Standing(Source("s2", pool="default")),
     )
     there = (NodeSource("s1", "news", "gone", ("no PTR",), ("192.0.2.7",)), NodeSource("s2", "default"))
-    greeting = heard_from_proto(hello("n1", b"b" * 16, [], standings))
+    greeting = heard_from_proto(hello("n1", b"b" * 16, 1, [], standings))
     assert greeting.hello is not None
     assert greeting.hello.sources == there
     assert greeting.sources is None
@@ -169,7 +169,7 @@ def test_what_a_node_sends_from_arrives():
     assert heard_from_proto(out.next_frame(None, standings)).sources == there
     assert heard_from_proto(out.next_frame(None, ())).sources == ()
     assert heard_from_proto(out.next_frame(None)).sources is None
-    (message,) = hello("n1", b"b" * 16, [], standings[:1]).hello.sources
+    (message,) = hello("n1", b"b" * 16, 1, [], standings[:1]).hello.sources
     assert (list(message.addresses), message.helo) == (["192.0.2.7"], "mx.example.com")
 
 

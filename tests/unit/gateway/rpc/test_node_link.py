@@ -24,6 +24,7 @@ from mailgate.mail import Lane, OnDoubt
 from mailgate.route import Relay, Route, TlsMode
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.jobs import decode_body
+from mailgate.rpc.protocol import OURS
 from mailgate.rpc.server import Door
 from mailgate.shaping.shaping import parse
 from mailgate.telemetry.options import TelemetryOptions
@@ -316,10 +317,10 @@ async def test_an_earlier_life_of_a_gateway_is_refused(node: Node):
 
 
 async def test_another_node_at_the_address(node: Node):
-    """An address that was taken over by somebody else gets no mail."""
+    """An address that is somebody else's gets no mail under the wrong name, and the reason names both."""
     link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), RouteTable(node.routes))
     heard = Listening()
-    assert "is not 'n2'" in await link.run(heard)
+    assert f"{node.address} is the address of the node 'n1', and 'n2' has registered it as its own" in await link.run(heard)
     assert heard.frames == []
 
 
@@ -379,7 +380,7 @@ async def test_the_first_frame_must_be_a_hello(node: Node):
         call = stub.Deliver()
         await call.write(node_pb2.DeliverRequest(hello=hello))
         assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert "protocol" in await call.details()
+        assert f"speaks {OURS}, the gateway protocols 7 to 9" in await call.details()
     assert node.servicer.streams == 0
 
 
@@ -394,7 +395,7 @@ async def test_a_node_of_another_protocol_gets_no_mail():
     async with node_that(deliver) as address:
         heard = Listening()
         reason = await GrpcNodeLink(NodeRecord("n1", BOOT, address, "1"), Identity("g", 1), RouteTable({})).run(heard)
-    assert "speaks protocol 9, this gateway 1" in reason
+    assert f"speaks protocol 9, this gateway {OURS}" in reason
     assert heard.frames == []
 
 

@@ -32,12 +32,19 @@ class Gateway:
     def __init__(self) -> None:
         self.registry = MemoryRegistry(lease=0.3)
         self.alive: set[bytes] = set()
+        self.dialled: list[tuple[str, bytes]] = []
+        self.answering: set[bytes] = set()
+        """Boot ids that answer at their recorded address, though this gateway has no stream to them."""
         self.address = ""
         self.servicer: RegistryServicer | None = None
 
+    async def lives(self, record: NodeRecord) -> bool:
+        self.dialled.append((record.address, record.boot_id))
+        return record.boot_id in self.answering
+
     @asynccontextmanager
     async def serving(self, address: str = "127.0.0.1:0") -> AsyncIterator[Gateway]:
-        servicer = self.servicer = RegistryServicer(self.registry, lambda record: record.boot_id in self.alive)
+        servicer = self.servicer = RegistryServicer(self.registry, lambda record: record.boot_id in self.alive, self.lives)
         door = Door([], [statuses()])
         node_registry_service_pb2_grpc.add_NodeRegistryServiceServicer_to_server(servicer, door.server)
         self.address = await door.bind(address)
@@ -156,6 +163,26 @@ async def test_a_name_that_is_taken(gateway: Gateway):
             assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
             assert "set sender.id" in await call.details()
         assert await gateway.registry.find("n1") == held
+        assert gateway.dialled == [], "its stream says enough"
+
+
+async def test_where_there_is_no_stream_the_recorded_address_is_asked(gateway: Gateway):
+    """It answers as the one that is recorded: the newcomer is refused, and both are named. It does not: the name is the newcomer's."""
+    async with registered(gateway.address):
+        held = await gateway.holds("n1")
+        gateway.answering.add(BOOT)
+        async with open_channel(gateway.address) as channel:
+            call = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register()
+            await call.write(pb.RegisterRequest(node_id="n1", boot_id=OTHER, address="127.0.0.1:10"))
+            assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
+            said = await call.details()
+            assert f"at 127.0.0.1:9 (boot {BOOT.hex()[:8]}), which is alive" in said
+            assert f"the node at 127.0.0.1:10 (boot {OTHER.hex()[:8]}) needs another" in said
+        assert gateway.dialled == [("127.0.0.1:9", BOOT)]
+        assert await gateway.registry.find("n1") == held
+        gateway.answering.clear()
+        async with registered(gateway.address, boot=OTHER):
+            await gateway.holds("n1", OTHER)
 
 
 @pytest.mark.parametrize(
