@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,11 @@ import pytest
 
 from benchmarks.peers.fleet import KEY, Fleet
 from benchmarks.peers.load import Load, Plan
-from benchmarks.peers.process import wait_until
+from benchmarks.peers.process import Process, free_port, wait_until
 from benchmarks.peers.witness import Witness
 from mailgate.api.admin.v1 import admin_service_pb2 as admin
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Stage:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
-        env = {**os.environ, "MAILGATE_ADDRESS": self.fleet.address, "MAILGATE_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
+        env = {**os.environ, "MAILGATE_ADDRESS": self.fleet.address, "MAILGATE_KEY": KEY, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "mailgate.cli", *arguments]
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False)
 
@@ -89,3 +92,27 @@ def test_what_cannot_be_drained(stage: Stage) -> None:
         assert (wrong.returncode, wrong.stderr) == (1, "mailgate: there is no node 'node-aa': the nodes are node-a, node-b\n")
     assert stage.run("node", "drain", "node-a", "--wait", "5h").returncode == 2
     assert stage.state("node-a").state == admin.NODE_STATE_READY
+
+
+def test_a_second_node_of_a_name_and_one_without_the_token(tmp_path: Path) -> None:
+    """Refused, and told why: both addresses are named, and the token is. The first goes on, and its name is taken over when it has died."""
+    settings = {"gateway": {"fleet_token": "secret"}, "sender": {"fleet_token": "secret"}}
+    with Witness(tmp_path) as witness, Fleet(tmp_path, witness.port, senders=2, settings=settings) as fleet:
+        node, other = fleet.senders
+        with Process("double", node.argv, tmp_path / "double.log", env=env_of("node-a"), cwd=ROOT) as double:
+            wait_until(lambda: "needs another: set sender.id" in double.tail(), "it is not refused", 20)
+            assert double.tail().count("the node at 127.0.0.1:") == 2
+            with fleet.door() as door:
+                assert door.ready_nodes() == 2
+            node.kill()
+            wait_until(lambda: re.search(r"] registered  ", double.tail()), "the name stays taken", 20)
+        forged = {**env_of("node-c"), "MAILGATE_SENDER__FLEET_TOKEN": "forged"}
+        with Process("forged", other.argv, tmp_path / "forged.log", env=forged, cwd=ROOT) as stranger:
+            wait_until(lambda: "the fleet token is missing or wrong" in stranger.tail(), "it is not refused", 20)
+            with fleet.door() as door:
+                assert "node-c" not in {each.node_id for each in door.nodes()}
+
+
+def env_of(node: str) -> dict[str, str]:
+    """Of a node with that name, on a port of its own."""
+    return {"MAILGATE_SENDER__ID": node, "MAILGATE_SENDER__LISTEN": f"127.0.0.1:{free_port()}"}
