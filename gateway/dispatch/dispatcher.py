@@ -143,16 +143,15 @@ class Dispatcher:
     def lost(self, member: Member) -> Loss:
         """A node's stream is over, whatever the reason: what it had goes elsewhere, or into doubt. What it had."""
         self._parked.lost(member.node_id)
-        loss = member.hand.lose()
-        self.choice.lost(member, len(loss.unsent) + len(loss.begun), self._clock.monotonic())
-        begun = {job.fence for job in loss.begun}
-        counted = self._losses.count(member.node_id, member.boot_id, loss.unsent + loss.begun)
+        loss, now, now_ms = member.hand.lose(), self._clock.monotonic(), self._clock.now_ms()
+        self.choice.lost(member, len(loss.uncommitted), now)
+        counted = self._losses.count(member.node_id, member.boot_id, loss.uncommitted)
         if counted.all:
             self._unwatched(self._ledger.note_losses({job.id: job.losses for job in counted.all}))
-        now_ms = self._clock.now_ms()
         for job in counted.dead:
             self.settler.settle(Settled(bury_lost(job, now_ms)))
-        self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, self._clock.monotonic())
+        self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, now)
+        begun = {job.fence for job in loss.begun}
         living = counted.free + counted.alone
         self._returns.put([job for job in living if job.fence in begun])
         self._ready_again([job for job in living if job.fence not in begun])

@@ -153,10 +153,8 @@ class Fleet:
         if kind:
             self.dialogues.left(member)
             self.losses[kind] = self.losses.get(kind, 0) + 1
-            uncommitted = loss.unsent + loss.begun
-            log.warning(
-                "node_lost", node=member.node_id, reason=reason, kind=kind, uncommitted=len(uncommitted), committed=len(loss.doubtful)
-            )
+            uncommitted, committed = loss.uncommitted, len(loss.doubtful)
+            log.warning("node_lost", node=member.node_id, reason=reason, kind=kind, uncommitted=len(uncommitted), committed=committed)
             log.debug("jobs_go_elsewhere", node=member.node_id, jobs=" ".join([format_job(job.id) for job in uncommitted[:NAMED]]))
         return kind != "fault"
 

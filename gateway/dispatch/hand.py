@@ -23,6 +23,11 @@ class Loss:
     begun: tuple[Job, ...]
     doubtful: tuple[Job, ...]
 
+    @property
+    def uncommitted(self) -> tuple[Job, ...]:
+        """Nobody has sent these."""
+        return self.unsent + self.begun
+
 
 class Hand:
     """Counts against credit, and the compare-and-set of this process: a fence is begun, committed and settled once.

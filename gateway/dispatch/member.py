@@ -12,12 +12,15 @@ from enum import IntEnum
 
 from gateway.balancing.slow_start import LEAST, ramp
 from gateway.dispatch.hand import Hand
+from gateway.dispatch.lately import Lately
 from gateway.dispatch.link import Load, NodeLink, NodeSource
 from gateway.dispatch.seen import NodeSites
 from gateway.registry.port import Drain, NodeRecord
 
 SUSPECT_AFTER = 2
 GOOD_AFTER = 2
+JOBS_EACH = 2
+"""Jobs of a node's credit for each connection (sender/delivery/credit.py)."""
 
 
 class NodeState(IntEnum):
@@ -63,6 +66,8 @@ class Member:
         """Gets no new jobs for a few seconds: one that must be alone is to come, or runs."""
         self.offered = 0
         self.delivered = 0
+        self.lately = Lately()
+        self._size = 1.0
         self.heard_at: float | None = None
         """When its last frame came, monotonic seconds."""
         self._frames_in = 0
@@ -81,8 +86,11 @@ class Member:
 
     @property
     def weight(self) -> float:
-        """Warm connections, of which a node that has none yet counts for one, times its slow start."""
-        return (self.load.warm or 1.0) * self.ramp
+        """Connections that it has or would open for its largest site, at least one, times its slow start.
+
+        Not those that are warm alone: they follow demand, and who has none would never get the first job.
+        """
+        return self._size * self.ramp
 
     def starts(self, now: float, back: float) -> None:
         """How far it has started by now; `back`: when its last ejection ended or will end. Must be cheap: asked with every look."""
@@ -127,6 +135,7 @@ class Member:
             self.since = None
         self.boot_id, self.version, self.protocol, self.load = boot_id, version, protocol, Load(False, 0, 0)
         self.shares.clear()
+        self._size = 1.0
         self.state = NodeState.READY
         self._judge()
 
@@ -136,11 +145,14 @@ class Member:
         self.link, self.protocol = None, 0
         self.quiet = False
         self.sites.clear()
+        self.lately.clear()
         self.state, self.reason = NodeState.OUT, reason
 
     def report(self, load: Load) -> None:
         """A load report came."""
         self.load = load
+        self._size = max(1.0, load.warm, max(load.credit.values(), default=0) / JOBS_EACH)
+        self.lately.look(self.heard_at or 0.0, self.offered)
         self.hand.grant(load.credit)
         self.sites.hear(load.sites, self.heard_at or 0.0)
         self._judge()

@@ -42,6 +42,7 @@ class Verdicts:
         job = self._sites.rekeyed(job)
         self._choice.done(member, verdict, self._clock.monotonic())
         if isinstance(verdict, Tried):
+            member.lately.served(verdict.duration_us / 1e6)
             self._settler.tried(member.node_id, job, verdict)
         else:
             self._not_tried(member, job, verdict)

@@ -48,6 +48,11 @@ class NodeView:
     drained: Drain | None = None
     protocol: int = 0
     """That its stream speaks; 0: it has none."""
+    weight: float = 0.0
+    service_p50: float = 0.0
+    service_p99: float = 0.0
+    picks_per_second: float = 0.0
+    ejections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,11 @@ def _node(node: NodeView) -> pb.Node:
         settings_version=node.settings_version,
         in_hand=node.in_hand,
         protocol=node.protocol,
+        weight=node.weight,
+        service_p50=duration(node.service_p50),
+        service_p99=duration(node.service_p99),
+        picks_per_second=node.picks_per_second,
+        ejections=node.ejections,
     )
     if node.drained is not None:
         message.drain.reason = node.drained.reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from gateway.balancing.ejection import Ejection
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
 from gateway.dispatch.homing import namesakes
@@ -55,7 +56,7 @@ class Operators:
         drain, member = self._fleet.drains.get(node_id), self._members.get(node_id)
         if member is None:
             return absent(node_id, drain or Drain())
-        return view_of(member, asyncio.get_running_loop().time(), self._members.values())
+        return view_of(member, asyncio.get_running_loop().time(), self._members.values(), self._dispatcher.choice.ejection)
 
     async def queue(self) -> QueueView:
         """How many jobs are where."""
@@ -100,13 +101,16 @@ class Operators:
         return tuple(found)
 
 
-def view_of(member: Member, now: float, members: Iterable[Member]) -> NodeView:
+def view_of(member: Member, now: float, members: Iterable[Member], ejection: Ejection) -> NodeView:
     """A node as it is now, among all of them; `now` in monotonic seconds."""
+    service, reason = member.lately.service(), member.reason
+    if not reason and ejection.is_out(member.node_id, now):
+        reason = f"it fails by itself: no new jobs for {ejection.ends(member.node_id) - now:.0f} s, while half of the nodes are well"
     return NodeView(
         node_id=member.node_id,
         address=member.record.address,
         state=member.state,
-        reason=member.reason,
+        reason=reason,
         version=member.version,
         in_flight=len(member.hand),
         committed=member.hand.committed,
@@ -121,6 +125,11 @@ def view_of(member: Member, now: float, members: Iterable[Member]) -> NodeView:
         in_hand=member.load.in_hand if member.link is not None else 0,
         drained=member.drain,
         protocol=member.protocol,
+        weight=member.weight if member.link is not None else 0.0,
+        service_p50=service.quantile(0.5),
+        service_p99=service.quantile(0.99),
+        picks_per_second=member.lately.picks_per_second(now, member.offered),
+        ejections=ejection.ejections(member.node_id),
     )
 
 

@@ -54,6 +54,11 @@ def node(message: admin_pb2.Node) -> Node:
         in_hand=message.in_hand,
         drain=Drain(message.drain.reason, milliseconds(message.drain.drain_time)) if message.HasField("drain") else None,
         protocol=message.protocol,
+        weight=message.weight,
+        p50_ms=_ms(message.service_p50),
+        p99_ms=_ms(message.service_p99),
+        picks_per_second=message.picks_per_second,
+        ejections=message.ejections,
     )
 
 

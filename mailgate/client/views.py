@@ -131,6 +131,12 @@ class Node:
     drain: Drain | None = None
     protocol: int = 0
     """That its stream speaks; 0: it has none."""
+    weight: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    """From COMMIT to answer, of the last ten seconds."""
+    picks_per_second: float = 0.0
+    ejections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,17 @@ class HistogramSnapshot:
         """All observations."""
         return sum(self.counts)
 
+    def quantile(self, part: float) -> float:
+        """About the value that this part of the observations does not exceed, 0 to 1: even within its bucket. 0.0 where there are none."""
+        wanted, below = part * self.count, 0
+        for place, count in enumerate(self.counts):
+            if count and below + count >= wanted:
+                upper = self.bounds[min(place, len(self.bounds) - 1)]
+                lower = self.bounds[place - 1] if place else 0.0
+                return lower + (upper - lower) * max(0.0, wanted - below) / count
+            below += count
+        return 0.0
+
     def __add__(self, other: HistogramSnapshot) -> HistogramSnapshot:
         """Both together. Raises ValueError when their bounds differ."""
         if self.bounds != other.bounds:

@@ -7,6 +7,7 @@ import pytest
 from gateway.dispatch.link import Load
 from gateway.dispatch.member import Member, NodeState
 from gateway.registry.port import Drain, NodeRecord
+from mailgate.mail import Lane
 
 
 @pytest.fixture
@@ -50,11 +51,13 @@ def test_a_draining_node_stays_so(member: Member):
     assert member.takes_jobs
 
 
-def test_weight_counts_warm_connections(member: Member):
-    """A node that has none yet still counts, lest nobody ever warms it."""
+def test_weight_counts_connections_that_could_be(member: Member):
+    """A node that has none warm yet counts as much as one that would open as many, lest nobody ever warms it."""
     assert member.weight == 1.0
     member.report(Load(False, 20, 0, {}))
     assert member.weight == 20
+    member.report(Load(False, 0, 0, {(Lane.BULK, "r"): 54, (Lane.TRANSACTIONAL, "r"): 60, (Lane.TRANSACTIONAL, "s"): 2}))
+    assert member.weight == 30
 
 
 def test_a_drained_node_is_draining_over_its_lives(member: Member):
