@@ -63,7 +63,7 @@ def _tell(found: Fleet, json: bool, *, wide: bool = False) -> None:
     if json:
         output.json_line({"nodes": [json_of(node, found.settings) for node in found.nodes], "settings": _json_settings(found.settings)})
         return
-    output.table(COLUMNS + MORE if wide else COLUMNS, [_row(node, wide=wide) for node in found.nodes], EMPTY, RIGHT)
+    output.table(COLUMNS + MORE if wide else COLUMNS, [_row(node, wide=wide) for node in found.nodes], EMPTY, RIGHT, whole=wide)
     for line in (*notes_of(found), *said_of(found.settings)):
         output.line(line)
 

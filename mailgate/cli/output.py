@@ -63,12 +63,12 @@ def styled(state: str, width: int = 0) -> str:
     return f"\x1b[{colour}m{padded}\x1b[0m" if colour and interactive() else padded
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str, right: Sequence[str] = ()) -> None:
-    """Rows under their heads; a sentence when there are none. Never cut when it goes into a pipe."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str, right: Sequence[str] = (), *, whole: bool = False) -> None:
+    """Rows under their heads; a sentence when there are none. Never cut when it goes into a pipe, or is to be `whole`."""
     if not rows:
         line(empty)
         return
-    if not interactive():
+    if whole or not interactive():
         for row in aligned([columns, *rows], [name in right for name in columns]):
             line(row)
         return
