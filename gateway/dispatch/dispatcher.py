@@ -151,8 +151,7 @@ class Dispatcher:
         for job in counted.dead:
             self.settler.settle(Settled(bury_lost(job, now_ms)))
         self._doubts.add(loss.doubtful, member.node_id, member.boot_id, now_ms, now)
-        begun = {job.fence for job in loss.begun}
-        living = counted.free + counted.alone
+        begun, living = {job.fence for job in loss.begun}, counted.free + counted.alone
         self._returns.put([job for job in living if job.fence in begun])
         self._ready_again([job for job in living if job.fence not in begun])
         return loss
