@@ -219,6 +219,9 @@ class Delivery:
 
     def idle(self, path: str) -> None:
         """A connection has become idle."""
+        if self._paths.comes_up(path):
+            for stream in self._streams.values():
+                stream.news()
         self._lines.pump(path)
 
     # ------------------------------------------------------------------ a job's way

@@ -81,6 +81,8 @@ class Paths:
         self._given: dict[str, int] = {}
         """Connections that paths by MX may have; `_left` of all are neither theirs nor those of relays."""
         self._left = most
+        self._up: set[str] = set()
+        """Paths to relays that have had a connection when their credit was counted last, or since."""
         self._capacities: dict[str, int] = {}
         self._counted_at = float("-inf")
 
@@ -135,6 +137,16 @@ class Paths:
         """It has a connection, or is known to be closed by a limit, which whoever lists credit has to say."""
         return self._pool.warm(key) > 0 or bool(self._pool.closed(key))
 
+    def comes_up(self, key: str) -> bool:
+        """A connection of it is idle: whether it is the first, so that gateways had better hear of it now. Must be cheap: once a mail.
+
+        Not of a path by MX: there are thousands, and each is known before its credit matters.
+        """
+        if key in self._up or (path := self._open.get(key)) is None or path.site:
+            return False
+        self._up.add(key)
+        return True
+
     @property
     def opened(self) -> Mapping[str, Path]:
         """Those that are open, by their keys."""
@@ -161,6 +173,7 @@ class Paths:
         return sum(self._pool.warm(key) for key in self._open)
 
     def _count(self, now: float) -> dict[str, int]:
+        self._up = {key for key in self._up if self._pool.warm(key)}
         capacities = {f"{name}/": 0 for name, paths in self._by_route.items() if paths and paths[0].route.mx}
         for site, keys in self._keys.items():
             up = [key for key in keys if not self._out(self._open[key], now)]

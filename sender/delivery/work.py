@@ -38,6 +38,10 @@ class Stream(Protocol):
         """The answer to a lookup; None: unknown."""
         ...
 
+    def news(self) -> None:
+        """Credit has changed so that the gateway should hear of it now, and not with the next beat."""
+        ...
+
     def site(self, domain: str, site: str) -> None:
         """The gateway counts jobs of this domain by something else."""
         ...

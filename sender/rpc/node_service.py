@@ -65,7 +65,7 @@ class GatewayStream:
         self.settings_version = ""
         """Of what its gateway said of routes last."""
         self.reconfigured = False
-        """It has said something of routes, and waits for what that comes to."""
+        """The gateway waits for a report: of what it has said of routes, or of a way that is open now."""
 
     def ready(self, fence: Fence) -> None:
         """The server has answered 354."""
@@ -85,6 +85,11 @@ class GatewayStream:
     def found(self, fence: Fence, kept: Kept | None) -> None:
         """The answer to a lookup."""
         self.outgoing.found(fence, kept)
+        self.pace.now()
+
+    def news(self) -> None:
+        """Have the next report written now."""
+        self.reconfigured = True
         self.pace.now()
 
     def site(self, domain: str, site: str) -> None:

@@ -165,6 +165,9 @@ class Gateway:
         self._end(fence, verdict)
         self._soon()
 
+    def news(self) -> None:
+        """A report is due."""
+
     def withdrawn(self, fence: Fence) -> None:
         self._end(fence, None)
         self._soon()

@@ -88,12 +88,16 @@ class FakeStream:
         self.verdicts: list[tuple[Fence, JobVerdict]] = []
         self.answers: list[tuple[Fence, Known]] = []
         self.sites: dict[str, str] = {}
+        self.told_news = 0
 
     def ready(self, fence: Fence) -> None:
         self.said.append(("ready", fence))
 
     def verdict(self, fence: Fence, verdict: JobVerdict) -> None:
         self.verdicts.append((fence, verdict))
+
+    def news(self) -> None:
+        self.told_news += 1
 
     def withdrawn(self, fence: Fence) -> None:
         self.said.append(("withdrawn", fence))

@@ -15,7 +15,7 @@ from sender.delivery import deliver
 from sender.delivery.judge import PATIENCE, UNREACHABLE_AFTER
 from sender.delivery.keep import Known
 from sender.pool.relays import Trouble
-from tests.unit.sender.delivery.conftest import Bench, dead, make_offer, tried
+from tests.unit.sender.delivery.conftest import ROUTE, Bench, dead, make_offer, tried
 
 
 def test_a_mail_goes_its_way(bench: Bench):
@@ -437,3 +437,12 @@ class TestLarge:
         await bench.delivery.close()
         assert composing() == []
         assert bench.pool.started == []
+
+
+def test_gateways_hear_at_once_of_a_way_that_is_open(bench):
+    """Until then they give two jobs, for a trial: a new node would wait for its next report with a quarter of a second of mail."""
+    other = bench.attach("h")
+    before = bench.stream.told_news, other.told_news
+    bench.delivery.idle(ROUTE)
+    bench.delivery.idle(ROUTE)
+    assert (bench.stream.told_news, other.told_news) == (before[0] + 1, before[1] + 1)

@@ -149,3 +149,18 @@ def test_a_source_that_a_site_suspended_leaves_its_mail_to_another():
     ways.suspended["news@b"] = "throttled:site=news, suspended for 90 s: 421 go away"
     assert made.place(mail(), "", 1000.0) == NotTried(ways.suspended["news@a"])
     assert made.capacities(1000.0) == {}
+
+
+def test_a_way_that_comes_up_is_told_once():
+    """With its first connection, and with the next first one after it had none; of a path that is not open nothing is told."""
+    ways, made = paths(PLAIN, NEWS)
+    assert not made.comes_up("gone")
+    assert made.comes_up("plain")
+    assert not made.comes_up("plain")
+    assert made.comes_up("news@a")
+    ways.warm_ones = {"plain": 1}
+    made.capacities(1.0)
+    assert not made.comes_up("plain")
+    ways.warm_ones = {}
+    made.capacities(2.0)
+    assert made.comes_up("plain")
