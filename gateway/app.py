@@ -79,7 +79,7 @@ async def run(settings: GatewaySettings, stop: Stop, again: Again[GatewaySetting
         if not clock.trusted:
             log.warning("clock_not_trusted", consequence="expiry and retention pause for 10 min")
         gateway = Gateway(settings, backends, clock, shell, tracer, again)
-        for reader in (lag.stats, backends.stats, *gateway.readers):
+        for reader in (lag.stats, backends.stats, backends.registry.stats, *gateway.readers):
             metrics.register(reader)
         await gateway.run(stop)
     log.info("gateway_stopped")
@@ -183,10 +183,12 @@ class Gateway:
                 tasks.create_task(self._fleet.run(), name="fleet"),
                 tasks.create_task(self._housekeeping.run(), name="housekeeping"),
                 tasks.create_task(self._watch_storage(), name="storage"),
+                tasks.create_task(self._backends.registry.run(), name="registry"),
                 tasks.create_task(self._reload.run(self._again.asked), name="settings"),
             ]
             await self._door.start()
             await self._door.serving(True)
+            self._backends.registry.publish(options.advertise or address)
             log.info(
                 "gateway_started",
                 address=address,
@@ -204,6 +206,7 @@ class Gateway:
         """No new mail, answer who waits, let the nodes end what they have, then the streams."""
         self._admission.drain()
         self._mail_servicer.drain()
+        await self._backends.registry.withdraw()
         await self._door.serving(False)
         self._hub.close()
         self._fleet.dialogues.close()

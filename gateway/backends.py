@@ -1,10 +1,10 @@
-"""Which adapters stand behind the ports. Today the embedded ones: one journal for ledger and queue, a registry in memory."""
+"""Which adapters stand behind the ports: one journal for ledger and queue; a registry in memory, or in etcd where it has endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gateway.journal.journal import Journal
 from gateway.ledger.files import Files
 from gateway.ledger.port import Ledger
 from gateway.queue.port import Queue
+from gateway.registry.etcd.registry import open_registry
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import Registry
 from gateway.settings import GatewaySettings
@@ -44,16 +45,21 @@ async def open_backends(settings: GatewaySettings, now_ms: Callable[[], int]) ->
     """Open them, and close them in the end: what was handed over is durable then.
 
     Raises:
-        SettingsInvalid: the data directory is another gateway's, or cannot be used.
+        SettingsInvalid: the data directory is another gateway's, or cannot be used; or etcd does not let this gateway in.
     """
     data = Path(settings.gateway.data)
-    async with Journal(data, settings.journal, now_ms) as journal:
+    async with AsyncExitStack() as opened:
+        journal = await opened.enter_async_context(Journal(data, settings.journal, now_ms))
+        gateway_id = settings.gateway.id or journal.gateway_id
+        registry: Registry = MemoryRegistry()
+        if settings.etcd.endpoints:
+            registry = await opened.enter_async_context(open_registry(settings.etcd, gateway_id))
         yield Backends(
             journal.ledger,
             journal.queue,
             journal.files,
-            MemoryRegistry(),
-            settings.gateway.id or journal.gateway_id,
+            registry,
+            gateway_id,
             journal.epoch,
             early=True,
             recovering=journal.recovering,

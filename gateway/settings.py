@@ -15,6 +15,7 @@ from gateway.dispatch.options import DispatchOptions
 from gateway.dispatch.rules import MOST, VerdictRule
 from gateway.events.options import EventOptions
 from gateway.journal.options import JournalOptions
+from gateway.registry.etcd.options import RegistryOptions
 from mailgate.classes import CLASSES
 from mailgate.config.changes import merged, version_of
 from mailgate.config.load import from_tree, load
@@ -48,6 +49,8 @@ class GatewayOptions:
     """Asked of nodes that register and shown to those that are dialled: the same on both sides. Or `fleet_token_file`."""
     node_tls: TlsOptions | None = None
     """`[gateway.node_tls]`: how nodes are dialled; without the table in clear, with it by TLS."""
+    advertise: str = ""
+    """`host:port` as callers reach it, told to those that look for gateways in etcd. Empty: `listen`, with the port that was chosen."""
     id: str = ""
     """The gateway's name for life, over restarts. Empty: made once and kept in `data`."""
 
@@ -73,6 +76,8 @@ class GatewaySettings:
     dispatch: DispatchOptions = field(default_factory=DispatchOptions)
     events: EventOptions = field(default_factory=EventOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
+    etcd: RegistryOptions = field(default_factory=RegistryOptions)
+    """Where several gateways keep their nodes. Without endpoints: in memory."""
     routes: Mapping[str, Route] = field(default_factory=dict)
     """By name; at most one is without domains and takes what no other takes."""
     verdicts: tuple[VerdictRule, ...] = ()
@@ -81,6 +86,9 @@ class GatewaySettings:
     tenants: Mapping[str, TenantOptions] = field(default_factory=dict)
     """By name; without any nobody may send."""
 
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
+"""Hosts to listen on, and none to dial."""
 
 SECOND, DAY, YEAR = timedelta(seconds=1), timedelta(days=1), timedelta(days=365)
 MIB, GIB = 2**20, 2**30
@@ -118,6 +126,8 @@ OWN_BOUNDS: dict[str, Bound] = {
     "EventOptions.max_watchers": (1, 100_000),
     "EventOptions.max_watchers_per_tenant": (1, 100_000),
     "EventOptions.max_waiting": (500, 10_000_000),
+    "RegistryOptions.timeout": (timedelta(milliseconds=100), timedelta(seconds=4)),
+    "RegistryOptions.ttl": (timedelta(seconds=2), timedelta(minutes=5)),
 }
 """Beyond these a value makes no sense or stops the gateway from working; the rooms document what is wise."""
 
@@ -161,6 +171,7 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
     for mistake in settings.telemetry.mistakes():
         if reader.sound(mistake.key):
             reader.note(mistake.key, mistake.value, mistake.cure)
+    _check_etcd(settings, host, reader)
     _check_pairs(settings, reader)
     _check_routes(settings.routes, reader)
     _check_rules(settings, reader)
@@ -169,6 +180,16 @@ def check(settings: GatewaySettings, reader: Reader) -> None:
             judge()
         except SettingsInvalid as error:
             reader.mistakes += error.mistakes
+
+
+def _check_etcd(settings: GatewaySettings, host: str, reader: Reader) -> None:
+    """What is told in etcd must be an address that others can dial."""
+    advertise = settings.gateway.advertise
+    if advertise:
+        check_address(advertise, "gateway.advertise", reader)
+    elif settings.etcd.endpoints and host in EVERYWHERE:
+        cure = f'callers can\'t dial {host}: write the "host:port" at which they reach this gateway'
+        reader.note("gateway.advertise", '""', cure)
 
 
 def _check_rules(settings: GatewaySettings, reader: Reader) -> None:

@@ -23,7 +23,7 @@ from sender.pool.tls import CertificateOptions
 SECRET_VARIABLE = "MAILGATE_SECRET_"  # noqa: S105
 """MAILGATE_SECRET_<NAME> is `[secrets] name`."""
 
-GATEWAY_SECTIONS = ("gateway", "tls", "limits", "journal", "dispatch", "events", "routes", "shaping", "tenants", "verdicts")
+GATEWAY_SECTIONS = ("gateway", "tls", "limits", "journal", "dispatch", "etcd", "events", "routes", "shaping", "tenants", "verdicts")
 """Sections of the same file that gateways read."""
 
 

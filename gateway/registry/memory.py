@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from gateway.registry.port import Drain, NodeRecord
+from gateway.registry.port import ANY, Drain, NodeRecord, Over, check_over
+from mailgate.telemetry.sample import Sample
 
 LEASE = 5.0
 """Seconds. Long enough for a node to register again after its gateway's restart, and health does not depend on it (design, section 7)."""
@@ -24,8 +25,9 @@ class MemoryRegistry:
         self._drains: dict[str, Drain] = {}
         self._watchers: set[asyncio.Event] = set()
 
-    async def register(self, record: NodeRecord) -> NodeRecord:
+    async def register(self, record: NodeRecord, over: Over = ANY) -> NodeRecord:
         """Store it under a new number; what it replaces is stale from here on."""
+        check_over(record, self._entries.get(record.node_id), over)
         self._number += 1
         stored = replace(record, registration=self._number)
         self._cancel_expiry(record.node_id)
@@ -47,6 +49,13 @@ class MemoryRegistry:
     async def remove(self, record: NodeRecord) -> None:
         """Remove it now."""
         self._drop(record)
+
+    async def replaced(self, record: NodeRecord) -> None:
+        """Wait until another registration stands in its place."""
+        with self._watching() as changed:
+            while self._entries.get(record.node_id, record) == record:
+                changed.clear()
+                await changed.wait()
 
     async def watch(self) -> AsyncIterator[tuple[NodeRecord, ...]]:
         """All entries by id, now and after each change."""
@@ -83,6 +92,20 @@ class MemoryRegistry:
             yield changed
         finally:
             self._watchers.discard(changed)
+
+    async def run(self) -> None:
+        """There is nothing to do."""
+        await asyncio.Event().wait()
+
+    def publish(self, address: str) -> None:
+        """There is nobody to tell."""
+
+    async def withdraw(self) -> None:
+        """Nobody was told."""
+
+    def stats(self) -> Iterable[Sample]:
+        """Nothing that is not told elsewhere."""
+        return ()
 
     def _drop(self, record: NodeRecord) -> None:
         if self._entries.get(record.node_id) == record:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from typing import Final, Literal, Protocol
+
+from mailgate.telemetry.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,49 @@ class Drain:
     since_ms: int = 0
 
 
+class _Any(Enum):
+    ANY = "whatever stands there"
+
+
+ANY: Final = _Any.ANY
+"""For `Registry.register`: whatever stands there may be replaced."""
+
+Over = NodeRecord | Literal[_Any.ANY] | None
+
+
+class Overtaken(Exception):
+    """Another boot of the node has registered since `find`."""
+
+
+def check_over(record: NodeRecord, there: NodeRecord | None, over: Over) -> None:
+    """Whether `record` may replace what stands there, as `Registry.register` has it. Raises Overtaken."""
+    if over is ANY or there is None or there.boot_id == record.boot_id:
+        return
+    if over is None or over.boot_id != there.boot_id:
+        raise Overtaken(f"the node at {there.address} has registered as {there.node_id} meanwhile")
+
+
 class Registry(Protocol):
-    """See the module. Every change is a compare-and-set on (boot id, registration): who was hung cannot undo what another took over."""
+    """See the module. Every change is a compare-and-set on (boot id, registration): who was hung cannot undo what another took over.
 
-    async def register(self, record: NodeRecord) -> NodeRecord:
-        """Store it and give it its number: the registry holds it when this returns.
+    Several gateways may share what a registry holds. Where it is not in this process it may be away: then `register` and `find` raise
+    Unavailable, what is known stays known, and what was to be taken away goes when it is back. Traffic does not depend on it.
+    """
 
-        The same boot id takes over its own entry. Whether another boot id may replace a living one is the caller's to find out first.
+    async def register(self, record: NodeRecord, over: Over = ANY) -> NodeRecord:
+        """Store it and give it its number: the registry holds it when this returns, and no gap was seen of an entry that was taken over.
+
+        The same boot id takes over its own entry. Whether another boot id may replace a living one is the caller's to find out first;
+        `over` is what it found: where yet another boot stands there by now, the caller must look again.
+
+        Raises:
+            Unavailable: the registry is away.
+            Overtaken: `over` does not stand there any more.
         """
         ...
 
     async def find(self, node_id: str) -> NodeRecord | None:
-        """The entry, or None."""
+        """The entry, or None. Raises Unavailable."""
         ...
 
     async def release(self, record: NodeRecord) -> None:
@@ -48,8 +82,34 @@ class Registry(Protocol):
         """It leaves: remove the entry now. A stale record changes nothing."""
         ...
 
+    async def replaced(self, record: NodeRecord) -> None:
+        """Wait until another registration stands in its place.
+
+        That an entry is gone, as when the registry lost all, is no replacement: it is put again.
+        """
+        ...
+
     def watch(self) -> AsyncIterator[tuple[NodeRecord, ...]]:
-        """All entries by id: once at once, and again after each change (several changes may come as one)."""
+        """All entries by id: once at once, and again after each change (several changes may come as one).
+
+        At once: as soon as the registry has said anything. A list that takes most of the nodes away is not believed for a while.
+        """
+        ...
+
+    async def run(self) -> None:
+        """What it has to do in the background, until cancelled."""
+        ...
+
+    def publish(self, address: str) -> None:
+        """Callers find this gateway at `host:port` from now on, where the registry tells them."""
+        ...
+
+    async def withdraw(self) -> None:
+        """They find it no more. What it registered stays for the lease's time, in which the nodes register with others."""
+        ...
+
+    def stats(self) -> Iterable[Sample]:
+        """For telemetry."""
         ...
 
     async def drain(self, node_id: str, drain: Drain) -> None:
