@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from gateway.registry.port import NodeRecord, Registry
+from gateway.registry.port import NodeRecord, Overtaken, Registry
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
 from mailgate.errors import Invalid, SettingsInvalid, Violation, WrongState
@@ -49,12 +49,11 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
         if first is None:
             return
         record = read_record(first)
-        await self._refuse_a_double(record)
+        record = await self._register(record)
         over = asyncio.Event()
         if (old := self._streams.get(record.node_id)) is not None:
             old.set()  # else its node would believe itself registered when the new one has gone
         self._streams[record.node_id] = over
-        record = await self._registry.register(record)
         log.info("node_registered", node=record.node_id, address=record.address, registration=record.registration)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
@@ -67,18 +66,6 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
                 del self._streams[record.node_id]
             await self._registry.release(record)
 
-    async def _refuse_a_double(self, record: NodeRecord) -> None:
-        """Whoever holds the name is asked, and again if it is another one by then."""
-        asked: NodeRecord | None = None
-        while (held := await self._registry.find(record.node_id)) is not None and held.boot_id != record.boot_id and held != asked:
-            if self._answers(held) or await self._lives(held):
-                log.warning("node_refused", node=record.node_id, address=record.address, alive=held.address)
-                raise WrongState(
-                    f"the node id {record.node_id!r} belongs to {place_of(held)}, which is alive; {place_of(record)} needs another: "
-                    "set sender.id"
-                )
-            asked = held
-
     async def close(self) -> None:
         """End every registration: an open stream would hold the server's stop for its whole grace."""
         self._stopping = True
@@ -87,17 +74,33 @@ class RegistryServicer(node_registry_service_pb2_grpc.NodeRegistryServiceService
         if self._open:
             await asyncio.wait(self._open, timeout=1.0)
 
+    async def _register(self, record: NodeRecord) -> NodeRecord:
+        """Raises WrongState when its name belongs to a node that is alive, Unavailable when the registry is away."""
+        while True:
+            held = await self._registry.find(record.node_id)
+            if held is not None and held.boot_id != record.boot_id and (self._answers(held) or await self._lives(held)):
+                log.warning("node_refused", node=record.node_id, address=record.address, alive=held.address)
+                raise WrongState(
+                    f"the node id {record.node_id!r} belongs to {place_of(held)}, which is alive; {place_of(record)} needs another: "
+                    "set sender.id"
+                )
+            try:
+                return await self._registry.register(record, held)
+            except Overtaken:
+                continue  # somebody else by now, who is asked in turn
+
     async def _hold(self, record: NodeRecord, context: Context, over: asyncio.Event) -> None:
         await context.write(pb.RegisterResponse())
         reader = asyncio.ensure_future(self._until_it_leaves(record, context))
         ending = asyncio.ensure_future(over.wait())
+        replaced = asyncio.ensure_future(self._registry.replaced(record))  # by a node that registered with another gateway
         try:
             if not self._stopping:
-                await asyncio.wait((reader, ending), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((reader, ending, replaced), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for waiting in (reader, ending):
+            for waiting in (reader, ending, replaced):
                 waiting.cancel()
-            await asyncio.gather(reader, ending, return_exceptions=True)
+            await asyncio.gather(reader, ending, replaced, return_exceptions=True)
 
     async def _until_it_leaves(self, record: NodeRecord, context: Context) -> None:
         while (request := await next_request(context)) is not None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from types import TracebackType
 
+from gateway.registry.etcd.drains import Drains
 from gateway.registry.etcd.holding import Holding
 from gateway.registry.etcd.options import RegistryOptions
 from gateway.registry.etcd.record import Unreadable, decode, encode
 from gateway.registry.etcd.roster import Roster
-from gateway.registry.port import ANY, NodeRecord, Over, check_over
+from gateway.registry.port import ANY, Drain, NodeRecord, Over, check_over
 from mailgate.config.secret import HIDDEN
 from mailgate.errors import Mistake, SettingsInvalid, Unavailable
 from mailgate.etcd.client import Etcd
@@ -51,6 +52,7 @@ class EtcdRegistry:
         self.etcd = Etcd(options, chance)
         self._holding = Holding(self.etcd, options.ttl, chance)
         self._followed = Followed(self.etcd, self._nodes, self._heard, chance)
+        self._drains = Drains(self.etcd, f"{options.prefix}/drains/".encode(), self._tell, chance)
         self._roster = Roster(self._nodes, GRACE * self._ttl)
         self._watchers: set[asyncio.Event] = set()
         self._published = b""
@@ -81,6 +83,7 @@ class EtcdRegistry:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._again(self._followed.run), name="etcd nodes")
             tasks.create_task(self._again(self._holding.run), name="etcd holding")
+            tasks.create_task(self._again(self._drains.run), name="etcd drains")
             tasks.create_task(self._again(self._forget), name="etcd missing")
 
     async def register(self, record: NodeRecord, over: Over = ANY) -> NodeRecord:
@@ -120,16 +123,35 @@ class EtcdRegistry:
 
     async def watch(self) -> AsyncIterator[tuple[NodeRecord, ...]]:
         """See the port."""
-        changed = asyncio.Event()
-        self._watchers.add(changed)
-        try:
+        with self._watching() as changed:
             while True:
+                changed.clear()
                 if self._followed.lists:
-                    changed.clear()
                     yield self._roster.records
                 await changed.wait()
-        finally:
-            self._watchers.discard(changed)
+
+    async def drain(self, node_id: str, drain: Drain) -> None:
+        """See the port."""
+        try:
+            await self._drains.put(node_id, drain, ANSWER)
+        except EtcdRefused as refused:
+            raise _refusal(refused) from None
+
+    async def resume(self, node_id: str) -> bool:
+        """See the port."""
+        try:
+            return await self._drains.delete(node_id, ANSWER)
+        except EtcdRefused as refused:
+            raise _refusal(refused) from None
+
+    async def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
+        """See the port."""
+        with self._watching() as changed:
+            while True:
+                changed.clear()
+                if self._drains.known:
+                    yield self._drains.nodes
+                await changed.wait()
 
     def publish(self, address: str) -> None:
         """See the port."""
@@ -150,6 +172,15 @@ class EtcdRegistry:
         if self._roster.missing:
             log.warning("registry_lost_many", nodes=self._roster.missing, kept_for=GRACE * self._ttl)
         self._tell()
+
+    @contextmanager
+    def _watching(self) -> Iterator[asyncio.Event]:
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        try:
+            yield changed
+        finally:
+            self._watchers.discard(changed)
 
     def _tell(self) -> None:
         for changed in self._watchers:
@@ -225,4 +256,4 @@ def _mistake(options: RegistryOptions, refused: EtcdRefused) -> Mistake:
 
 def _refusal(refused: EtcdRefused) -> Unavailable:
     """The operator must mend it, and a node may try again until then."""
-    return Unavailable(f"etcd refuses to register nodes: {refused}")
+    return Unavailable(f"etcd refuses what the registry asks: {refused}")

@@ -1,0 +1,75 @@
+"""What operators said of nodes, in etcd: entries of nobody's lease, so that they outlive nodes and gateways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.registry.port import Drain
+from mailgate.etcd.client import Etcd
+from mailgate.etcd.entries import delete_if, put_if, read
+from mailgate.etcd.followed import Change, Followed
+from mailgate.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Drains:
+    """`run` it. `changed` is called after each change."""
+
+    def __init__(self, etcd: Etcd, prefix: bytes, changed: Callable[[], None], chance: Callable[[], float]) -> None:
+        self._etcd, self._prefix, self._changed = etcd, prefix, changed
+        self._followed = Followed(etcd, prefix, self._heard, chance)
+        self.nodes: Mapping[str, Drain] = {}
+        """By node id."""
+
+    @property
+    def known(self) -> bool:
+        """Etcd has told them."""
+        return self._followed.lists > 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self._followed.run()
+
+    async def put(self, node_id: str, drain: Drain, within: float) -> None:
+        """In place of an earlier one. Raises Unavailable, EtcdRefused."""
+        value = json.dumps({"reason": drain.reason, "since_ms": drain.since_ms}, sort_keys=True).encode()
+        await put_if(self._etcd, self._key(node_id), value, 0, None, within)
+
+    async def delete(self, node_id: str, within: float) -> bool:
+        """False: there was none. Raises Unavailable, EtcdRefused."""
+        there, _ = await read(self._etcd, self._key(node_id), within)
+        if there is None:
+            return False
+        await delete_if(self._etcd, self._key(node_id), there.value, within)
+        return True
+
+    def _key(self, node_id: str) -> bytes:
+        return self._prefix + node_id.encode()
+
+    def _heard(self, changes: Sequence[Change], _listed: bool) -> None:
+        nodes = dict(self.nodes)
+        for change in changes:
+            node_id = change.key[len(self._prefix) :].decode(errors="replace")
+            drain = None if change.value is None else decode(change.value)
+            if drain is not None:
+                nodes[node_id] = drain
+            else:
+                nodes.pop(node_id, None)
+                if change.value is not None:
+                    log.warning("registry_drain_unreadable", node=node_id, consequence="it is passed over")
+        self.nodes = nodes
+        self._changed()
+
+
+def decode(data: bytes) -> Drain | None:
+    """None: it is none."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    reason, since_ms = told.get("reason", ""), told.get("since_ms", 0)
+    return Drain(reason, since_ms) if isinstance(reason, str) and isinstance(since_ms, int) else None
