@@ -25,6 +25,7 @@ from mailgate.errors import Unavailable
 from mailgate.etcd.client import Etcd, WatchCall, pause
 from mailgate.etcd.entries import end_of
 from mailgate.etcd.failure import EtcdRefused, Failure, of_text
+from mailgate.etcd.trouble import Trouble
 from mailgate.telemetry.logs import get_logger
 
 PROGRESS = 1.0
@@ -78,7 +79,7 @@ class Followed:
         """All changes up to it were heard."""
         self._anew = True
         self._heard_at = 0.0
-        self._told = ""
+        self._trouble = Trouble(log, "etcd_not_followed", "etcd_followed")
 
     def __repr__(self) -> str:
         return f"<Followed {self._prefix.decode()} {len(self.entries)} at {self._revision}{'' if self.live else ' (not live)'}>"
@@ -166,9 +167,8 @@ class Followed:
         if message.created:
             if message.header.revision < self._revision:
                 raise Over(f"etcd is at revision {message.header.revision}, and was at {self._revision}", anew=True)
-            if self._told:
-                log.info("etcd_followed", prefix=self._prefix.decode())
-            self.live, self._told = True, ""
+            self.live = True
+            self._trouble.over(prefix=self._prefix.decode())
         if message.events:
             self._heard([self._change(event) for event in message.events], False)
 
@@ -182,7 +182,4 @@ class Followed:
         return Change(kv.key, kv.value, kv.mod_revision)
 
     def _tell(self, why: str) -> None:
-        """Once for each reason."""
-        if why != self._told:
-            self._told = why
-            log.warning("etcd_not_followed", prefix=self._prefix.decode(), reason=why, consequence="what was known last is used")
+        self._trouble.tell(why, prefix=self._prefix.decode(), consequence="what was known last is used")

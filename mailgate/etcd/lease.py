@@ -14,6 +14,7 @@ from datetime import timedelta
 from mailgate.errors import Unavailable
 from mailgate.etcd.client import Etcd, pause
 from mailgate.etcd.failure import EtcdRefused
+from mailgate.etcd.trouble import Trouble
 from mailgate.telemetry import names
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.sample import Sample
@@ -32,7 +33,7 @@ class Lease:
         self._id = 0
         self._there = asyncio.Event()
         self._doubted = asyncio.Event()
-        self._told = ""
+        self._trouble = Trouble(log, "etcd_lease_not_kept", "etcd_lease_kept")
         self.lost = 0
         """How often it had run out."""
 
@@ -49,7 +50,7 @@ class Lease:
             async with asyncio.timeout(within):
                 await self._there.wait()
         except TimeoutError:
-            raise Unavailable(f"etcd does not answer ({self._told or 'it has granted no lease yet'})") from None
+            raise Unavailable(f"etcd does not answer ({self._trouble.reason or 'it has granted no lease yet'})") from None
         return self._id
 
     def doubt(self, lease: int) -> None:
@@ -80,11 +81,11 @@ class Lease:
             try:
                 lease = await self._etcd.grant(self._ttl)
             except (Unavailable, EtcdRefused) as error:
-                self._tell(error)
+                self._trouble.tell(str(error))
                 tries += 1
                 await asyncio.sleep(pause(tries, self._chance()))
                 continue
-            self._told = ""
+            self._trouble.over()
             self._id = lease.id
             self._doubted.clear()
             self._there.set()
@@ -104,13 +105,8 @@ class Lease:
             try:
                 if await self._etcd.keep_alive(self._id, seconds / PART) <= 0:
                     return
-                tries, self._told = 0, ""
+                tries = 0
+                self._trouble.over()
             except (Unavailable, EtcdRefused) as error:
-                self._tell(error)
+                self._trouble.tell(str(error))
                 tries += 1
-
-    def _tell(self, error: Exception) -> None:
-        """Once for each reason."""
-        if str(error) != self._told:
-            self._told = str(error)
-            log.warning("etcd_lease_not_kept", reason=self._told)

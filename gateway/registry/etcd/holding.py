@@ -21,6 +21,7 @@ from mailgate.etcd.entries import Condition, Entry, delete_if, holds, put_if, re
 from mailgate.etcd.failure import EtcdRefused, Failure
 from mailgate.etcd.followed import Change
 from mailgate.etcd.lease import Lease
+from mailgate.etcd.trouble import Trouble
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.sample import Sample
 
@@ -60,7 +61,7 @@ class Holding:
         self._bell = asyncio.Event()
         self._replaced: dict[tuple[bytes, bytes], asyncio.Event] = {}
         """Set when another value stands in the place of one that was held."""
-        self._told = ""
+        self._trouble = Trouble(log, "etcd_entries_wait", "etcd_entries_went")
 
     def __repr__(self) -> str:
         return f"<Holding {len(self._held)}, {len(self._absent)} to put, {len(self._leaving)} to take away>"
@@ -189,11 +190,12 @@ class Holding:
             try:
                 await self._due(loop.time())
             except (Unavailable, EtcdRefused) as error:
-                self._tell(str(error))
+                self._trouble.tell(str(error), to_put=len(self._absent), to_take_away=len(self._leaving))
                 tries += 1
                 await asyncio.sleep(pause(tries, self._chance()))
                 continue
-            tries, self._told = 0, ""
+            tries = 0
+            self._trouble.over()
             try:
                 async with asyncio.timeout_at(min((*self._absent.values(), *self._leaving.values()), default=None)):
                     await self._bell.wait()
@@ -256,9 +258,3 @@ class Holding:
         if self._value(key) != value:
             self._leaving.pop((key, value), None)
             self._doubtful.pop((key, value), None)
-
-    def _tell(self, why: str) -> None:
-        """Once for each reason."""
-        if why != self._told:
-            self._told = why
-            log.warning("etcd_entries_wait", reason=why, to_put=len(self._absent), to_take_away=len(self._leaving))
