@@ -32,6 +32,8 @@ from mailgate.telemetry.sample import Sample
 
 ANSWER = 4.0
 """Seconds that a registration may take: a node waits for 5 s, and then asks another gateway."""
+START = 2.0
+"""Seconds that etcd has to let a starting gateway in, before that starts without it."""
 GRACE = 3.0
 """Lease times that nodes stay of which etcd has lost too many at once."""
 LEAVE = 1.0
@@ -227,7 +229,7 @@ async def open_registry(options: RegistryOptions, gateway_id: str) -> AsyncItera
     """
     async with EtcdRegistry(options, gateway_id) as registry:
         try:
-            await may_write(registry.etcd, f"{options.prefix}/".encode(), ANSWER)
+            await may_write(registry.etcd, f"{options.prefix}/".encode(), START)
         except EtcdRefused as refused:
             raise SettingsInvalid([_mistake(options, refused)]) from None
         except Unavailable as away:
