@@ -168,10 +168,11 @@ class EtcdRegistry:
     # Within
 
     def _heard(self, changes: Sequence[Change], listed: bool) -> None:
+        missing = self._roster.missing
         for node_id, why in self._roster.hear(changes, listed, asyncio.get_running_loop().time()):
             log.warning("registry_entry_unreadable", node=node_id, reason=why, consequence="it is passed over")
         self._holding.heard(changes)
-        if self._roster.missing:
+        if self._roster.missing > missing:
             log.warning("registry_lost_many", nodes=self._roster.missing, kept_for=GRACE * self._ttl)
         self._tell()
 

@@ -1,13 +1,15 @@
 """The nodes that etcd holds, as far as it is believed. Pure.
 
-One entry that goes is believed: a node left, or its time ran out. That more than half go at once is rather etcd's trouble than theirs (a
-cluster made anew, a gateway dead that had registered them all): they stay for a while, in which their gateways put them again or they
-register with others. And a node whose own stream is healthy is used on whatever is said here (dispatch/fleet.py).
+One entry that goes is believed: a node left, or its time ran out. That more than half go in one revision, or are missing from a list, is
+rather etcd's trouble than theirs (a cluster made anew, a gateway dead that had registered them all): they stay for a while, in which their
+gateways put them again or they register with others. And a node whose own stream is healthy is used on whatever is said here
+(dispatch/fleet.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from gateway.registry.etcd.record import Unreadable, decode
 from gateway.registry.port import NodeRecord
@@ -48,20 +50,19 @@ class Roster:
 
     def hear(self, changes: Sequence[Change], listed: bool, now: float) -> list[tuple[str, str]]:
         """Changes of etcd's entries; the ids of those that can't be read, with why, each once."""
-        told = []
-        gone = set()
-        for change in changes:
-            if change.value is None:
-                self._unreadable.pop(change.key, None)
-                gone.add(change.key)
-                continue
-            gone.discard(change.key)
-            if why := self._read(change.key, change.value):
-                if self._unreadable.get(change.key) != why:
-                    told.append((self._node_id(change.key), why))
-                self._unreadable[change.key] = why
-                gone.add(change.key)
-        self._go(gone & self._records.keys(), listed, now)
+        told: list[tuple[str, str]] = []
+        for _, at_once in groupby(changes, lambda change: None if listed else change.revision):
+            gone = set()
+            for change in at_once:
+                if change.value is None:
+                    self._unreadable.pop(change.key, None)
+                    gone.add(change.key)
+                elif why := self._read(change.key, change.value):
+                    if self._unreadable.get(change.key) != why:
+                        told.append((self._node_id(change.key), why))
+                    self._unreadable[change.key] = why
+                    gone.add(change.key)
+            self._go(gone & self._records.keys(), listed, now)
         return told
 
     def expire(self, now: float) -> None:
