@@ -1,0 +1,132 @@
+"""Two gateways over one etcd, with the nodes of both: a gateway dies, etcd dies, a node comes back as another boot, and mail flows on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from benchmarks.peers.door import Door, plain_mail
+from benchmarks.peers.etcd import Cluster
+from benchmarks.peers.fleet import KEY, Fleet
+from benchmarks.peers.process import Process, free_port, wait_until
+from benchmarks.peers.witness import Witness
+from mailgate.api.mail.v1 import mail_pb2 as mail
+from mailgate.api.mail.v1 import mail_service_pb2 as service
+from tests.contract.registries import etcd
+
+pytestmark = pytest.mark.servers
+
+
+@dataclass
+class Stage:
+    """The first gateway is the fleet's; both have the same settings but for their door and data."""
+
+    etcd: Cluster
+    fleet: Fleet
+    second: Process
+    address: str
+    witness: Witness
+
+    def entries(self) -> dict[str, dict[str, object]]:
+        """What etcd has of the nodes, by their ids."""
+        told = self.etcd.ctl("get", "--prefix", "/mailgate/nodes/", "--print-value-only")
+        return {entry["node_id"]: entry for entry in map(json.loads, filter(None, told.splitlines()))}
+
+    def gateways(self) -> set[str]:
+        """The addresses that callers find."""
+        told = self.etcd.ctl("get", "--prefix", "/mailgate/gateways/", "--print-value-only")
+        return {json.loads(line)["Addr"] for line in told.splitlines() if line}
+
+    def wait_ready(self, address: str, nodes: int = 2) -> None:
+        """Until that gateway gives jobs to so many."""
+        try:
+            with Door(address, KEY) as door:
+                wait_until(lambda: door.ready_nodes() == nodes, f"{address} has not {nodes} nodes", 15, pause=0.02)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.fleet.tails()}\n--- {self.second!r}\n{self.second.tail()}") from None
+
+    def send(self, address: str) -> None:
+        """A mail by way of that gateway arrives."""
+        with Door(address, KEY) as door:
+            sent = door.send(service.SendMailRequest(mail=plain_mail("to@example.net", "text"), wait=Duration(seconds=10)), timeout=15)
+            assert sent.receipt.recipients[0].state == mail.RECIPIENT_STATE_DELIVERED, sent
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Nodes that ask the first gateway first."""
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    with etcd(tmp_path / "etcd") as cluster, Witness(tmp_path) as witness:
+        fleet = Fleet(tmp_path / "fleet", witness.port, settings={"etcd": {"endpoints": cluster.endpoints}})
+        fleet.configure(
+            witness.port,
+            settings={"etcd": {"endpoints": cluster.endpoints}, "sender": {"gateways": [fleet.address, address]}},
+        )
+        second = Process(
+            "second gateway",
+            [sys.executable, "-m", "gateway", "--config", fleet.settings],
+            tmp_path / "second.log",
+            cwd=Path(__file__).parents[2],
+            env={"MAILGATE_GATEWAY__LISTEN": address, "MAILGATE_GATEWAY__DATA": str(tmp_path / "second")},
+        )
+        with fleet, second:  # the nodes have registered when the second one starts
+            yield Stage(cluster, fleet, second, address, witness)
+
+
+def test_gateways_share_nodes_and_survive_each_other(stage: Stage) -> None:
+    """A node registers with one and works for both. That gateway is killed: the node goes to the other, and nobody drops it."""
+    stage.wait_ready(stage.address)
+    assert stage.gateways() == {stage.fleet.address, stage.address}
+    for address in (stage.fleet.address, stage.address):
+        stage.send(address)
+    first = {entry["gateway"] for entry in stage.entries().values()}
+    assert len(first) == 1, "all asked the first gateway"
+    stage.fleet.gateway.kill()
+    stage.send(stage.address)
+    wait_until(lambda: first.isdisjoint(entry["gateway"] for entry in stage.entries().values()), "the nodes do not move", 5)
+    wait_until(lambda: stage.gateways() == {stage.address}, "the dead gateway is still told", 10)  # its lease is over
+    assert set(stage.entries()) == {"node-a", "node-b"}
+    stage.send(stage.address)
+    told = stage.second.log.read_text()
+    assert (told.count("node_joined"), told.count("node_lost")) == (2, 0), told
+
+    # The first one comes back: it knows the nodes at once, though they are registered with the other.
+    stage.fleet.gateway.start()
+    stage.fleet.wait_ready()
+    stage.send(stage.fleet.address)
+
+    # A node dies, and comes back as another boot: both use it.
+    node = stage.fleet.senders[0]
+    node.kill()
+    stage.send(stage.fleet.address)
+    stage.send(stage.address)
+    node.start()
+    for address in (stage.fleet.address, stage.address):
+        stage.wait_ready(address)
+
+
+def test_etcd_down_changes_nothing_for_traffic(stage: Stage) -> None:
+    """Killed for longer than a lease: both gateways send on, nobody is dropped; back again, a node that restarted meanwhile registers."""
+    stage.wait_ready(stage.address)
+    stage.etcd.members[0].kill()
+    for address in (stage.fleet.address, stage.address):
+        stage.send(address)
+    node = stage.fleet.senders[1]
+    node.kill()
+    node.start()
+    wait_until(lambda: "etcd does not answer" in node.log.read_text(), "the node is not told why it can't register", 10)
+    stage.etcd.start()
+    for address in (stage.fleet.address, stage.address):
+        stage.wait_ready(address)
+        stage.send(address)
+    for log in (stage.fleet.gateway.log, stage.second.log):
+        told = log.read_text()
+        assert "node-a" not in "".join(line for line in told.splitlines() if "node_lost" in line)
+    assert stage.witness.doubled() == {}
