@@ -77,7 +77,7 @@ class GatewaySettings:
     events: EventOptions = field(default_factory=EventOptions)
     telemetry: TelemetryOptions = field(default_factory=TelemetryOptions)
     etcd: RegistryOptions = field(default_factory=RegistryOptions)
-    """Where several gateways keep their nodes. Without endpoints: in memory."""
+    """Where several gateways keep their nodes, so that each works with all."""
     routes: Mapping[str, Route] = field(default_factory=dict)
     """By name; at most one is without domains and takes what no other takes."""
     verdicts: tuple[VerdictRule, ...] = ()

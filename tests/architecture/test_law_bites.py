@@ -62,6 +62,8 @@ PLANTS = [
     plain("4", "mailgate.telemetry", "mailgate.rpc"),
     plain("4", "mailgate.inbox", "mailgate.client"),
     plain("4", "mailgate.rpc", "mailgate.cli"),
+    plain("4", "mailgate.rpc", "mailgate.etcd.client"),
+    plain("4", "mailgate.etcd", "mailgate.client"),
     plain("4", "mailgate.shaping", "mailgate.rpc"),
     plain("4", "mailgate.config", "mailgate.shaping"),
     # purity is the default
@@ -89,6 +91,7 @@ PLANTS = [
     plain("6c", "mailgate.inbox", "grpc_reflection"),
     Plant("6d", "sender.delivery", "from mailgate.api.node.v1 import node_pb2", "mailgate.api.node.v1.node_pb2"),
     plain("6d", "gateway.dispatch", "mailgate.api.mail.v1.mail_pb2"),
+    plain("6d", "gateway.registry", "mailgate.api.etcd.v1.etcd_pb2"),
     plain("6e", "gateway.dispatch", "opentelemetry.trace"),
     plain("6e", "gateway.dispatch", "structlog"),
     plain("6e", "sender.pool", "prometheus_client"),
@@ -104,6 +107,7 @@ PLANTS = [
     plain("7", "gateway.admission", "gateway.ledger.memory"),
     plain("7", "gateway.dispatch", "gateway.queue.memory"),
     plain("7", "gateway.dispatch", "gateway.registry.memory"),
+    plain("7", "gateway.rpc", "gateway.registry.etcd.registry"),
     plain("7", "gateway.events", "gateway.rpc.node_link"),
 ]
 

@@ -318,3 +318,39 @@ def test_what_becomes_of_odd_lines() -> None:
     """Two words, and no other."""
     assert sound({"limits": {"raw_long_lines": "refuse"}}).limits.raw_long_lines == "refuse"
     assert "mend" in cures({"limits": {"raw_bare_ends": "send"}})["limits.raw_bare_ends"]
+
+
+def test_etcd_is_used_where_it_has_endpoints() -> None:
+    """Without, nodes are kept in memory; a sender of the same file leaves the section alone."""
+    assert sound({}).etcd.endpoints == ()
+    made = sound({"etcd": {"endpoints": ["a:2379", "b:2379"], "username": "gate", "password": "x", "ttl": "10s"}}).etcd
+    assert (made.addresses, made.prefix, made.ttl) == (("a:2379", "b:2379"), "/mailgate", timedelta(seconds=10))
+    assert "x" not in repr(made.password)
+
+
+@pytest.mark.parametrize(
+    ("etcd", "key"),
+    [
+        ({"endpoints": ["a"]}, "etcd.endpoints[0]"),
+        ({"prefix": "mailgate"}, "etcd.prefix"),
+        ({"prefix": "/"}, "etcd.prefix"),
+        ({"prefix": "/mailgate/"}, "etcd.prefix"),
+        ({"prefix": "//mailgate"}, "etcd.prefix"),
+        ({"ttl": "1s"}, "etcd.ttl"),
+        ({"ttl": "2500ms"}, "etcd.ttl"),
+        ({"timeout": "10s"}, "etcd.timeout"),
+        ({"username": "gate"}, "etcd.password"),
+    ],
+)
+def test_etcd_that_can_not_be(etcd: dict[str, Any], key: str) -> None:
+    """Each by its key."""
+    assert list(cures({"etcd": etcd})) == [key]
+
+
+def test_callers_are_told_an_address_that_can_be_dialled() -> None:
+    """A gateway that listens everywhere has to say where."""
+    everywhere = {"gateway": {"listen": "0.0.0.0:8625", "fleet_token": "t"}, "etcd": {"endpoints": ["a:1"]}}
+    assert "callers can't dial 0.0.0.0" in cures(everywhere)["gateway.advertise"]
+    assert "port 0" in cures({"gateway": {"advertise": "a:0"}})["gateway.advertise"]
+    everywhere["gateway"]["advertise"] = "gateway-a:8625"  # type: ignore[index]
+    assert sound(everywhere).gateway.advertise == "gateway-a:8625"

@@ -17,6 +17,7 @@ from gateway.rpc import registry_service
 from gateway.rpc.registry_service import RegistryServicer
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
+from mailgate.errors import Unavailable
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.server import Door
 from mailgate.rpc.statuses import statuses
@@ -183,6 +184,48 @@ async def test_where_there_is_no_stream_the_recorded_address_is_asked(gateway: G
         gateway.answering.clear()
         async with registered(gateway.address, boot=OTHER):
             await gateway.holds("n1", OTHER)
+
+
+async def test_a_registry_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch):
+    """A gateway that is cut off from it says so, and the node goes to another."""
+    cut_off, other = Gateway(), Gateway()
+
+    async def away(_node_id: str) -> None:
+        raise Unavailable("etcd does not answer")
+
+    monkeypatch.setattr(cut_off.registry, "find", away)
+    with structlog.testing.capture_logs() as logs:
+        async with cut_off.serving(), other.serving(), registered(cut_off.address, other.address) as registration:
+            await knows(registration, other)
+    assert [entry["reason"] for entry in logs if entry["event"] == "not_registered"] == ["UNAVAILABLE: etcd does not answer"]
+
+
+async def test_who_was_overtaken_looks_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch):
+    """Another node of the name registered between the look and the put, and is alive: refused, as if it had been there before."""
+    found = gateway.registry.find
+
+    async def slowly(node_id: str) -> NodeRecord | None:
+        monkeypatch.setattr(gateway.registry, "find", found)
+        before = await found(node_id)
+        await gateway.registry.register(NodeRecord(node_id, OTHER, "127.0.0.1:10", "1"))
+        gateway.alive.add(OTHER)
+        return before
+
+    monkeypatch.setattr(gateway.registry, "find", slowly)
+    async with open_channel(gateway.address) as channel:
+        call = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel).Register()
+        await call.write(pb.RegisterRequest(node_id="n1", boot_id=BOOT, address="127.0.0.1:9"))
+        assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_who_is_replaced_by_way_of_another_gateway_asks_again(gateway: Gateway):
+    """Its stream ends, though nobody has registered here."""
+    async with registered(gateway.address) as registration:
+        await gateway.holds("n1")
+        await knows(registration, gateway)
+        other = await gateway.registry.register(NodeRecord("n1", OTHER, "127.0.0.1:10", "1"))
+        again = await gateway.holds("n1", BOOT)
+        assert again.registration > other.registration
 
 
 @pytest.mark.parametrize(
