@@ -6,14 +6,18 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mailgate.cli.exits import NoGateway
 from mailgate.cli.target import Target
-from mailgate.errors import Unanswered, Unauthenticated
+from mailgate.errors import Unanswered, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
+
+ETCD = 5.0
+"""Seconds that etcd has to tell of gateways."""
 
 T = TypeVar("T")
 
@@ -27,11 +31,37 @@ def run(target: Target, body: Callable[[GatewayClient], Awaitable[T]]) -> T:
     """
 
     async def main() -> T:
-        async with target.client() as client:
+        async with (await located(target)).client() as client:
             return await body(client)
 
     with answering(target):
         return asyncio.run(main())
+
+
+async def located(target: Target) -> Target:
+    """The target itself, or of those that etcd tells the first one that takes calls.
+
+    Raises:
+        NoGateway: there is none.
+    """
+    from mailgate.client.discovery import is_place, look, place_of
+
+    if not is_place(target.address):
+        return target
+    place = place_of(target.address)
+    try:
+        addresses = await look(place, ETCD)
+    except Unavailable as error:
+        raise NoGateway(
+            f"{error}: is etcd running at {', '.join(place.etcd.addresses)}? --address or MAILGATE_ETCD says where it is"
+        ) from None
+    for address in addresses:
+        one = replace(target, address=address)
+        async with one.client() as client:
+            if await client.serving():
+                return one
+    told = f"none of {', '.join(addresses)} takes calls" if addresses else "no gateway is told there"
+    raise NoGateway(f"{place}: {told}: is one running, with this etcd in its [etcd] endpoints?")
 
 
 @contextmanager

@@ -25,7 +25,14 @@ CLIENT_FILE = "client.json"
 DEFAULT_DATA = "./mailgate-data"
 
 Address = Annotated[
-    str, typer.Option("--address", envvar="MAILGATE_ADDRESS", metavar="HOST:PORT", help="The gateway.", show_default="of `mailgate up`")
+    str,
+    typer.Option(
+        "--address",
+        envvar="MAILGATE_ADDRESS",
+        metavar="HOST:PORT",
+        help="The gateway, or etcd://… where gateways are told.",
+        show_default="of `mailgate up`",
+    ),
 ]
 Key = Annotated[str, typer.Option("--key", envvar="MAILGATE_KEY", metavar="KEY", help="The API key.", show_default="of `mailgate up`")]
 Data = Annotated[str, typer.Option("--data", envvar="MAILGATE_DATA", metavar="DIR", help="The data directory of `mailgate up`.")]
@@ -69,7 +76,11 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
     """
     if ca and not os.path.isfile(ca):
         raise Usage(f"--ca {ca}: there is no such file: give the PEM file of the authorities")
-    if address and "/" not in address and not address.startswith("unix:"):
+    if address.startswith("etcd://"):
+        from mailgate.client.discovery import place_of
+
+        place_of(address)
+    elif address and "/" not in address and not address.startswith("unix:"):
         split_address(address, "--address")
     left = _left(Path(data) / CLIENT_FILE)
     if not address and not left:

@@ -3,6 +3,7 @@
     async with MailClient(["gateway-a:8625", "gateway-b:8625"], key) as client:
         receipt = await client.send(mail, wait=10)
 
+`MailClient("etcd://etcd-a:2379,etcd-b:2379/mailgate/gateways", key)` finds the gateways in etcd, and follows them.
 `BlockingMailClient` is the same for scripts, threads and Django; `mailgate.client.testing` has a client for tests that sends nothing.
 `format_id(receipt.mail_id)` is the id as `mailgate get` and the logs have it.
 `GatewayClient` is one gateway without a second try, with the operator's calls. Errors are those of `mailgate.errors`.
@@ -14,6 +15,8 @@ from mailgate.client.mail_client import MailClient, new_key
 from mailgate.client.stream import MailStream
 from mailgate.client.views import Batch, Gap, Item, MailStatus, Outcome
 from mailgate.client.watching import Watch
+from mailgate.config.secret import Secret
+from mailgate.etcd.options import EtcdOptions
 from mailgate.ids import format_id
 from mailgate.mail import (
     Address,
@@ -41,6 +44,7 @@ __all__ = [
     "BatchEntry",
     "BatchReceipt",
     "BlockingMailClient",
+    "EtcdOptions",
     "Event",
     "EventType",
     "Gap",
@@ -59,6 +63,7 @@ __all__ = [
     "Receipt",
     "Recipient",
     "RecipientState",
+    "Secret",
     "TlsOptions",
     "Watch",
     "format_id",

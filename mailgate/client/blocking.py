@@ -19,6 +19,7 @@ from mailgate.client.mail_client import PATIENCE, WINDOW, MailClient
 from mailgate.client.stream import MailStream
 from mailgate.client.views import Gap, Item, MailStatus, Outcome
 from mailgate.client.watching import Watch
+from mailgate.etcd.options import EtcdOptions
 from mailgate.mail import BatchEntry, BatchReceipt, Event, Mail, Receipt, Recipient
 from mailgate.rpc.tls import TlsOptions
 
@@ -46,10 +47,11 @@ class BlockingMailClient:
         key: str = "",
         *,
         tls: TlsOptions | None = None,
+        etcd: EtcdOptions | None = None,
         client: MailClient | None = None,
     ) -> None:
         """`client`: one that is not entered yet, instead of one of `addresses`; such as a FakeMailClient."""
-        self._client = MailClient(addresses, key, tls=tls) if client is None else client
+        self._client = MailClient(addresses, key, tls=tls, etcd=etcd) if client is None else client
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._closed = False

@@ -90,7 +90,7 @@ class Leg:
     """`run` it in a task, and cancel that in the end. `gave_up`: its gateway is away for longer than the stream has patience."""
 
     def __init__(self, gateway: Gateway, gateways: Gateways, flow: Flow, patience: float) -> None:
-        self._gateway, self._gateways, self._flow, self._patience = gateway, gateways, flow, patience
+        self.gateway, self._gateways, self._flow, self._patience = gateway, gateways, flow, patience
         self._again: deque[Entry] = deque()
         """What this gateway may have: only it can say."""
         self._owed: dict[int, Entry] = {}
@@ -99,7 +99,7 @@ class Leg:
         self.talking = self.gave_up = False
 
     def __repr__(self) -> str:
-        return f"<Leg {self._gateway.address}, {len(self._owed)} owed, {len(self._again)} to be sent again>"
+        return f"<Leg {self.gateway.address}, {len(self._owed)} owed, {len(self._again)} to be sent again>"
 
     async def run(self) -> None:
         """Call after call, until the stream is done."""
@@ -107,7 +107,7 @@ class Leg:
         down_since, tries = loop.time(), 0
         while not self._flow.done:
             limit = NEVER if self.gave_up else down_since + self._patience
-            if loop.time() > limit or not await self._gateways.back(self._gateway, limit):
+            if loop.time() > limit or not await self._gateways.back(self.gateway, limit):
                 self._give_up()
                 continue
             if self.gave_up:
@@ -124,15 +124,15 @@ class Leg:
 
     async def _call(self) -> MailgateError | None:
         """One life of a call: what ended it, None when the gateway did in order."""
-        call = self._gateway.client.stream()
+        call = self.gateway.client.stream()
         self._draining = self._progress = False
         self.talking = True
-        writer = asyncio.create_task(self._write(call), name=f"write {self._gateway.address}")
+        writer = asyncio.create_task(self._write(call), name=f"write {self.gateway.address}")
         try:
             while (frame := await _read(call)) is not None:
                 self._take(frame)
         except grpc.aio.AioRpcError as error:
-            return await self._gateway.client.why_ended(error)
+            return await self.gateway.client.why_ended(error)
         finally:
             self.talking = False
             writer.cancel()
@@ -158,9 +158,9 @@ class Leg:
         """What to send; None: nothing more on this call."""
         loop = asyncio.get_running_loop()
         while not (self._draining or self._flow.done):
-            if self._gateway.rests_until > loop.time():
+            if self.gateway.rests_until > loop.time():
                 try:
-                    async with asyncio.timeout_at(self._gateway.rests_until):
+                    async with asyncio.timeout_at(self.gateway.rests_until):
                         await self._flow.heard()
                 except TimeoutError:
                     pass
@@ -193,7 +193,7 @@ class Leg:
         now = asyncio.get_running_loop().time()
         entry.refused_at = entry.refused_at or now
         entry.tries += 1
-        rest(self._gateway, entry.tries, error)
+        rest(self.gateway, entry.tries, error)
         if now - entry.refused_at > self._patience:
             self._flow.settle(entry, unknown(entry, str(error)) if entry.doubtful else error)
         elif entry.doubtful:
@@ -207,7 +207,7 @@ class Leg:
         self.gave_up = True
         while self._again:
             entry = self._again.popleft()
-            self._flow.settle(entry, unknown(entry, f"the gateway at {self._gateway.address} did not come back"))
+            self._flow.settle(entry, unknown(entry, f"the gateway at {self.gateway.address} did not come back"))
         self._flow.leg_gave_up()
 
 

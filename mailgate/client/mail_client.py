@@ -19,6 +19,7 @@ from mailgate.client.upload import Source, upload
 from mailgate.client.views import Item, MailStatus
 from mailgate.client.watching import Watch
 from mailgate.errors import NotFound, Unanswered, Unavailable
+from mailgate.etcd.options import EtcdOptions
 from mailgate.ids import RANDOM_OCTETS, format_id, new_id
 from mailgate.mail import BatchEntry, BatchReceipt, Mail, Receipt, Recipient
 from mailgate.rpc.tls import TlsOptions
@@ -53,13 +54,18 @@ class MailClient:
     All methods raise errors of `mailgate.errors`; `Invalid.violations` names fields, `Unavailable.retry_after` is in seconds.
     """
 
-    def __init__(self, addresses: str | Sequence[str], key: str = "", *, tls: TlsOptions | None = None) -> None:
+    def __init__(
+        self, addresses: str | Sequence[str], key: str = "", *, tls: TlsOptions | None = None, etcd: EtcdOptions | None = None
+    ) -> None:
         """`addresses`: `host:port` of each gateway, none that a balancer stands behind. `tls` None: in clear; TlsOptions(): verified.
+
+        Or `etcd://host:port,host:port/mailgate/gateways`: all that publish themselves there, followed while the client runs; `etcd` has
+        what the address does not say, TLS and user. Without it MAILGATE_ETCD_… variables do (mailgate/client/discovery.py).
 
         Raises:
             SettingsInvalid: an address is none.
         """
-        self._begin(gateways_at([addresses] if isinstance(addresses, str) else addresses, key, tls))
+        self._begin(gateways_at([addresses] if isinstance(addresses, str) else addresses, key, tls, etcd))
 
     def _begin(self, gateways: Gateways) -> None:
         self._gateways = gateways
@@ -176,6 +182,7 @@ class MailClient:
             return await self._calls.read(call, within)
         loop = asyncio.get_running_loop()
         end = loop.time() + within
+        await self._gateways.others((), end)
         lost: Unanswered | Unavailable | None = None
         missing: NotFound | None = None
         for gateway in sorted(self._gateways.all, key=lambda each: not each.ready):
@@ -186,7 +193,8 @@ class MailClient:
             except (Unanswered, Unavailable) as error:
                 lost = error
         if lost is not None or missing is None:
-            raise Unavailable(f"the gateways that answer do not have it, and one does not answer: {lost}")
+            known = "the gateways that answer do not have it, and one does not answer" if self._gateways.all else "no gateway is known"
+            raise Unavailable(f"{known}: {lost or repr(self._gateways)}")
         raise missing
 
 

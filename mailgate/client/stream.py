@@ -9,7 +9,7 @@ from contextlib import aclosing
 from types import TracebackType
 
 from mailgate.client.encode import batch_request, encoded, send_request
-from mailgate.client.gateways import Gateways
+from mailgate.client.gateways import NEVER, Gateways
 from mailgate.client.leg import Entry, Leg, unknown
 from mailgate.client.views import Batch, Item, Outcome
 from mailgate.errors import Invalid, MailgateError, TooLarge, Unavailable
@@ -51,8 +51,11 @@ class MailStream:
             raise ValueError(f"window = {window}: at least one item must be under way")
         self._items, self._new_key, self._over = items, new_key, over
         self._window, self._max_octets = window, octets
+        self._gateways, self._patience = gateways, patience
         self._legs = [Leg(gateway, gateways, self, patience) for gateway in gateways.all]
         self._tasks: list[asyncio.Task[None]] = []
+        """The source's, and then one for each leg."""
+        self._growing: asyncio.Task[None] | None = None
         self._free: deque[Entry] = deque()
         self._unsettled: dict[int, Entry] = {}
         self._outcomes: deque[tuple[Outcome, int]] = deque()
@@ -84,6 +87,7 @@ class MailStream:
         if not self._tasks and not self._closed:
             self._tasks = [asyncio.create_task(self._pull(), name="stream source")]
             self._tasks += [asyncio.create_task(leg.run(), name=f"stream {leg!r}") for leg in self._legs]
+            self._growing = asyncio.create_task(self._grow(), name="stream gateways")
         while not self._outcomes:
             if self._closed or self.done:
                 await self.aclose()
@@ -111,9 +115,10 @@ class MailStream:
         self.ring()
         if self.done and (leaving := [task for leg, task in zip(self._legs, self._tasks[1:], strict=False) if leg.talking]):
             await asyncio.wait(leaving, timeout=GOODBYE)
-        for task in self._tasks:
+        tasks = [*self._tasks, *filter(None, [self._growing])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._over(self)
 
     # What the legs use
@@ -160,6 +165,20 @@ class MailStream:
         """Something is different."""
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
+
+    async def _grow(self) -> None:
+        """Legs to gateways that are told later."""
+        loop = asyncio.get_running_loop()
+        while not self._closed:
+            known = [leg.gateway for leg in self._legs]
+            found = await self._gateways.others(known, NEVER if known else loop.time() + self._patience)
+            for gateway in found:
+                leg = Leg(gateway, self._gateways, self, self._patience)
+                self._legs.append(leg)
+                self._tasks.append(asyncio.create_task(leg.run(), name=f"stream {leg!r}"))
+            if not found:
+                self.fail(Unavailable(f"no gateway was told for the time that the stream has patience ({self._gateways!r})"))
+                return
 
     # The source
 

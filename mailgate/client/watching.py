@@ -83,9 +83,11 @@ class Watch:
     async def _enter(self) -> None:
         end = asyncio.get_running_loop().time() + self._within
         holder = None if self._holder is None else await self._holder()
-        watched = [each for each in self._gateways.all if holder is None or each.client is holder]
-        self._begun = {gateway: asyncio.Event() for gateway in watched}
-        self._tasks = [asyncio.create_task(self._follow(gateway), name=f"watch {gateway.address}") for gateway in watched]
+        for gateway in await self._gateways.others((), end):
+            if holder is None or gateway.client is holder:
+                self._begin(gateway)
+        if not self._begun:
+            raise Unavailable(f"no gateway is known ({self._gateways!r})")
         waits = [asyncio.create_task(event.wait()) for event in self._begun.values()]
         loop = asyncio.get_running_loop()
         try:
@@ -96,9 +98,21 @@ class Watch:
             for wait in waits:
                 wait.cancel()
         self._entered = True
+        if holder is None:
+            self._tasks.append(asyncio.create_task(self._grow(), name="watch others"))
         if not any(event.is_set() for event in self._begun.values()):
             refused = None if self._told.empty() else self._told.get_nowait()
             raise refused if isinstance(refused, MailgateError) else Unavailable(f"no gateway answers ({self._gateways!r})")
+
+    def _begin(self, gateway: Gateway) -> None:
+        self._begun[gateway] = asyncio.Event()
+        self._tasks.append(asyncio.create_task(self._follow(gateway), name=f"watch {gateway.address}"))
+
+    async def _grow(self) -> None:
+        """Gateways that are told later."""
+        while True:
+            for gateway in await self._gateways.others(self._begun):
+                self._begin(gateway)
 
     async def _follow(self, gateway: Gateway) -> None:
         """Watch one gateway for ever."""

@@ -26,7 +26,7 @@ from mailgate.etcd.failure import EtcdRefused, Failure, judge
 from mailgate.etcd.options import EtcdOptions
 from mailgate.rpc.channel import open_channel
 from mailgate.telemetry import names
-from mailgate.telemetry.logs import get_logger
+from mailgate.telemetry.logs import Logger, get_logger
 from mailgate.telemetry.sample import Sample
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
@@ -75,8 +75,8 @@ class Member:
 class Etcd:
     """An asynchronous context manager: channels to all endpoints, which connect when they are used."""
 
-    def __init__(self, options: EtcdOptions, chance: Callable[[], float] = random.random) -> None:
-        self._options, self._chance = options, chance
+    def __init__(self, options: EtcdOptions, chance: Callable[[], float] = random.random, log: Logger = log) -> None:
+        self._options, self._chance, self.log = options, chance, log
         self._limit = options.timeout.total_seconds()
         self._members: list[Member] = []
         self._turn = 0
@@ -200,7 +200,9 @@ class Etcd:
                 if judge(error.code(), error.details() or "") is not Failure.NO_USERS:
                     raise
                 self._without_users = True
-                log.warning("etcd_without_users", endpoint=member.address, consequence="etcd.username has no use while etcd asks nobody")
+                self.log.warning(
+                    "etcd_without_users", endpoint=member.address, consequence="etcd.username has no use while etcd asks nobody"
+                )
         return (("token", self._token),) if self._token else ()
 
 

@@ -26,7 +26,6 @@ from mailgate.etcd.client import Etcd, WatchCall, pause
 from mailgate.etcd.entries import end_of
 from mailgate.etcd.failure import EtcdRefused, Failure, of_text
 from mailgate.etcd.trouble import Trouble
-from mailgate.telemetry.logs import get_logger
 
 PROGRESS = 1.0
 """Seconds between questions how far it is."""
@@ -35,8 +34,6 @@ SILENT = 3.0
 LONG_LIFE = 5.0
 """Seconds of a watch after which its end is no sign of trouble."""
 DELETED = 1
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +76,15 @@ class Followed:
         """All changes up to it were heard."""
         self._anew = True
         self._heard_at = 0.0
-        self._trouble = Trouble(log, "etcd_not_followed", "etcd_followed")
+        self._trouble = Trouble(etcd.log, "etcd_not_followed", "etcd_followed")
 
     def __repr__(self) -> str:
         return f"<Followed {self._prefix.decode()} {len(self.entries)} at {self._revision}{'' if self.live else ' (not live)'}>"
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not live; empty: it is, or nobody knows yet."""
+        return self._trouble.reason
 
     async def run(self) -> None:
         """Until cancelled."""

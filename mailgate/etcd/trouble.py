@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from mailgate.telemetry.logs import Logger
 
+
+class _Silent:
+    """A logger that says nothing."""
+
+    def debug(self, event: str, **fields: object) -> None: ...
+    def info(self, event: str, **fields: object) -> None: ...
+    def warning(self, event: str, **fields: object) -> None: ...
+    def error(self, event: str, **fields: object) -> None: ...
+    def exception(self, event: str, **fields: object) -> None: ...
+
+
+SILENT: Logger = _Silent()
+"""For the SDK, whose caller's output is the caller's."""
+
 MOST = 4
 """Reasons that are told of one trouble."""
 
