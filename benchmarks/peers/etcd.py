@@ -39,7 +39,7 @@ def why_not(release: str) -> str:
 
 
 class Cluster:
-    """Its members, on loopback, with small elections (heartbeats of 50 ms) and without fsync, whose time says nothing here.
+    """Its members, on loopback, with quick elections and passwords, and without fsync: what these take says nothing here.
 
     `tls`: (certificate, key, authority); clients then need a certificate of the authority with `mutual`.
     """
@@ -137,6 +137,7 @@ class Cluster:
             "--heartbeat-interval=50",
             "--election-timeout=500",
             "--unsafe-no-fsync",
+            "--bcrypt-cost=4",
             "--logger=zap",
             "--log-level=warn",
         ]

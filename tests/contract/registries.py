@@ -60,7 +60,7 @@ async def running(options: RegistryOptions, gateway_id: str = "g1") -> AsyncIter
 @asynccontextmanager
 async def memory_registry(_cluster: Cluster | None) -> AsyncIterator[Registry]:
     """The reference."""
-    yield MemoryRegistry(lease=float(TTL))
+    yield MemoryRegistry(lease=0.5)
 
 
 @asynccontextmanager

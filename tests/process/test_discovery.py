@@ -120,7 +120,7 @@ async def test_nobody_is_told(stage: Stage):
     quick = EtcdOptions(timeout=timedelta(milliseconds=200))
     async with MailClient(f"etcd://127.0.0.1:{free_port()}/mailgate/gateways", KEY, etcd=quick) as client:
         with pytest.raises(Unavailable, match="etcd does not answer"):
-            await client.send(hello(1), within=2)
+            await client.send(hello(1), within=1)
 
 
 def mailgate(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -135,7 +135,7 @@ async def test_a_hung_gateway_undoes_nothing(shared: Cluster):
 
 async def test_while_etcd_is_away(alone: Cluster, monkeypatch: pytest.MonkeyPatch):
     """Known nodes stay, a registration is told to come again, what leaves goes later; then all is as it was."""
-    monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 1.0)
+    monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 0.5)
     async with running(options(alone.endpoints, timeout=timedelta(milliseconds=300))) as registry, Watched(registry) as watched:
         stays, leaves = await registry.register(node("stays")), await registry.register(node("leaves"))
         await watched.until(lambda records: len(records) == 2)
@@ -291,8 +291,9 @@ async def test_who_may_not_in_is_told_which_key_is_wrong(alone: Cluster):
         await registry.remove(stored)
 
 
-async def test_tls_and_certificates(tmp_path: Path):
+async def test_tls_and_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Members are believed by their authority alone, and may ask for a certificate of ours."""
+    monkeypatch.setattr("gateway.registry.etcd.registry.START", 1.0)
     make_certificate(tmp_path)
     make_certificate(tmp_path / "other")
     certificate, key, stranger = tmp_path / "certificate.pem", tmp_path / "key.pem", tmp_path / "other" / "certificate.pem"
@@ -315,7 +316,7 @@ async def test_tls_and_certificates(tmp_path: Path):
 
 async def test_a_gateway_starts_without_etcd(alone: Cluster, monkeypatch: pytest.MonkeyPatch):
     """It says so, and has the nodes as soon as etcd is there."""
-    monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 1.0)
+    monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 0.5)
     monkeypatch.setattr("gateway.registry.etcd.registry.START", 0.5)
     alone.signal(0, signal.SIGSTOP)
     try:
