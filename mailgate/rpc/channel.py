@@ -46,7 +46,8 @@ def open_channel(
     """A channel to `host:port` (or a gRPC target); it connects when it is used. Close it, or use it as a context manager.
 
     `tls` None speaks in clear; TlsOptions() verifies the server by the system's authorities. `retries` False turns gRPC's own retries off:
-    it cannot know what was sent, and would double mail. `further` options win over those of this file.
+    it cannot know what was sent, and would double mail. `further` options win over those of this file; each goes to gRPC once, since of
+    two with one name it takes the first (1.85, measured).
 
     Raises:
         SettingsInvalid: a file of `tls` is wrong.
@@ -54,14 +55,14 @@ def open_channel(
     options = channel_options(retries=retries, keepalive=keepalive)
     if tls is not None and tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
-    options.extend(further)
+    options = list({**dict(options), **dict(further)}.items())
     if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, channel_credentials(tls), options=options)
 
 
 def open_node_channel(address: str, tls: TlsOptions | None = None) -> grpc.aio.Channel:
-    """From a gateway to a node: no retries, and a dead transport is seen within 3 s."""
+    """Between a gateway and a node: no retries, and a dead transport is seen within 3 s."""
     timeouts = (("grpc.keepalive_timeout_ms", NODE_PING_TIMEOUT_MS), ("grpc.http2.ping_timeout_ms", NODE_PING_TIMEOUT_MS))
     return open_channel(address, tls, keepalive=NODE_KEEPALIVE, further=timeouts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,10 +39,14 @@ class Stage:
         told = self.etcd.ctl("get", "--prefix", "/mailgate/nodes/", "--print-value-only")
         return {entry["node_id"]: entry for entry in map(json.loads, filter(None, told.splitlines()))}
 
-    def gateways(self) -> set[str]:
-        """The addresses that callers find."""
-        told = self.etcd.ctl("get", "--prefix", "/mailgate/gateways/", "--print-value-only")
-        return {json.loads(line)["Addr"] for line in told.splitlines() if line}
+    def gateways(self) -> dict[str, str]:
+        """The ids of those that callers find, by their addresses."""
+        told = self.etcd.ctl("get", "--prefix", "/mailgate/gateways/").split()
+        return {json.loads(value)["Addr"]: key.rpartition("/")[2] for key, value in zip(told[::2], told[1::2], strict=True)}
+
+    def holders(self) -> set[object]:
+        """The ids of the gateways that nodes have registered with."""
+        return {entry["gateway"] for entry in self.entries().values()}
 
     def wait_ready(self, address: str, nodes: int = 2) -> None:
         """Until that gateway gives jobs to so many."""
@@ -82,15 +87,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_gateways_share_nodes_and_survive_each_other(stage: Stage) -> None:
     """A node registers with one and works for both. That gateway is killed: the node goes to the other, and nobody drops it."""
     stage.wait_ready(stage.address)
-    assert stage.gateways() == {stage.fleet.address, stage.address}
+    assert set(stage.gateways()) == {stage.fleet.address, stage.address}
     for address in (stage.fleet.address, stage.address):
         stage.send(address)
-    first = {entry["gateway"] for entry in stage.entries().values()}
-    assert len(first) == 1, "all asked the first gateway"
+    first = stage.gateways()[stage.fleet.address]
+    assert stage.holders() == {first}, "all asked the first gateway"
     stage.fleet.gateway.kill()
     stage.send(stage.address)
-    wait_until(lambda: first.isdisjoint(entry["gateway"] for entry in stage.entries().values()), "the nodes do not move", 5)
-    wait_until(lambda: stage.gateways() == {stage.address}, "the dead gateway is still told", 10)  # its lease is over
+    wait_until(lambda: first not in stage.holders(), "the nodes do not move", 5)
+    wait_until(lambda: set(stage.gateways()) == {stage.address}, "the dead gateway is still told", 10)  # its lease is over
     assert set(stage.entries()) == {"node-a", "node-b"}
     stage.send(stage.address)
     told = stage.second.log.read_text()
@@ -109,6 +114,25 @@ def test_gateways_share_nodes_and_survive_each_other(stage: Stage) -> None:
     node.start()
     for address in (stage.fleet.address, stage.address):
         stage.wait_ready(address)
+
+
+def test_a_gateway_that_hangs_is_left_and_undoes_nothing(stage: Stage) -> None:
+    """Its nodes are with the other soon; going on, it finds its lease gone and its nodes moved, and works with them."""
+    stage.wait_ready(stage.address)
+    hung = stage.gateways()[stage.fleet.address]
+    assert hung in stage.holders(), "the node that came back asked the first gateway first"
+    stage.fleet.gateway.signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: hung not in stage.holders() and len(stage.entries()) == 2, "the nodes do not move", 15)
+        wait_until(lambda: set(stage.gateways()) == {stage.address}, "the hung gateway is still told", 10)
+    finally:
+        stage.fleet.gateway.signal(signal.SIGCONT)
+    moved = stage.entries()
+    wait_until(lambda: len(stage.gateways()) == 2, "it does not put itself again", 10)
+    for address in (stage.fleet.address, stage.address):
+        stage.wait_ready(address)
+        stage.send(address)
+    assert stage.entries() == moved
 
 
 def test_etcd_down_changes_nothing_for_traffic(stage: Stage) -> None:
