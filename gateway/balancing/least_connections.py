@@ -14,7 +14,10 @@ FULL_SCAN = 4
 
 
 class LeastConnections:
-    """Compares (in flight + 1) / weight: the one more is the job to be placed, so that an empty heavy node beats an empty light one."""
+    """Compares (in flight + 1) / weight: the one more is the job to be placed, so that an empty heavy node beats an empty light one.
+
+    The slow start of a node that has just come does not count for its first job: where little is to be sent it would wait for one.
+    """
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -36,4 +39,5 @@ class LeastConnections:
 
 def load(candidate: C) -> float:
     """What the candidate would carry with one job more, for its weight."""
-    return (candidate.in_flight + 1) / candidate.weight
+    jobs = candidate.in_flight
+    return (jobs + 1) / candidate.weight if jobs else candidate.ramp / candidate.weight

@@ -28,7 +28,7 @@ class Candidate(Protocol):
 
     @property
     def weight(self) -> float:
-        """Its share against others, > 0: warm connections times `ramp`."""
+        """Its share against others, > 0: connections that it has or could open, times `ramp`."""
         ...
 
     @property

@@ -42,3 +42,13 @@ def test_a_new_node_alone_gets_all():
     """There is nobody else."""
     fleet = [Node("a", ramp=0.1)]
     assert make_picker("round_robin", lambda: 0.99).pick(fleet) is fleet[0]
+
+
+def test_an_empty_new_node_gets_its_first_job_where_little_is_to_be_sent():
+    """One at a time, since from the second on its slow start counts."""
+    picker = make_picker("least_connections", lambda: 0.0)
+    old = [Node("a", weight=60.0, in_flight=2), Node("b", weight=60.0, in_flight=2)]
+    new = Node("c", weight=6.0, ramp=0.1)
+    assert picker.pick([*old, new]) is new
+    new.in_flight = 1
+    assert picker.pick([*old, new]) is old[0]
