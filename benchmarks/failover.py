@@ -1,9 +1,9 @@
-"""What callers and receivers see when nodes are killed, stopped, started anew: three nodes, a gateway, all real processes.
+"""What callers and receivers see when nodes are killed, stopped, started anew, and etcd goes: three nodes, a gateway, a real etcd.
 
     python benchmarks/failover.py [--quick] [--json] [--plot FILE]
 
-Load: 500 mails a second (300 while nodes are started anew), each a call of its own that is not tried again, half of them HOLD and half
-RESEND. Receiver: it takes 40 ms for a 354 and 20 ms for a 250, and keeps the record of each RCPT and each final dot.
+Load: 500 mails a second (300 while nodes are started anew, and without etcd), each a call of its own that is not tried again; half of them
+HOLD, half RESEND. Receiver: it takes 40 ms for a 354 and 20 ms for a 250, and keeps the record of each RCPT and each final dot.
 
 - `node_kill_handover_ms_…`: over all jobs that a killed node had uncommitted (the gateway's log names them): from the signal until the
   receiver had the RCPT of the job from another node. `node_kill_handovers` is how many there were.
@@ -12,6 +12,10 @@ RESEND. Receiver: it takes 40 ms for a 354 and 20 ms for a 250, and keeps the re
 - `node_stop_last_job_ms`: from SIGSTOP to the last job that the gateway handed to that node; `node_stop_handover_ms_max`: as for a kill.
 - `join_ms_max`: from a node's registration to its first job. `leave_last_job_ms_max`: from SIGTERM to its last. `restart_errors`: calls
   that failed while nodes were started anew one after the other.
+- `etcd_outage_errors`: calls that failed while etcd was killed for a minute (quick: 15 s); `etcd_removed`: nodes that the gateway let go
+  meanwhile; `etcd_back_ms`: from etcd's return until the gateway had something written there.
+- `zipf_peak_to_mean`: simulated, worst of three seeds: jobs of the busiest of eight nodes ÷ the mean, by consistent hashing of keys of
+  which a few have most of the mail; `zipf_at_home`: the part of jobs that went to their key's home.
 - `commit_cost`: throughput with READY and COMMIT ÷ without, at 100 connections a node; `commit_cost_20`: at 20.
 
 `--plot` draws the curve around a kill (needs matplotlib).
@@ -34,8 +38,10 @@ from benchmarks.peers.handover import Handover, curve
 from benchmarks.peers.sinks import Missing
 from benchmarks.peers.striking import Struck, Wish, strike_all
 from benchmarks.report import Report, arguments
+from tests.simulation.fleet import skewed
 
-QUICK, FULL = Wish(kills=5, stops=2, restarts=6), Wish(kills=30, stops=6, restarts=30)
+QUICK, FULL = Wish(kills=5, stops=2, restarts=6, outage=15.0), Wish(kills=30, stops=6, restarts=30, outage=60.0)
+SEEDS = (1, 2, 3)
 SECONDS = 400
 
 
@@ -50,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="failover-") as folder:
             found = strike_all(Path(folder), QUICK if options.quick else FULL)
         tell(report, found)
+        runs = [skewed(seed) for seed in SEEDS]
+        report.figure("zipf_peak_to_mean", max(run.peak_to_mean for run in runs))
+        report.figure("zipf_at_home", min(run.share_at_home for run in runs))
         for connections, name in ((100, "commit_cost"), (20, "commit_cost_20")):
             ratio, with_commit, without = cost_of_commit(connections, rounds=1 if options.quick else 3)
             report.ratio(name, ratio)
@@ -89,6 +98,9 @@ def tell(report: Report, found: Struck) -> None:
     report.figure("restarts", len(found.restarts))
     report.figure("restart_errors", found.restart_errors)
     report.figure("nodes_lost_by_mistake", found.lost_by_mistake)
+    report.figure("etcd_outage_errors", found.outage_errors)
+    report.figure("etcd_removed", len(found.removed))
+    report.figure("etcd_back_ms", 1000 * found.etcd_back)
     rows = []
     for strike in found.kills:
         mine = [each for each in found.of_kills if each.strike is strike]

@@ -64,6 +64,18 @@ class Door:
         """ListSites, the first page."""
         return list(self._admin.ListSites(admin.ListSitesRequest(), metadata=self._metadata, timeout=self._timeout).sites)
 
+    def drain(self, node_id: str) -> bool:
+        """DrainNode; False: the gateway could not."""
+        try:
+            self._admin.DrainNode(admin.DrainNodeRequest(node_id=node_id), metadata=self._metadata, timeout=1)
+        except grpc.RpcError:
+            return False
+        return True
+
+    def resume(self, node_id: str) -> None:
+        """ResumeNode."""
+        self._admin.ResumeNode(admin.ResumeNodeRequest(node_id=node_id), metadata=self._metadata, timeout=self._timeout)
+
     def settings(self) -> admin.Settings:
         """What the gateway runs by."""
         return self._admin.ListNodes(admin.ListNodesRequest(), metadata=self._metadata, timeout=self._timeout).settings

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mailgate.api.admin.v1 import admin_service_pb2 as admin
 from mailgate.api.mail.v1 import mail_pb2 as mail
 from tests.chaos.account import Account, Death, How, account
 
 from .door import Door
+from .etcd import Cluster, cluster
 from .fleet import KEY, Fleet
 from .handover import Handover, Said, Strike, handovers, joins, read_log
 from .load import Load, Plan, read_receipts
@@ -23,10 +25,11 @@ from .witness import Seen, Witness
 NODES, CONNECTIONS = 3, 60
 THINK, ANSWER = 0.04, 0.02
 """Seconds that the server takes for a 354 and for a 250: some jobs of each node are uncommitted, and some committed, at any time."""
-DOWN, STOPPED = 0.6, 3.0
-"""Seconds that a killed node stays down, and a stopped one stopped: beyond all that a silent node meets."""
+DOWN, STOPPED = 1.6, 3.0
+"""Seconds that a killed node stays down, as long as the curve is drawn, and a stopped one stopped: beyond all that a silent node meets."""
 CALM = 0.8
 """Seconds between a node's return and the next strike."""
+KINDS = ("hold", "resend")
 STATES = {number: name.removeprefix("RECIPIENT_STATE_") for name, number in mail.RecipientState.items()}
 WINDOW = ANSWER * 1.5 + 1.5
 """Seconds from a dot to its record: the answer, and what frames, group commit and busy processors add."""
@@ -39,6 +42,8 @@ class Wish:
     kills: int
     stops: int
     restarts: int
+    outage: float
+    """Seconds without etcd."""
 
 
 @dataclass
@@ -58,6 +63,11 @@ class Struck:
     """From registration to the first job."""
     kill_errors: int = 0
     restart_errors: int = 0
+    outage_errors: int = 0
+    removed: set[str] = field(default_factory=set)
+    """Nodes that the gateway took for gone while there was no etcd."""
+    etcd_back: float = 0.0
+    """From etcd's return until the gateway had something written there."""
     errors: dict[str, int] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
@@ -72,29 +82,28 @@ def strike_all(folder: Path, wish: Wish) -> Struck:
         TimeoutError: something did not come back, or did not drain; the text has the ends of the logs.
     """
     found, offset = Struck(), time.time() - time.monotonic()
-    settings = {"telemetry": {"log_level": "debug", "log_format": "json"}}
+    settings: dict[str, dict[str, object]] = {"telemetry": {"log_level": "debug", "log_format": "json"}}
     with ExitStack() as stack:
-        witness = Witness(folder, delay=ANSWER, think=THINK, begun=True)
-        stack.enter_context(witness)
-        fleet = Fleet(folder, witness.port, senders=NODES, route={"connections": CONNECTIONS}, settings=settings)
-        stack.enter_context(fleet)
+        witness = stack.enter_context(Witness(folder, delay=ANSWER, think=THINK, begun=True))
+        etcd = stack.enter_context(cluster(folder / "etcd"))
+        settings["etcd"] = {"endpoints": etcd.endpoints}
+        fleet = stack.enter_context(Fleet(folder, witness.port, senders=NODES, route={"connections": CONNECTIONS}, settings=settings))
         door = stack.enter_context(fleet.door())
         offered = stack.enter_context(watching(door))
         try:
-            loads = [load_of(folder, fleet.address, name, rate) for name, rate in (("hold", 250), ("resend", 250))]
-            with loads[0], loads[1]:
-                time.sleep(2.0)
+            with under_load(folder, fleet, "", 500, found) as phase:
                 for number in range(wish.kills):
                     found.kills.append(kill(fleet, fleet.senders[number % NODES]))
                 for number in range(wish.stops):
                     found.stops.append(stop(fleet, fleet.senders[number % NODES]))
-                found.kill_errors = end(loads, found)
-            loads = [load_of(folder, fleet.address, name, rate) for name, rate in (("hold-2", 150), ("resend-2", 150))]
-            with loads[0], loads[1]:
-                time.sleep(1.0)
+            found.kill_errors = phase.errors
+            with under_load(folder, fleet, "-2", 300, found) as phase:
                 for number in range(wish.restarts):
                     found.restarts.append(restart(fleet, fleet.senders[number % NODES]))
-                found.restart_errors = end(loads, found)
+            found.restart_errors = phase.errors
+            with under_load(folder, fleet, "-3", 300, found) as phase:
+                found.removed, found.etcd_back = outage(door, etcd, wish.outage)
+            found.outage_errors = phase.errors
             wait_until(lambda: door.waiting() == 0, "it does not drain", 60, pause=0.1)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{fleet.tails()}") from None
@@ -105,24 +114,49 @@ def strike_all(folder: Path, wish: Wish) -> Struck:
     return found
 
 
-def load_of(folder: Path, address: str, name: str, rate: float) -> Load:
-    """Single mails, each a call."""
-    receipts = str(folder / f"receipts-{name}")
-    hold = name.startswith("hold")
-    return Load(folder, Plan(address, KEY, 10**8, callers=48, octets=1000, hold=hold, rate=rate, name=name, receipts=receipts))
+@dataclass
+class Phase:
+    """Calls that failed while it lasted."""
+
+    errors: int = 0
 
 
-def end(loads: Sequence[Load], found: Struck) -> int:
-    """Let calls under way end; how many callers saw an error."""
-    for load in loads:
-        load.signal(signal.SIGTERM)
-    errors = 0
-    for load in loads:
-        result = load.result(60)
-        errors += result.failed_calls + result.refused
-        for why, count in result.errors.items():
-            found.errors[why] = found.errors.get(why, 0) + count
-    return errors
+@contextmanager
+def under_load(folder: Path, fleet: Fleet, name: str, rate: float, found: Struck) -> Iterator[Phase]:
+    """Single mails, each a call: half of them HOLD, half RESEND. Calls under way end before it is left."""
+    phase = Phase()
+    with ExitStack() as stack:
+        loads = []
+        for kind in KINDS:
+            receipts = str(folder / f"receipts-{kind}{name}")
+            plan = Plan(fleet.address, KEY, 10**8, callers=48, octets=1000, hold=kind == "hold", rate=rate / 2, name=kind + name)
+            loads.append(stack.enter_context(Load(folder, replace(plan, receipts=receipts))))
+        time.sleep(1.5)
+        yield phase
+        for load in loads:
+            load.signal(signal.SIGTERM)
+        for load in loads:
+            result = load.result(60)
+            phase.errors += result.failed_calls + result.refused
+            for why, count in result.errors.items():
+                found.errors[why] = found.errors.get(why, 0) + count
+
+
+def outage(door: Door, etcd: Cluster, seconds: float) -> tuple[set[str], float]:
+    """Kill etcd, and start it again: nodes that the gateway let go meanwhile, and how long it then took until something was written."""
+    known = {node.node_id for node in door.nodes()}
+    etcd.kill()
+    removed: set[str] = set()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        removed |= known - {node.node_id for node in door.nodes() if node.state != admin.NODE_STATE_OUT}
+        time.sleep(0.1)
+    etcd.start()
+    back = time.monotonic()
+    wait_until(lambda: door.drain("node-a"), "nothing can be written to etcd", 30, pause=0.02)
+    took = time.monotonic() - back
+    door.resume("node-a")
+    return removed, took
 
 
 def kill(fleet: Fleet, node: Process) -> Strike:
@@ -169,10 +203,10 @@ def judge(folder: Path, found: Struck, door: Door, witness: Witness, said: Seque
     deaths = [Death(each.node, each.at, each.at + 0.1) for each in found.kills]
     deaths += [Death(each.node, each.at, each.until, How.STOPPED) for each in found.stops]
     recipients: dict[str, str] = {}
-    for kind in ("hold", "resend"):
+    for kind in KINDS:
         accepted: dict[str, str] = {}
         unanswered: set[str] = set()
-        for name in (kind, f"{kind}-2"):
+        for name in (kind, f"{kind}-2", f"{kind}-3"):
             got, unknown = read_receipts(folder / f"receipts-{name}")
             accepted |= got
             unanswered |= unknown
