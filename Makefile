@@ -44,7 +44,7 @@ docs: setup  ## Make docs/settings.md anew, from the docstrings of the settings
 
 bench: setup  ## The benchmarks against peers, in full (minutes; BENCH=--quick for less)
 	@.ci/servers
-	for name in pieces balancing smtp_handoff demand idle_sites end_to_end backlog startup sdk; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
+	for name in pieces balancing smtp_handoff demand idle_sites end_to_end backlog startup sdk failover; do $(BIN)/python benchmarks/$$name.py $(BENCH) || exit; done
 
 chaos: setup  ## Twenty kills of each kind, under load, and a soak of 200,000 mails (about an hour)
 	@.ci/servers

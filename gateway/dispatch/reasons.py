@@ -11,6 +11,8 @@ from mailgate.mail import Lane, RecipientState
 from mailgate.shaping import words
 
 BESIDE_DOUBT = "in doubt: another recipient of the same transaction"
+NAMED = 3
+"""Nodes."""
 DEFAULT_POOL = "default"
 """What nodes use for routes that name none, where they have it."""
 
@@ -50,7 +52,8 @@ class Reasons:
             return "no node"
         up = [member for member in self._members.values() if member.state is NodeState.READY]
         if not up:
-            return "no node is ready"
+            drained = sorted(member.node_id for member in self._members.values() if member.drain is not None)
+            return f"no node is ready ({', '.join(drained[:NAMED])} drained by an operator)" if drained else "no node is ready"
         if self._losses.enough_to_be_alone(wait.losses):
             return f"{wait.losses} nodes were lost with it in hand: it goes when one has nothing else"
         ready = [member for member in up if member.takes_jobs]

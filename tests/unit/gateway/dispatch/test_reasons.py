@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from gateway.dispatch.link import NodeSource
+from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
-from gateway.dispatch.reasons import no_source
+from gateway.dispatch.reasons import Reasons, no_source
+from gateway.ledger.port import Wait
+from gateway.registry.port import Drain
+from mailgate.mail import RecipientState
 from tests.unit.gateway.dispatch.test_feeder import both, member
 
 GOOD = NodeSource("s1", "news")
@@ -31,6 +35,16 @@ def test_why_no_node_can():
     assert no_source("news", [node(OTHER), node(BAD)]) == BAD.trouble
     assert no_source("", [node(NodeSource("s4", "default", "gone"))]) == "gone"
     assert no_source("", [node(NodeSource("s4", "default", "gone")), node()]) == ""
+
+
+def test_a_fleet_that_is_drained_says_so():
+    """Mail waits for an operator then, and not for a node."""
+    node = member("a", both("out", 5))
+    node.link = object()  # type: ignore[assignment]
+    reasons = Reasons({"a": node}, Losses(2, 3))
+    assert reasons(RecipientState.QUEUED, Wait("out")) == ""
+    node.drained(Drain("new kernel"))
+    assert reasons(RecipientState.QUEUED, Wait("out")) == "no node is ready (a drained by an operator)"
 
 
 def test_what_an_operator_is_told():
