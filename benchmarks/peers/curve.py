@@ -33,7 +33,7 @@ def draw(path: Path, points: Sequence[tuple[float, float]], after: Sequence[floa
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 5), height_ratios=(2, 1), layout="constrained")
     above.plot([1000 * at for at, _ in points], [rate for _, rate in points], color="#2060a0", linewidth=1)
     above.axvline(0, color="#c03030", linewidth=1)
-    above.annotate("kill -9 of one of three nodes", (0, 1), xytext=(5, -12), textcoords="offset points", xycoords=("data", "axes fraction"))
+    above.annotate("kill -9 of one of three nodes", (0, 0), xytext=(5, 6), textcoords="offset points", xycoords=("data", "axes fraction"))
     above.set_ylim(bottom=0)
     above.set_xlim(1000 * points[0][0], 1000 * points[-1][0])
     above.set_ylabel("mails taken a second")
