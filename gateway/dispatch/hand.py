@@ -84,6 +84,11 @@ class Hand:
             return min(room, 1) if not jobs and self.size < 2 * self._octets else 0
         return room
 
+    @property
+    def is_credited(self) -> bool:
+        """The node takes jobs, of whatever key."""
+        return bool(self._credit)
+
     def has_credit(self, lane: Lane, site_key: str) -> bool:
         """The node takes jobs of this key at all."""
         credit = self._credit.get((lane, site_key))

@@ -152,8 +152,13 @@ class Shares:
 
 
 def _serves(known: Mapping[str, Member], node_id: str, route: str) -> bool:
-    """It takes jobs of this route by MX at all: one that has no connections left for it, say, is no home to wait for."""
-    return (member := known.get(node_id)) is not None and member.hand.has_credit(Lane.TRANSACTIONAL, f"{route}/")
+    """It takes jobs of this route by MX at all: one that has no connections left for it, say, is no home to wait for.
+
+    One that takes no jobs whatever has not said yet what it takes, or will soon.
+    """
+    if (member := known.get(node_id)) is None:
+        return False
+    return not member.hand.is_credited or member.hand.has_credit(Lane.TRANSACTIONAL, f"{route}/")
 
 
 def names_of(member: Member, pool: str) -> frozenset[str]:

@@ -76,6 +76,8 @@ class Scripted:
         """Messages that were answered with 250, as they came."""
         self.steps: list[Step] = []
         self.connections = 0
+        self.at_once = 0
+        """The most of them."""
         self._listener = socket.create_server((host, port), backlog=100)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -120,6 +122,7 @@ class Scripted:
                 return
             self.connections += 1
             self._open.add(accepted)
+            self.at_once = max(self.at_once, len(self._open))
             self._run(lambda accepted=accepted: self._serve(accepted))  # type: ignore[misc]
 
     def _serve(self, accepted: socket.socket) -> None:

@@ -87,6 +87,7 @@ def staged(
     senders: int = 2,
     private: bool = True,
     sources: str = "",
+    policy: str = "",
     each_env: Sequence[Mapping[str, str]] = (),
     further: Mapping[str, dict[str, object]] | None = None,
 ) -> Iterator[Stage]:
@@ -95,7 +96,7 @@ def staged(
     with name_server(folder, *RECORDS) as dns:
         settings["sender"]["nameservers"] = [dns.address]
         hosts = {last: Scripted(host=f"127.0.0.{last}", port=port) for last in (21, 22, 23)}
-        route = {**SHORT, "relays": [], "mx": True, "mx_port": port, "tls": "none", "sources": sources}
+        route = {**SHORT, "relays": [], "mx": True, "mx_port": port, "tls": "none", "sources": sources, "policy": policy}
         try:
             for host in hosts.values():
                 host.__enter__()

@@ -251,6 +251,16 @@ def test_a_home_that_takes_nothing_of_the_route_is_not_waited_for():
     assert fleet.send(SLOW, 3) == []
 
 
+def test_a_home_that_has_not_said_yet_what_it_takes_is_waited_for():
+    """It has just come: between its hello and its first report that knows the routes."""
+    fleet = Fleet("abcd")
+    home = fleet.send(SLOW, 1)[0]
+    fleet.members[home].report(Load(False, 1, 0, {}))
+    assert fleet.send(SLOW, 3) == []
+    fleet.members[home].report(Load(False, 1, 0, ROOM))
+    assert fleet.feed()[1:] == [home] * 3
+
+
 def test_a_dead_home_is_not_waited_for():
     """Nothing is in its hand any more."""
     fleet = Fleet("abcd")
