@@ -57,13 +57,13 @@ class Ring:
 
     def homes_among(self, key: str, ids: Iterable[str], count: int) -> tuple[str, ...]:
         """The same, as if only these were on the ring."""
-        left = set(self.ids.intersection(ids))
+        among = self.ids.intersection(ids)
         found: list[str] = []
-        for node_id in self.walk(key) if left else ():
-            if node_id in left:
-                left.discard(node_id)
+        count = min(count, len(among))
+        for node_id in self.walk(key) if count else ():
+            if node_id in among and node_id not in found:
                 found.append(node_id)
-                if not left or len(found) >= count:
+                if len(found) == count:
                     break
         return tuple(found)
 

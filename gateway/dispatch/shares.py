@@ -5,13 +5,13 @@ receivers, and each has an even part of every limit. A limited site of a route t
 takes to use its limits up: the home has all of them, the site's mail goes nowhere else, and its connections stay warm there. Where no
 source is on two nodes there is nothing to share, and no home.
 
-When nodes come or go each is told its new parts at once. A site that moves waits for what its former home has in hand, SETTLE seconds at
-the most, and the new home counts as if it had just sent.
+When nodes come or go each is told its new parts at once, a slice of its sites at a time where they are thousands. A site that moves waits
+for what its former home has in hand, SETTLE seconds at the most, and the new home counts as if it had just sent.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.balancing.ring import Ring
@@ -23,6 +23,8 @@ SETTLE = 2.0
 """Seconds: what a node may have in hand for a site goes within this (sender/delivery/allowance.py), or waits for its server."""
 MOST = 20_000
 """Sites that are known at once; some 5 MB."""
+SLICE = 200
+"""Sites of which nodes are told again in one go: a millisecond."""
 DEFAULT_POOL = "default"
 
 
@@ -33,11 +35,13 @@ class Shares:
         self._ring, self._homes_of, self._pool_of = ring, homes_of, pool_of
         self._live: list[Member] = []
         self._as_of: Sequence[tuple[Member, object, object]] = []
-        self._sharing: dict[str, tuple[str, ...]] = {}
+        self._sharing: dict[str, frozenset[str]] = {}
         """By route: its nodes, if two have a source in common; else none."""
         self._homes: dict[str, tuple[str, ...]] = {}
         self._before: dict[str, tuple[str, ...]] = {}
         self._moving: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._doubtful: deque[tuple[Member, str]] = deque()
+        """Sites of which a node was told before the last change, and may have to hear otherwise."""
 
     def __repr__(self) -> str:
         return f"<Shares {len(self._live)} nodes, {len(self._homes)} sites, {len(self._moving)} moving>"
@@ -46,13 +50,13 @@ class Shares:
         """Routes or limits are others."""
         self._keep_before()
         self._sharing.clear()
-        for member in self._live:
-            self._tell_sites(member)
+        self._doubt()
 
     def live(self, members: Sequence[Member]) -> None:
         """These share from now on. Must be cheap where they are those of before: asked each time that jobs are handed out."""
         as_of = [(member, member.link, member.sources) for member in members]
         if as_of == self._as_of:
+            self._tell_again()
             return
         self._as_of, self._live = as_of, list(members)
         self._keep_before()
@@ -62,8 +66,8 @@ class Shares:
             holders = [member for member in members if name in names[member.node_id]]
             for place, member in enumerate(holders):
                 self._tell(member, Share(name, "", place, len(holders)))
-        for member in members:
-            self._tell_sites(member)
+        self._doubt()
+        self._tell_again()
 
     def among(self, route: str, site_key: str, candidates: list[Member], known: Mapping[str, Member], now: float) -> list[Member]:
         """Those of the candidates that jobs of the site may go to; they were told their parts. Must be cheap: asked for each key's turn.
@@ -111,13 +115,13 @@ class Shares:
         count = self._homes_of(route, site_key)
         return self._ring.homes_among(site_key.partition("/")[2] or site_key, self._sharers(route), count) if count else ()
 
-    def _sharers(self, route: str) -> tuple[str, ...]:
+    def _sharers(self, route: str) -> frozenset[str]:
         found = self._sharing.get(route)
         if found is None:
             pool = self._pool_of(route)
             names = {member.node_id: names_of(member, pool) for member in self._live}
             shared = Counter(name for each in names.values() for name in each)
-            found = tuple([node_id for node_id, each in names.items() if each]) if any(count > 1 for count in shared.values()) else ()
+            found = frozenset([node_id for node_id, each in names.items() if each and max(shared.values()) > 1])
             self._sharing[route] = found
         return found
 
@@ -128,14 +132,19 @@ class Shares:
         del self._moving[site_key]
         return False
 
-    def _tell_sites(self, member: Member) -> None:
-        """What it was told of sites, as it is now."""
-        for site_key, part in list(member.shares.items()):
-            if site_key.startswith("@"):
-                continue
-            homes = self._now(site_key.partition("/")[0], site_key)
+    def _doubt(self) -> None:
+        self._doubtful = deque([(member, key) for member in self._live for key in member.shares if not key.startswith("@")])
+
+    def _tell_again(self) -> None:
+        """What nodes were told of sites, as it is now. Until they hear it the new home's picks are right all the same."""
+        for _ in range(min(SLICE, len(self._doubtful))):
+            member, site_key = self._doubtful.popleft()
+            part = member.shares.get(site_key)
+            homes = self._homes.get(site_key)
+            if homes is None:
+                homes = self._now(site_key.partition("/")[0], site_key)
             now = (homes.index(member.node_id), len(homes)) if member.node_id in homes else (0, 0)
-            if now != part:
+            if part is not None and now != part:
                 self._tell(member, Share("", site_key, *now))
 
     def _tell(self, member: Member, share: Share) -> None:
