@@ -52,6 +52,7 @@ chaos: setup  ## Twenty kills of each kind, under load, and a soak of 200,000 ma
 
 lock:  ## Choose the newest dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --no-annotate --extra otlp --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean:  ## Remove what was made, but never mail
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
