@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mailgate.cli.etcd import etcd_command, etcd_program
+from mailgate.cli.ports import HOST
 from mailgate.cli.process import command
-from mailgate.cli.stage import HOST, Stage, child_environment
+from mailgate.cli.stage import Stage
 from mailgate.cli.supervise import Child, ChildFailed, rotate
 from mailgate.cli.target import Target
 from mailgate.cli.told import Teller
@@ -26,7 +28,7 @@ START_PATIENCE = 30.0
 COUNT_EVERY = 0.5
 LOGS_EVERY = 2.0
 """Seconds between two looks at how long the logs are."""
-GATEWAY_PATIENCE, SENDER_PATIENCE, INBOX_PATIENCE = 20.0, 35.0, 5.0
+GATEWAY_PATIENCE, SENDER_PATIENCE, INBOX_PATIENCE, ETCD_PATIENCE = 20.0, 35.0, 5.0, 10.0
 """Seconds that each may take to stop. A sender drains for 30 s by default."""
 
 
@@ -40,6 +42,7 @@ class Family:
         self._stage, self._again = prepared, again
         self._teller = teller
         ports = prepared.ports
+        self._etcd = self._child("etcd", etcd_command(etcd_program(), prepared.data, ports), environ) if prepared.etcd else None
         self._inbox = self._child("inbox", self._inbox_command(), environ) if prepared.inbox else None
         self._gateway = self._child("gateway", command("gateway"), environ, MAILGATE_TELEMETRY__LISTEN=f"{HOST}:{ports.metrics}")
         self._senders = [
@@ -52,7 +55,8 @@ class Family:
     @property
     def children(self) -> list[Child]:
         """In the order in which they start."""
-        return [*([self._inbox] if self._inbox else []), self._gateway, *self._senders]
+        first = [child for child in (self._etcd, self._inbox) if child is not None]
+        return [*first, self._gateway, *self._senders]
 
     @property
     def pids(self) -> dict[str, int | None]:
@@ -94,7 +98,7 @@ class Family:
         return False
 
     async def _begin(self, client: GatewayClient) -> None:
-        """Until the gateway serves, the inbox takes mail and every sender is ready."""
+        """Until etcd and the gateway serve, the inbox takes mail and every sender is ready."""
         deaths = {asyncio.ensure_future(child.ended()): child for child in self.children}
         opening = asyncio.ensure_future(self._opened(client))
         try:
@@ -114,9 +118,9 @@ class Family:
     async def _opened(self, client: GatewayClient) -> None:
         from mailgate.client.views import NodeState
 
-        if self._inbox:
-            await _port_open(self._stage.ports.inbox)
-        await _port_open(self._stage.ports.gateway)
+        for port in (self._stage.ports.etcd, self._stage.ports.inbox, self._stage.ports.gateway):
+            if port:
+                await _port_open(port)
         while not await client.serving():  # noqa: ASYNC110 - nobody would tell us
             await asyncio.sleep(POLL)
         while sum(node.state is NodeState.READY for node in await client.nodes()) < len(self._senders):  # noqa: ASYNC110
@@ -162,7 +166,8 @@ class Family:
                 await asyncio.to_thread(child.bound_log)
 
     async def _leave(self, stop: Stop) -> None:
-        self._teller.say("stopping: the gateway, then the senders, then the inbox (Ctrl-C again: at once)", event="stopping")
+        last = ", then etcd" if self._etcd else ""
+        self._teller.say(f"stopping: the gateway, then the senders, then the inbox{last} (Ctrl-C again: at once)", event="stopping")
         orderly, at_once = asyncio.ensure_future(self._in_order()), asyncio.ensure_future(stop.now.wait())
         await asyncio.wait([orderly, at_once], return_when=asyncio.FIRST_COMPLETED)
         if not orderly.done():
@@ -177,9 +182,11 @@ class Family:
         await asyncio.gather(*(sender.stop(SENDER_PATIENCE) for sender in self._senders))
         if self._inbox:
             await self._inbox.stop(INBOX_PATIENCE)
+        if self._etcd:
+            await self._etcd.stop(ETCD_PATIENCE)
 
     def _child(self, name: str, words: list[str], environ: Mapping[str, str], **own: str) -> Child:
-        environment = child_environment(environ, self._stage.settings, **own)
+        environment = self._stage.environment(environ, **own)
         return Child(name, words, environment, self._stage.logs / f"{name}.log", self._teller.child)
 
     def _inbox_command(self) -> list[str]:

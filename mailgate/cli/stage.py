@@ -1,13 +1,11 @@
-"""What `mailgate up` prepares before it starts anything: the data directory, free ports, the settings of its children, the key."""
+"""What `mailgate up` prepares before it starts anything: the data directory, the settings of its children, the key."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mailgate.cli.config import hash_of, new_key
+from mailgate.cli.etcd import ETCD_SECTION
 from mailgate.cli.exits import Usage
+from mailgate.cli.ports import HOST, Ports
 from mailgate.cli.target import CLIENT_FILE
 from mailgate.config.routes import RELAY_CURE, read_relay
 from mailgate.config.sources import read_toml
 from mailgate.config.toml import dumps
 from mailgate.errors import Mistake, SettingsInvalid
 
-HOST = "127.0.0.1"
 OWN_SECTIONS = ("gateway", "tls", "sender")
 """`up` runs on this machine alone and decides these itself; the file's other sections count."""
 
@@ -32,19 +31,6 @@ INBOX_CONNECTIONS = 10
 """The inbox runs in one process beside the senders: more connections would only wait in it."""
 
 PRIVATE = 0o600
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where things listen on 127.0.0.1. While they are asked for, 0 means any free one."""
-
-    gateway: int = 8625
-    metrics: int = 8626
-    inbox: int = 8025
-    inbox_smtp: int = 1025
-
-
-FLAGS = {"gateway": "--port", "metrics": "--metrics-port", "inbox": "--inbox-port", "inbox_smtp": "--inbox-smtp-port"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +54,19 @@ class Stage:
         return f"{HOST}:{self.ports.gateway}"
 
     @property
+    def etcd(self) -> str:
+        """The etcd that is started too; empty: none is."""
+        return f"{HOST}:{self.ports.etcd}" if self.ports.etcd else ""
+
+    @property
     def logs(self) -> Path:
         """Where the children write."""
         return self.data / "logs"
+
+    def environment(self, environ: Mapping[str, str], **own: str) -> dict[str, str]:
+        """That of a child: the operator's, without variables for sections that `up` decides."""
+        sections = (*OWN_SECTIONS, ETCD_SECTION) if self.etcd else OWN_SECTIONS
+        return child_environment(environ, self.settings, sections, **own)
 
     def check(self, environ: Mapping[str, str]) -> None:
         """Read the settings as the children will.
@@ -82,7 +78,7 @@ class Stage:
         from sender import settings as sender
 
         mistakes: dict[Mistake, None] = {}
-        seen = child_environment(environ, self.settings)
+        seen = self.environment(environ)
         for part in (gateway, sender):
             try:
                 part.from_tables(dict(self.tables), seen)
@@ -118,37 +114,6 @@ def data_directory(path: str) -> Iterator[Path]:
         except OSError:
             raise Usage(f"--data {path}: another `mailgate up` uses it: stop that one, or choose another directory") from None
         yield data
-
-
-async def free_ports(wanted: Ports, needed: Mapping[str, bool]) -> Ports:
-    """The ports that are to be used: those wanted, and free ones for 0.
-
-    Raises:
-        SettingsInvalid: ports are taken, or wanted twice; all of them are named, each with its flag.
-    """
-    mistakes: list[Mistake] = []
-    servers: list[asyncio.Server] = []
-    found: dict[str, int] = {}
-    for name, flag in FLAGS.items():
-        port = getattr(wanted, name)
-        if not needed.get(name, True):
-            continue
-        try:
-            # Held until all are found, so that no free one is found twice.
-            server = await asyncio.start_server(_nobody, HOST, port)
-        except OSError as error:
-            twice = [FLAGS[other] for other, used in found.items() if used == port]
-            why = f"{twice[0]} has it already" if twice else _why(error)
-            mistakes.append(Mistake(flag, str(port), f"{why}: choose another port with {flag}, 0 for any that is free"))
-            continue
-        servers.append(server)
-        found[name] = server.sockets[0].getsockname()[1]
-    for server in servers:
-        server.close()
-        await server.wait_closed()
-    if mistakes:
-        raise SettingsInvalid(mistakes)
-    return Ports(**{name: found.get(name, 0) for name in FLAGS})
 
 
 def base_tables(config: str) -> dict[str, Any]:
@@ -200,6 +165,8 @@ def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str, fleet_t
     fleet_token = fleet_token or os.urandom(24).hex()
     tables["gateway"] = {"listen": f"{HOST}:{ports.gateway}", "data": str(data), "fleet_token": fleet_token}
     tables["sender"] = {"listen": f"{HOST}:0", "gateways": [f"{HOST}:{ports.gateway}"], "fleet_token": fleet_token}
+    if ports.etcd:
+        tables[ETCD_SECTION] = {"endpoints": [f"{HOST}:{ports.etcd}"]}
     tables["telemetry"] = {**_table(tables, "telemetry"), "listen": f"{HOST}:{ports.metrics}"}
     scopes = ["send", "read", "operate"]
     tenant = {"domains": ["*"], "keys": [{"hash": hash_of(key), "scopes": scopes}]}
@@ -216,9 +183,9 @@ def stage(data: Path, base: Mapping[str, Any], ports: Ports, relay: str, fleet_t
     return Stage(data, ports, inbox, key, tables)
 
 
-def child_environment(environ: Mapping[str, str], settings: Path, **own: str) -> dict[str, str]:
-    """The environment of a child: the operator's, without variables for sections that `up` decides."""
-    ours = (*(f"MAILGATE_{section.upper()}__" for section in OWN_SECTIONS), "MAILGATE_TELEMETRY__LISTEN")
+def child_environment(environ: Mapping[str, str], settings: Path, sections: Sequence[str] = OWN_SECTIONS, **own: str) -> dict[str, str]:
+    """The environment of a child: the operator's, without variables for these sections."""
+    ours = (*(f"MAILGATE_{section.upper()}__" for section in sections), "MAILGATE_TELEMETRY__LISTEN")
     kept = {name: value for name, value in environ.items() if not name.startswith(ours)}
     return {**kept, "MAILGATE_CONFIG": str(settings), "PYTHONUNBUFFERED": "1", **own}
 
@@ -266,11 +233,3 @@ def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _has_domains(route: object) -> bool:
     return isinstance(route, dict) and bool(route.get("domains"))
-
-
-def _why(error: OSError) -> str:
-    return "another process has it" if error.errno == errno.EADDRINUSE else (error.strerror or str(error)).lower()
-
-
-async def _nobody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()

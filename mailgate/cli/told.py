@@ -62,6 +62,7 @@ class Teller:
         )
         if self._json:
             where = {"inbox": page, "inbox_smtp": smtp} if stage.inbox else {}
+            where |= {"etcd": stage.etcd} if stage.etcd else {}
             output.json_line(
                 {
                     "event": "ready",
@@ -79,6 +80,7 @@ class Teller:
             "Mailgate runs. Ctrl-C stops it.",
             f"  gateway   {stage.address}   metrics {metrics}",
             f"  senders   {senders}",
+            *([f"  etcd      {stage.etcd}   keys below /mailgate/"] if stage.etcd else []),
             *([f"  inbox     {page}   takes mail at {smtp}"] if stage.inbox else []),
             f"  data      {data}   logs in {data}/logs",
             "Try in a second terminal:",

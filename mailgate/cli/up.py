@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from mailgate.cli import exits, target
-from mailgate.cli.stage import Ports, base_tables, data_directory, free_ports, restage, stage, wants_inbox
+from mailgate.cli.etcd import etcd_program
+from mailgate.cli.ports import Ports, free_ports
+from mailgate.cli.stage import base_tables, data_directory, restage, stage, wants_inbox
 from mailgate.cli.told import Teller
 
 HELP = f"""Run everything on this machine: a gateway, sender nodes, and an inbox that catches all mail. Ctrl-C stops it in order; SIGHUP has
@@ -20,6 +22,8 @@ it read --config again.
 Examples:
 
   mailgate up
+
+  mailgate up --etcd
 
   mailgate up --senders 4 --relay smtp://user:password@mail.example.com:587
 
@@ -37,6 +41,11 @@ def up(
     inbox_smtp_port: Annotated[
         int, typer.Option("--inbox-smtp-port", min=0, max=65535, help="Where the inbox takes mail.")
     ] = DEFAULT.inbox_smtp,
+    etcd: Annotated[
+        bool,
+        typer.Option("--etcd", help="Keep nodes and gateways in an etcd that is started too, on this machine alone, without a password."),
+    ] = False,
+    etcd_port: Annotated[int, typer.Option("--etcd-port", min=0, max=65535, help="Where it listens.")] = DEFAULT.etcd,
     relay: Annotated[str, typer.Option("--relay", metavar="URL", help="Send through this server instead of the inbox.")] = "",
     config: Annotated[
         str,
@@ -46,17 +55,21 @@ def up(
 ) -> None:
     """Run everything on this machine. See HELP."""
     base = base_tables(config)
-    wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port)
+    if etcd:
+        etcd_program()
+    wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port, etcd_port)
     with data_directory(data) as directory:
-        asyncio.run(_life(directory, data, config, base, wanted, relay, senders, json))
+        asyncio.run(_life(directory, data, config, base, wanted, etcd, relay, senders, json))
 
 
-async def _life(directory: Path, data: str, config: str, base: dict[str, Any], wanted: Ports, relay: str, senders: int, json: bool) -> None:
+async def _life(
+    directory: Path, data: str, config: str, base: dict[str, Any], wanted: Ports, etcd: bool, relay: str, senders: int, json: bool
+) -> None:
     from mailgate.lifecycle import Again, Hangups, Stop
 
     hangups = Hangups()
     inbox = wants_inbox(base, relay)
-    ports = await free_ports(wanted, {"inbox": inbox, "inbox_smtp": inbox})
+    ports = await free_ports(wanted, {"inbox": inbox, "inbox_smtp": inbox, "etcd": etcd, "etcd_peers": etcd})
     prepared = stage(directory, base, ports, relay)
     prepared.check(os.environ)
     prepared.write()

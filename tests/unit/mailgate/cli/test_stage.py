@@ -12,20 +12,22 @@ from typing import Any
 import pytest
 
 from mailgate.cli.exits import Usage
-from mailgate.cli.stage import Ports, base_tables, child_environment, data_directory, free_ports, restage, stage, wants_inbox
+from mailgate.cli.ports import Ports, free_ports
+from mailgate.cli.stage import base_tables, child_environment, data_directory, restage, stage, wants_inbox
 from mailgate.errors import SettingsInvalid
 
-PORTS = Ports(11, 12, 13, 14)
+PORTS = Ports(11, 12, 13, 14, 0)
+WITHOUT_ETCD = {"etcd": False}
 
 
 async def test_taken_ports_are_all_named_with_their_flags() -> None:
     """Before anything starts; also two flags with one port."""
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     taken = server.sockets[0].getsockname()[1]
-    free = await free_ports(Ports(0, 0, 0, 0), {})
+    free = await free_ports(Ports(0, 0, 0, 0), WITHOUT_ETCD)
     try:
         with pytest.raises(SettingsInvalid) as caught:
-            await free_ports(Ports(taken, free.metrics, free.metrics, taken), {})
+            await free_ports(Ports(taken, free.metrics, free.metrics, taken), WITHOUT_ETCD)
     finally:
         server.close()
         await server.wait_closed()
@@ -37,7 +39,7 @@ async def test_taken_ports_are_all_named_with_their_flags() -> None:
 
 async def test_zero_is_any_free_port_and_what_is_not_needed_is_not_looked_for() -> None:
     """Each another one."""
-    found = await free_ports(Ports(0, 0, 0, 0), {"inbox": False})
+    found = await free_ports(Ports(0, 0, 0, 0), {"inbox": False, "etcd": False})
     assert found.inbox == 0
     assert len({found.gateway, found.metrics, found.inbox_smtp}) == 3
 
