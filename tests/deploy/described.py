@@ -82,7 +82,12 @@ def composed() -> Iterator[Described]:
 @cache
 def rendered() -> tuple[dict[str, Any], ...]:
     """The objects that kubectl makes of deploy/."""
-    made = subprocess.run([KUBECTL, "kustomize", DEPLOY], capture_output=True, text=True, check=False, timeout=60)
+    return render(DEPLOY)
+
+
+def render(folder: Path) -> tuple[dict[str, Any], ...]:
+    """The objects that kubectl makes of a folder with a kustomization.yaml."""
+    made = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False, timeout=60)
     assert made.returncode == 0, made.stderr
     return tuple(yaml.safe_load_all(made.stdout))
 

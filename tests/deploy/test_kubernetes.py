@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
-from .described import DEPLOY, of_kind, rendered, selects, service_ports
+from .described import DEPLOY, of_kind, render, rendered, selects, service_ports
 
 OLDEST = "1.27"
 """The first with gRPC probes for everybody."""
@@ -126,3 +128,22 @@ def test_who_may_reach_whom() -> None:
         ("mailgate-node", 8700): {"mailgate-gateway"},
         ("mailgate-node", 8626): {"*"},
     }
+
+
+def test_an_overlay_has_settings_images_and_sizes_of_its_own(tmp_path: Path) -> None:
+    """The one that docs/deploy.md shows."""
+    shown = re.search(r"```yaml\n(.*?)```", (DEPLOY.parent / "docs/deploy.md").read_text(), re.DOTALL)
+    assert shown is not None
+    (tmp_path / "deploy").symlink_to(DEPLOY)
+    (tmp_path / "my-fleet").mkdir()
+    (tmp_path / "my-fleet/kustomization.yaml").write_text(shown[1])
+    (tmp_path / "my-fleet/mailgate.toml").write_text("# mine\n")
+    objects = render(tmp_path / "my-fleet")
+    [settings] = [each for each in objects if each["kind"] == "ConfigMap"]
+    assert settings["data"] == {"mailgate.toml": "# mine\n"}
+    workloads = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "StatefulSet"}
+    assert workloads["mailgate-node"]["replicas"] == 6
+    for name in ("mailgate-node", "mailgate-gateway"):
+        pod = workloads[name]["template"]["spec"]
+        assert pod["containers"][0]["image"] == "registry.mine.example/mailgate:1.0"
+        assert settings["metadata"]["name"] in {volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,18 @@ def test_what_is_wrong_leaves_the_settings_of_the_children_as_they_are(tmp_path:
     with pytest.raises(SettingsInvalid, match=why):
         restage(before, str(file), "", {})
     assert before.settings.read_text() == written
+
+
+def test_an_etcd_that_is_started_too_is_the_one_that_is_used(tmp_path: Path) -> None:
+    """Whatever the operator's file and variables say of another; without it they count."""
+    theirs = {"etcd": {"endpoints": ["etcd.example.com:2379"], "prefix": "/theirs"}}
+    variables = {"MAILGATE_ETCD__ENDPOINTS": "etcd.example.com:2379", "MAILGATE_LIMITS__MAX_RECIPIENTS": "7"}
+    with_etcd = stage(tmp_path, theirs, replace(PORTS, etcd=15), "")
+    assert with_etcd.etcd == "127.0.0.1:15"
+    assert with_etcd.tables["etcd"] == {"endpoints": ["127.0.0.1:15"]}
+    assert "MAILGATE_ETCD__ENDPOINTS" not in with_etcd.environment(variables)
+    assert with_etcd.environment(variables)["MAILGATE_LIMITS__MAX_RECIPIENTS"] == "7"
+    without = stage(tmp_path, theirs, PORTS, "")
+    assert without.etcd == ""
+    assert without.tables["etcd"] == theirs["etcd"]
+    assert without.environment(variables)["MAILGATE_ETCD__ENDPOINTS"] == "etcd.example.com:2379"
