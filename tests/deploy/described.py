@@ -117,7 +117,7 @@ def orchestrated() -> Iterator[Described]:
         for workload in of_kind("StatefulSet").values():
             if workload["spec"]["serviceName"] == name:
                 pods = [f"{workload['metadata']['name']}-{index}.{name}" for index in range(workload["spec"]["replicas"])]
-                names |= dict.fromkeys(pods, names[name])
+                names |= dict.fromkeys((*pods, *(f"{pod}.mailgate" for pod in pods)), names[name])
     for name, workload in of_kind("StatefulSet").items():
         if name == "etcd":
             continue
@@ -144,7 +144,7 @@ def pre_stop(container: dict[str, Any]) -> float:
 
 def pod_environment(container: dict[str, Any], pod: str) -> dict[str, str]:
     """Its variables, as the kubelet makes them: $(NAME) is one that stands before it."""
-    facts = {"metadata.name": pod, "status.podIP": "10.0.0.1"}
+    facts = {"metadata.name": pod, "metadata.namespace": "mailgate", "status.podIP": "10.0.0.1"}
     made: dict[str, str] = {}
     for each in container["env"]:
         text = each["value"] if "value" in each else facts[each["valueFrom"]["fieldRef"]["fieldPath"]]
