@@ -21,9 +21,10 @@ setup: $(STAMP)  ## Make .venv with everything that development needs
 run: setup  ## Gateway, two sender nodes and an inbox on this machine, until Ctrl-C
 	@exec $(BIN)/mailgate up
 
+# Two files at a time: most of them wait for processes. In their order, the longest first.
 test: setup  ## All tests; real servers are installed where that is possible
 	@.ci/servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## Style, types, the import law, the protos and the freshness of their stubs
 	$(BIN)/ruff format --check .
