@@ -206,8 +206,8 @@ class Gateway:
         """No new mail, answer who waits, let the nodes end what they have, then the streams."""
         self._admission.drain()
         self._mail_servicer.drain()
-        await self._backends.registry.withdraw()
         await self._door.serving(False)
+        await self._backends.registry.withdraw()
         self._hub.close()
         self._fleet.dialogues.close()
         self._dispatcher.stop_feeding()

@@ -145,7 +145,6 @@ def test_etcd_down_changes_nothing_for_traffic(stage: Stage) -> None:
     node = stage.fleet.senders[1]
     node.kill()
     node.start()
-    wait_until(lambda: "UNAVAILABLE: etcd does not answer" in node.log.read_text(), "the node is not told why", 10)
     stage.etcd.start()
     for address in (stage.fleet.address, stage.address):
         stage.wait_ready(address)
