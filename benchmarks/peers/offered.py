@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ class Offered:
 
 @contextmanager
 def watching(door: Door) -> Iterator[Offered]:
-    """Look until the `with` is left."""
+    """Look until the `with` is left. Garbage is not collected meanwhile: with what is gathered here it stood still for 0.2 s at a time."""
+    gc.disable()
     offered, over = Offered(), threading.Event()
     latest: dict[str, tuple[int, int]] = {}
 
@@ -69,3 +71,4 @@ def watching(door: Door) -> Iterator[Offered]:
     finally:
         over.set()
         thread.join(5)
+        gc.enable()
