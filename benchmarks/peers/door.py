@@ -64,10 +64,10 @@ class Door:
         """ListSites, the first page."""
         return list(self._admin.ListSites(admin.ListSitesRequest(), metadata=self._metadata, timeout=self._timeout).sites)
 
-    def drain(self, node_id: str) -> bool:
+    def drain(self, node_id: str, reason: str = "") -> bool:
         """DrainNode; False: the gateway could not."""
         try:
-            self._admin.DrainNode(admin.DrainNodeRequest(node_id=node_id), metadata=self._metadata, timeout=1)
+            self._admin.DrainNode(admin.DrainNodeRequest(node_id=node_id, reason=reason), metadata=self._metadata, timeout=1)
         except grpc.RpcError:
             return False
         return True

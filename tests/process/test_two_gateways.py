@@ -153,3 +153,32 @@ def test_etcd_down_changes_nothing_for_traffic(stage: Stage) -> None:
         told = log.read_text()[length:]
         assert "node-a" not in "".join(line for line in told.splitlines() if "node_lost" in line)
     assert stage.witness.doubled() == {}
+
+
+def test_a_drain_is_every_gateways(stage: Stage) -> None:
+    """Said to one, heeded by both; it outlives the gateway that was asked and the node's restart; either may end it."""
+    first, second = stage.fleet.address, stage.address
+    for address in (first, second):
+        stage.wait_ready(address)
+
+    def drained(address: str) -> str:
+        with Door(address, KEY) as door:
+            return next((node.drain.reason for node in door.nodes() if node.node_id == "node-a" and node.HasField("drain")), "")
+
+    with Door(first, KEY) as door:
+        assert door.drain("node-a", "new kernel")
+    wait_until(lambda: drained(second) == "new kernel", "the other gateway does not hear of it", 2)
+    stage.fleet.gateway.kill()
+    stage.fleet.senders[0].kill()
+    stage.fleet.senders[0].start()
+    stage.fleet.gateway.start()
+    stage.fleet.wait_accepting()
+    for address in (first, second):
+        stage.wait_ready(address, 1)
+        assert drained(address) == "new kernel"
+        stage.send(address)
+    assert not any(seen.client.startswith("node-a") for seen in stage.witness.seen()[-2:])
+    with Door(second, KEY) as door:
+        door.resume("node-a")
+    for address in (first, second):
+        stage.wait_ready(address)
