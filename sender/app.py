@@ -18,6 +18,7 @@ from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.server import Door
 from mailgate.rpc.statuses import statuses
+from mailgate.shaping.file import foresee
 from mailgate.telemetry.lag import LoopLag
 from mailgate.telemetry.logs import get_logger
 from mailgate.telemetry.metrics import Metrics
@@ -55,6 +56,7 @@ async def run(settings: SenderSettings, stop: Stop, again: Again[SenderSettings]
     boot_id = os.urandom(16)
     token = options.fleet_token.reveal()
     await asyncio.to_thread(check_files, settings.certificates)
+    await asyncio.to_thread(foresee)
     chosen = read_sources(settings.sources)
     check_addresses(chosen)
     sources = Sources(chosen, default_source(options.helo, *outward()) if options.helo else None)

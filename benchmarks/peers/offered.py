@@ -36,13 +36,18 @@ class Offered:
     def last(self, node: str, since: float, until: float) -> float:
         """When the node's count rose for the last time between two moments; `since` when it did not."""
         mine = [look for look in self.looks if look.node == node and look.at <= until]
-        risen = [new.at for old, new in pairwise(mine) if new.offered > old.offered and new.at > since]
+        risen = [new.at for old, new in pairwise(mine) if rises(old, new) and new.at > since]
         return risen[-1] if risen else since
 
     def first(self, node: str, since: float) -> float | None:
         """When it rose for the first time after a moment."""
         mine = [look for look in self.looks if look.node == node]
-        return next((new.at for old, new in pairwise(mine) if new.offered > old.offered and new.at > since), None)
+        return next((new.at for old, new in pairwise(mine) if rises(old, new) and new.at > since), None)
+
+
+def rises(old: Look, new: Look) -> bool:
+    """A job went there between two looks; a node that has left and come back is counted from 0."""
+    return new.offered > old.offered or 0 < new.offered < old.offered
 
 
 @contextmanager

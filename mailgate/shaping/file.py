@@ -24,6 +24,11 @@ def read(path: str = "") -> Shaping:
     return parse(_text(path), path or f"the shipped {SHIPPED}")
 
 
+def foresee() -> None:
+    """Have what ships in mind: a node that is then sent just that has its first mail 60 ms sooner."""
+    parse(_text(""))
+
+
 def _text(path: str) -> str:
     if not path:
         return resources.files("mailgate.shaping").joinpath(SHIPPED).read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailgate.shaping.file import read
+from mailgate.shaping import shaping
+from mailgate.shaping.file import foresee, read
 
 ROOT = Path(__file__).parents[4]
 SHIPPED = read()
@@ -64,3 +65,14 @@ def test_no_rule_suspends_for_long_at_once(name: str) -> None:
     for rule in SHIPPED.providers[name].rules:
         assert rule.lasts <= 3600
         assert rule.longest <= 6 * 3600
+
+
+def test_what_ships_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has foreseen it need not parse what a gateway with that text sends."""
+    foresee()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it is parsed again")
+
+    monkeypatch.setattr(shaping, "parse_toml", fail)
+    assert shaping.parse(SHIPPED.text).version == SHIPPED.version
