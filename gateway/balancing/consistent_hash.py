@@ -27,13 +27,17 @@ class ConsistentHash:
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
+        self._known: list[str] = []
+        self._of: frozenset[str] = frozenset()
+        """Candidates that were on the ring when it had these ids: mostly they are those of the last pick."""
 
     def pick(self, candidates: Sequence[C], key: str = "") -> C:
         """The first on the ring from the key on that is a candidate and below its bound."""
         ids = list(map(_ID, candidates))
         ring = self._ring
-        if not ring.ids.issuperset(ids):
+        if ids != self._known or ring.ids is not self._of:
             ring.use(ring.ids.union(ids))
+            self._known, self._of = ids, ring.ids
         share = BOUND * (sum(map(_IN_FLIGHT, candidates)) + 1) / sum(map(_RAMP, candidates))
         for node_id in ring.walk(key):
             if node_id in ids:
