@@ -9,6 +9,8 @@ from typing import Final, Literal, Protocol
 
 from mailgate.telemetry.sample import Sample
 
+MAX_ID = 128
+
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
@@ -27,6 +29,11 @@ class Drain:
 
     reason: str = ""
     since_ms: int = 0
+
+
+def is_node_id(text: str) -> bool:
+    """1 to 128 printable characters: it is told in tables, logs and messages."""
+    return 0 < len(text) <= MAX_ID and text.isprintable()
 
 
 class _Any(Enum):

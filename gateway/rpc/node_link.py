@@ -163,7 +163,11 @@ class GrpcNodeLink:
 
     async def _write(self, call: Call) -> None:
         hello = node_pb2.GatewayHello(
-            gateway_id=self._identity.gateway_id, epoch=self._identity.epoch, protocol_min=OURS.oldest, protocol_max=OURS.newest
+            gateway_id=self._identity.gateway_id,
+            epoch=self._identity.epoch,
+            protocol_min=OURS.oldest,
+            protocol_max=OURS.newest,
+            node_id=self._record.node_id,
         )
         await call.write(node_pb2.DeliverRequest(hello=hello))
         while True:

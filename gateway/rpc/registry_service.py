@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from gateway.registry.port import NodeRecord, Overtaken, Registry
+from gateway.registry.port import MAX_ID, NodeRecord, Overtaken, Registry, is_node_id
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
 from mailgate.errors import Invalid, SettingsInvalid, Violation, WrongState
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     Context = grpc.aio.ServicerContext[pb.RegisterRequest, pb.RegisterResponse]
 
-MAX_ID = 128
 BOOT_ID_OCTETS = 16
 FIRST = 5.0
 """Seconds that a node has to say who it is; an open stream without a name is nobody's."""
@@ -118,7 +117,7 @@ def place_of(record: NodeRecord) -> str:
 def read_record(request: pb.RegisterRequest) -> NodeRecord:
     """The record of a first request. Raises Invalid with all that is wrong."""
     violations = []
-    if not request.node_id or len(request.node_id) > MAX_ID or not request.node_id.isprintable():
+    if not is_node_id(request.node_id):
         violations.append(Violation("node_id", f"{request.node_id[:MAX_ID]!r} must be 1 to {MAX_ID} printable characters: set sender.id"))
     if len(request.boot_id) != BOOT_ID_OCTETS:
         violations.append(Violation("boot_id", f"must have {BOOT_ID_OCTETS} octets, has {len(request.boot_id)}"))

@@ -173,6 +173,9 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         if frame is None or not frame.HasField("hello"):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first frame must be a hello")
         said = frame.hello
+        if said.node_id and said.node_id != self._node_id:
+            text = f"this is the node {self._node_id!r}, and {said.node_id!r} has registered its address: check sender.advertise of both"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, text)
         theirs = Protocols(said.protocol_min, said.protocol_max)
         if (protocol := OURS.common(theirs)) is None:
             text = f"this node ({__version__}) speaks {OURS}, the gateway {theirs}: run releases that are next to each other"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.registry.port import Drain
+from gateway.registry.port import Drain, is_node_id
 from mailgate.etcd.client import Etcd
 from mailgate.etcd.entries import delete_if, put_if, read
 from mailgate.etcd.followed import Change, Followed
 from mailgate.telemetry.logs import get_logger
+
+MOST_REASON = 300
+"""Characters; DrainNode takes 200."""
+MOST_MS = 253_402_300_800_000
+"""The end of the year 9999, that of protobuf's timestamps."""
 
 log = get_logger(__name__)
 
@@ -52,7 +57,7 @@ class Drains:
         nodes = dict(self.nodes)
         for change in changes:
             node_id = change.key[len(self._prefix) :].decode(errors="replace")
-            drain = None if change.value is None else decode(change.value)
+            drain = None if change.value is None or not is_node_id(node_id) else decode(change.value)
             if drain is not None:
                 nodes[node_id] = drain
             else:
@@ -72,4 +77,6 @@ def decode(data: bytes) -> Drain | None:
     if not isinstance(told, dict):
         return None
     reason, since_ms = told.get("reason", ""), told.get("since_ms", 0)
-    return Drain(reason, since_ms) if isinstance(reason, str) and isinstance(since_ms, int) else None
+    if not isinstance(reason, str) or len(reason) > MOST_REASON or not reason.isprintable():
+        return None
+    return Drain(reason, since_ms) if isinstance(since_ms, int) and 0 <= since_ms < MOST_MS else None

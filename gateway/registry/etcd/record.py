@@ -10,10 +10,16 @@ import json
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from gateway.registry.port import NodeRecord
+from gateway.registry.port import NodeRecord, is_node_id
+from mailgate.errors import SettingsInvalid
+from mailgate.rpc.address import split_address
 
 MOST = 64 * 1024
 """Octets of a record that is looked at: those of ours have some 200."""
+MOST_TEXT = 300
+"""Characters of one of its texts: a host's name has 253 at the most. A text that no protobuf may have, such as half a surrogate pair, would
+else fail every table of nodes, and a target of gRPC's other kinds (`unix:`, `dns:`) would be dialled."""
+MOST_NUMBER = 2**63
 
 _KINDS: dict[str, type] = {"str": str, "int": int, "bytes": str}
 """How JSON has the types that a field may have."""
@@ -46,6 +52,12 @@ def decode(node_id: str, data: bytes) -> NodeRecord:
     record = NodeRecord(**values)
     if record.node_id != node_id:
         raise Unreadable(f"its node_id is {record.node_id!r}")
+    if not is_node_id(node_id):
+        raise Unreadable("its node_id is too long, or not printable")
+    try:
+        split_address(record.address, "address")
+    except SettingsInvalid:
+        raise Unreadable("its address is not host:port") from None
     return record
 
 
@@ -61,6 +73,10 @@ def _value(field: Field[Any], raw: object) -> object:
     kind = _KINDS[str(field.type)]
     if not isinstance(raw, kind) or isinstance(raw, bool):
         raise Unreadable(f"{field.name} is not of its type")
+    if field.type == "str" and not (len(str(raw)) <= MOST_TEXT and str(raw).isprintable()):
+        raise Unreadable(f"{field.name} is too long, or not printable")
+    if isinstance(raw, int) and not 0 <= raw < MOST_NUMBER:
+        raise Unreadable(f"{field.name} is out of its range")
     if field.type == "bytes":
         try:
             return bytes.fromhex(str(raw))

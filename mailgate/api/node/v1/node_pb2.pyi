@@ -130,16 +130,18 @@ class JobRecipient(_message.Message):
     def __init__(self, index: _Optional[int] = ..., email: _Optional[str] = ...) -> None: ...
 
 class GatewayHello(_message.Message):
-    __slots__ = ("gateway_id", "epoch", "protocol_min", "protocol_max")
+    __slots__ = ("gateway_id", "epoch", "protocol_min", "protocol_max", "node_id")
     GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
     gateway_id: str
     epoch: int
     protocol_min: int
     protocol_max: int
-    def __init__(self, gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ...) -> None: ...
+    node_id: str
+    def __init__(self, gateway_id: _Optional[str] = ..., epoch: _Optional[int] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., node_id: _Optional[str] = ...) -> None: ...
 
 class Relay(_message.Message):
     __slots__ = ("host", "port", "preference", "weight")

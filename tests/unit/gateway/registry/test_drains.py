@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 
+import pytest
+
+from gateway.registry.etcd.drains import decode
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import Drain, NodeRecord
 from tests.unit.virtual_time import quiet, simulate
@@ -44,3 +48,26 @@ def test_a_drain_outlives_the_entry_and_is_told_to_who_watches():
             await task
 
     simulate(main)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        {"reason": 5},
+        {"reason": "\ud800"},
+        {"reason": "a\nb"},
+        {"reason": "x" * 301},
+        {"since_ms": 10**30},
+        {"since_ms": -1},
+        {"since_ms": "1"},
+    ],
+)
+def test_what_is_no_drain(told: object):
+    """One that anybody may have put into etcd: it fails no table of nodes."""
+    assert decode(json.dumps(told).encode()) is None
+
+
+def test_a_drain_by_hand():
+    """All of it may be missing."""
+    assert decode(b"{}") == Drain()

@@ -317,11 +317,15 @@ async def test_an_earlier_life_of_a_gateway_is_refused(node: Node):
 
 
 async def test_another_node_at_the_address(node: Node):
-    """An address that is somebody else's gets no mail under the wrong name, and the reason names both."""
-    link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), RouteTable(node.routes))
-    heard = Listening()
-    assert f"{node.address} is the address of the node 'n1', and 'n2' has registered it as its own" in await link.run(heard)
-    assert heard.frames == []
+    """An address that is somebody else's gets no mail under the wrong name, and the reason names both. Its own stream lives on."""
+    async with node.link() as (_, own):
+        link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), RouteTable(node.routes))
+        heard = Listening()
+        assert "this is the node 'n1', and 'n2' has registered its address" in await link.run(heard)
+        assert heard.frames == []
+        count = len(own.frames)
+        await asyncio.sleep(0.6)
+        assert len(own.frames) > count
 
 
 async def test_nobody_at_the_address():

@@ -92,6 +92,22 @@ async def test_a_node_of_the_release_before():
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_another_node_of_the_release_before_at_the_address():
+    """It does not look whom the gateway means; then the gateway does."""
+
+    async def deliver(_requests, context):
+        await context.read()
+        hello = node_pb2.NodeHello(node_id="n1", boot_id=BOOT, version="0.0.9", protocol=1)
+        await context.write(node_pb2.DeliverResponse(hello=hello).SerializeToString())
+        await context.read()
+
+    async with node_that(deliver) as address:
+        heard = Listening()
+        told = await GrpcNodeLink(NodeRecord("n2", BOOT, address, "1"), ME, RouteTable({})).run(heard)
+        assert f"{address} is the address of the node 'n1', and 'n2' has registered it as its own" in told
+        assert heard.frames == []
+
+
 async def test_releases_that_are_too_far_apart(node: Node):
     """Both ranges are told, at whichever side the operator looks."""
     hello = node_pb2.GatewayHello(gateway_id="g", epoch=1, protocol_min=OURS.newest + 1, protocol_max=OURS.newest + 2)
