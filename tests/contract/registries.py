@@ -19,8 +19,12 @@ from gateway.registry.etcd.registry import EtcdRegistry, open_registry
 from gateway.registry.memory import MemoryRegistry
 from gateway.registry.port import NodeRecord, Registry
 
-SOON = 5.0
+SOON = 10.0
+"""Seconds within which something that must come comes, on any machine."""
 TTL = 2
+"""Seconds of the shortest lease that etcd has, for tests that wait for its end."""
+LONG = 10
+"""Of one that does not end by itself: a busy machine may stop a test for longer than TTL."""
 _numbers = itertools.count()
 
 
@@ -40,9 +44,9 @@ def etcd(folder: Path, release: str = "3.5", members: int = 1) -> Iterator[Clust
         yield made
 
 
-def options(endpoints: Sequence[str], prefix: str = "/mailgate", **more: object) -> RegistryOptions:
-    """With the shortest lease that etcd has."""
-    return RegistryOptions(endpoints=tuple(endpoints), prefix=prefix, ttl=timedelta(seconds=TTL), **more)  # type: ignore[arg-type]
+def options(endpoints: Sequence[str], prefix: str = "/mailgate", lease: int = LONG, **more: object) -> RegistryOptions:
+    """Of a gateway with such a lease."""
+    return RegistryOptions(endpoints=tuple(endpoints), prefix=prefix, ttl=timedelta(seconds=lease), **more)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -67,7 +71,7 @@ async def memory_registry(_cluster: Cluster | None) -> AsyncIterator[Registry]:
 async def etcd_registry(found: Cluster | None) -> AsyncIterator[Registry]:
     """Below a prefix of its own."""
     assert found is not None
-    async with running(options(found.endpoints, f"/test{next(_numbers)}")) as registry:
+    async with running(options(found.endpoints, f"/test{next(_numbers)}", TTL)) as registry:
         yield registry
 
 

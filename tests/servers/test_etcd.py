@@ -28,6 +28,8 @@ from tests.servers.relay import Relay
 
 PREFIX = b"/test/"
 OLDEST = ["3.4", "3.5"]
+LEASE = 30
+"""Seconds: nobody keeps it alive while a machine is busy."""
 
 
 @pytest.fixture(autouse=True)
@@ -120,14 +122,14 @@ async def test_a_watch_goes_on_after_kill_9(tmp_path: Path, release: str):
     """From the last revision seen: nothing twice, nothing missed, nothing listed anew; what lived by a lease is still there."""
     with etcd(tmp_path, release) as found:
         async with client(found.endpoints) as asked, following(asked) as ear:
-            lease = await asked.grant(timedelta(seconds=2))
+            lease = await asked.grant(timedelta(seconds=LEASE))
             await put(asked, "a", "1", lease.id)
             await ear.until(("a", "1"))
             found.members[0].kill()
             with pytest.raises(Unavailable):
                 await read(asked, PREFIX, 0.3)
             found.start()
-            assert await asked.keep_alive(lease.id, 5) > 0
+            assert await asked.keep_alive(lease.id, SOON) > 0
             await put(asked, "b", "2")
             await ear.until(("b", "2"))
             assert ear.followed.lists == 1
@@ -173,10 +175,10 @@ async def test_a_member_that_hangs_is_left(three: Cluster):
     """SIGSTOP of the one that is asked: the watch goes on at another, the lease lives, calls are answered."""
     order = three.endpoints
     async with client(order) as asked, client(order[1:]) as other, following(asked) as ear:
-        lease = await asked.grant(timedelta(seconds=5))
+        lease = await asked.grant(timedelta(seconds=LEASE))
         three.signal(0, signal.SIGSTOP)
         try:
-            assert await asked.keep_alive(lease.id, 2) > 0
+            assert await asked.keep_alive(lease.id, SOON) > 0
             await put(other, "a", "1")
             await ear.until(("a", "1"), within=SOON)
             assert ear.followed.lists == 1
@@ -201,11 +203,11 @@ async def test_one_that_hangs_and_goes_on(alone: Cluster):
 async def test_an_election_changes_nothing(three: Cluster):
     """The leader is killed: what is put arrives, once, and leases live."""
     async with client(three.endpoints) as asked, following(asked) as ear:
-        lease = await asked.grant(timedelta(seconds=5))
+        lease = await asked.grant(timedelta(seconds=LEASE))
         await put(asked, "a", "1", lease.id)
         await ear.until(("a", "1"))
         three.members[three.leader()].kill()
-        assert await asked.keep_alive(lease.id, 5) > 0
+        assert await asked.keep_alive(lease.id, SOON) > 0
         await put(asked, "b", "1")
         await ear.until(("b", "1"))
         assert ear.followed.lists == 1
@@ -290,7 +292,7 @@ async def test_a_user_and_its_tokens(tmp_path: Path, release: str):
             found.start()
             await put(asked, "c", "1")
             await ear.until(("a", "1"), ("b", "1"), ("c", "1"))
-            assert await asked.keep_alive((await asked.grant(timedelta(seconds=2))).id) > 0
+            assert await asked.keep_alive((await asked.grant(timedelta(seconds=LEASE))).id) > 0
 
 
 async def test_a_user_where_etcd_has_none(alone: Cluster):

@@ -70,10 +70,10 @@ async def test_what_one_registers_all_see(fleet: tuple[EtcdRegistry, EtcdRegistr
     a, b = fleet
     async with Watched(b) as watched:
         stored = await a.register(node("n"))
-        await watched.until(lambda records: records == (stored,), 1)
+        await watched.until(lambda records: records == (stored,))
         assert await b.find("n") == stored
         await a.remove(stored)
-        await watched.until(lambda records: not records, 1)
+        await watched.until(lambda records: not records)
 
 
 async def test_a_node_moves_to_another_gateway_without_a_gap(fleet: tuple[EtcdRegistry, EtcdRegistry]):
@@ -84,7 +84,7 @@ async def test_a_node_moves_to_another_gateway_without_a_gap(fleet: tuple[EtcdRe
         told = asyncio.ensure_future(a.replaced(first))
         await watched.until(lambda records: records == (first,))
         second = await b.register(node("n"))
-        await asyncio.wait_for(told, 1)
+        await asyncio.wait_for(told, SOON)
         await a.remove(first)
         await a.release(first)
         await watched.until(lambda records: records == (second,))
@@ -99,7 +99,7 @@ async def test_entries_outlive_a_killed_gateway_by_its_lease(shared: Cluster):
     """Those that no other has taken over meanwhile."""
     prefix = next(_prefixes)
     async with AsyncExitStack() as dying, running(options(shared.endpoints, prefix), "g2") as b, Watched(b) as watched:
-        a = await dying.enter_async_context(running(options(shared.endpoints, prefix), "g1"))
+        a = await dying.enter_async_context(running(options(shared.endpoints, prefix, TTL), "g1"))
         await a.register(node("left"))
         await a.register(node("moved"))
         await watched.until(lambda records: len(records) == 2)
@@ -112,7 +112,7 @@ async def test_entries_outlive_a_killed_gateway_by_its_lease(shared: Cluster):
 async def test_a_hung_gateway_undoes_nothing(shared: Cluster):
     """Its lease ran out, one node went to another gateway, one left for good by way of it; then it goes on, and tells who was replaced."""
     prefix = next(_prefixes)
-    async with running(options(shared.endpoints, prefix), "g2") as b, open_registry(options(shared.endpoints, prefix), "g1") as a:
+    async with running(options(shared.endpoints, prefix), "g2") as b, open_registry(options(shared.endpoints, prefix, TTL), "g1") as a:
         task = asyncio.ensure_future(a.run())
         kept, moved, left = [await a.register(node(name)) for name in ("kept", "moved", "left")]
         told = [asyncio.ensure_future(a.replaced(record)) for record in (kept, moved, left)]
@@ -135,11 +135,11 @@ async def test_a_hung_gateway_undoes_nothing(shared: Cluster):
 
 async def test_while_etcd_is_away(alone: Cluster, monkeypatch: pytest.MonkeyPatch):
     """Known nodes stay, a registration is told to come again, what leaves goes later; then all is as it was."""
-    monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 0.5)
     async with running(options(alone.endpoints, timeout=timedelta(milliseconds=300))) as registry, Watched(registry) as watched:
         stays, leaves = await registry.register(node("stays")), await registry.register(node("leaves"))
         await watched.until(lambda records: len(records) == 2)
         alone.members[0].kill()
+        monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", 0.5)
         with pytest.raises(Unavailable, match="etcd does not answer"):
             await registry.register(node("new"))
         with pytest.raises(Unavailable, match="etcd does not answer"):
@@ -147,8 +147,9 @@ async def test_while_etcd_is_away(alone: Cluster, monkeypatch: pytest.MonkeyPatc
         await registry.remove(leaves)
         assert len(watched.now) == 2
         await until(lambda: count(registry, names.ETCD_LIVE) == 0)
+        monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", SOON)
         alone.start()
-        await watched.until(lambda records: records == (stays,), 3)
+        await watched.until(lambda records: records == (stays,))
         new = await registry.register(node("new"))
         await watched.until(lambda records: set(records) == {new, stays})
         assert all("stays" in ids(records) for records in watched.lists[-4:])
@@ -157,7 +158,11 @@ async def test_while_etcd_is_away(alone: Cluster, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_wiped_etcd_takes_no_node_away(alone: Cluster):
     """Nothing is left in it: nobody is removed, each gateway puts again what it has, and publishes itself."""
-    async with running(options(alone.endpoints), "g1") as a, running(options(alone.endpoints), "g2") as b, Watched(b) as watched:
+    async with (
+        running(options(alone.endpoints, lease=TTL), "g1") as a,
+        running(options(alone.endpoints, lease=TTL), "g2") as b,
+        Watched(b) as watched,
+    ):
         a.publish("127.0.0.1:1")
         stored = {await registry.register(node(name)) for registry, name in ((a, "x"), (a, "y"), (b, "z"))}
         await watched.until(lambda records: set(records) == stored)
@@ -174,10 +179,10 @@ async def test_a_wiped_etcd_takes_no_node_away(alone: Cluster):
 
 async def test_what_is_lost_for_good_goes_in_the_end(shared: Cluster, monkeypatch: pytest.MonkeyPatch):
     """Half a fleet gone at once is kept for a while, and then believed."""
-    monkeypatch.setattr("gateway.registry.etcd.registry.GRACE", 0.25)
+    monkeypatch.setattr("gateway.registry.etcd.registry.GRACE", 0.05)
     prefix = next(_prefixes)
     async with AsyncExitStack() as dying, running(options(shared.endpoints, prefix), "g2") as b, Watched(b) as watched:
-        a = await dying.enter_async_context(running(options(shared.endpoints, prefix), "g1"))
+        a = await dying.enter_async_context(running(options(shared.endpoints, prefix, TTL), "g1"))
         for name in ("x", "y"):
             await a.register(node(name))
         await watched.until(lambda records: len(records) == 2)
@@ -222,7 +227,10 @@ async def test_an_entry_that_somebody_deletes_is_put_again(fleet: tuple[EtcdRegi
 
 async def test_a_put_whose_answer_was_lost_does_not_stay(alone: Cluster):
     """The node was told to try elsewhere: the entry that etcd has taken all the same goes."""
-    async with Relay(alone.ports[0]) as relay, running(options([relay.address], timeout=timedelta(milliseconds=200))) as registry:
+    async with (
+        Relay(alone.ports[0]) as relay,
+        running(options([relay.address], lease=TTL, timeout=timedelta(milliseconds=200))) as registry,
+    ):
         await registry.register(node("first"))
         answers, put = [], registry.etcd.txn
 
@@ -325,6 +333,7 @@ async def test_a_gateway_starts_without_etcd(alone: Cluster, monkeypatch: pytest
                 assert "etcd_not_reached" in [entry["event"] for entry in logs]
                 with pytest.raises(Unavailable):
                     await registry.register(node("n"))
+                monkeypatch.setattr("gateway.registry.etcd.registry.ANSWER", SOON)
                 alone.signal(0, signal.SIGCONT)
                 async with Watched(registry) as watched:
                     stored = await registry.register(node("n"))
