@@ -32,6 +32,9 @@ SERVICE_CONFIG = json.dumps(
 
 NEVER = float("inf")
 
+LONGEST_ADDRESS = 300
+"""Characters: a name has 253, and a port 5."""
+
 FORGET = 600.0
 """Seconds that a gateway is kept which is told no more and not ready: longer than any call asks one again that may have its mail."""
 
@@ -195,7 +198,7 @@ class Gateways:
 def is_address(text: str) -> bool:
     """It is `host:port`: anybody may have written it."""
     try:
-        return split_address(text, "")[1] > 0
+        return len(text) <= LONGEST_ADDRESS and split_address(text, "")[1] > 0
     except SettingsInvalid:
         return False
 
