@@ -16,6 +16,7 @@ from benchmarks.peers.fleet import Fleet
 from benchmarks.peers.process import free_port, wait_until
 from mailgate.api.mail.v1 import mail_service_pb2
 from mailgate.telemetry.names import METRICS
+from tests.contract.registries import etcd
 from tests.process.scripted import Scripted, answer_at
 
 ROUTE = {"route": "default"}
@@ -36,13 +37,23 @@ def value(page: dict[str, Metric], family: str, suffix: str = "", **labels: str)
 
 
 def test_every_metric_is_told_and_tells_what_happened(tmp_path: Path) -> None:
-    """A mail is delivered, one is deferred, one is refused, the node dies: no name is without a sample, and the counts agree."""
+    """A mail is delivered, one is deferred, one is refused, the node dies: no name is without a sample, and the counts agree.
+
+    The nodes are in etcd, and the first of its members that the gateway knows is not there.
+    """
     pages = {"gateway": free_port(), "node": free_port()}
     telemetry = {"telemetry": {"listen": f"127.0.0.1:{pages['gateway']}"}}
     listen = {"MAILGATE_TELEMETRY__LISTEN": f"127.0.0.1:{pages['node']}"}
     with (
         Scripted() as server,
-        Fleet(tmp_path, server.port, senders=1, settings=telemetry, sender_env=listen) as fleet,
+        etcd(tmp_path / "etcd") as cluster,
+        Fleet(
+            tmp_path,
+            server.port,
+            senders=1,
+            settings=telemetry | {"etcd": {"endpoints": [f"127.0.0.1:{free_port()}", *cluster.endpoints]}},
+            sender_env=listen,
+        ) as fleet,
         fleet.door() as door,
     ):
         door.send(mail_service_pb2.SendMailRequest(mail=plain_mail("a@example.org", "Hello"), wait=Duration(seconds=10)))
