@@ -21,6 +21,7 @@ from gateway.registry.etcd.registry import EtcdRegistry, open_registry
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid, Unavailable
 from mailgate.etcd.entries import Entry, delete_if, put_if, read
+from mailgate.etcd.naming import encode as encode_address
 from mailgate.telemetry import names
 from tests.contract.registries import SOON, TTL, Watched, etcd, ids, node, options, running, until
 from tests.servers.relay import Relay
@@ -223,6 +224,29 @@ async def test_an_entry_that_somebody_deletes_is_put_again(fleet: tuple[EtcdRegi
         await delete_if(b.etcd, b._nodes + b"n", entry.value)
         await watched.until(lambda records: not records)
         await watched.until(lambda records: records == (stored,))
+
+
+async def test_a_gateways_own_entry_is_put_again(fleet: tuple[EtcdRegistry, EtcdRegistry]):
+    """Whether somebody has deleted it, or written something else there; callers would not find the gateway else."""
+    a, b = fleet
+    key, value = a._gateways + b"g1", encode_address("10.0.0.1:8625")
+
+    async def put_since(revision: int) -> int:
+        async with asyncio.timeout(SOON):
+            while True:
+                entry = await there(b, key)
+                if entry.value == value and entry.revision > revision:
+                    return entry.revision
+                await asyncio.sleep(0.01)
+
+    a.publish("10.0.0.1:8625")
+    put = await put_since(0)
+    await delete_if(b.etcd, key, value)
+    put = await put_since(put)
+    await put_if(b.etcd, key, b"other", 0, None)
+    await put_since(put)
+    await a.withdraw()
+    assert (await read(b.etcd, key))[0] is None
 
 
 async def test_a_put_whose_answer_was_lost_does_not_stay(alone: Cluster):

@@ -135,7 +135,7 @@ class Holding:
                 self._leaving.setdefault((key, value), now + self._ttl)
             elif mine is None or change.revision <= mine.revision:
                 continue
-            elif value is None:
+            elif value is None or (mine.own and value != mine.value):
                 self._absent.setdefault(key, now + WAKING)
             elif value != mine.value:
                 self._lose(key)

@@ -54,6 +54,7 @@ class EtcdRegistry:
         self.etcd = Etcd(options, chance)
         self._holding = Holding(self.etcd, options.ttl, chance)
         self._followed = Followed(self.etcd, self._nodes, self._heard, chance)
+        self._own = Followed(self.etcd, self._gateways + gateway_id.encode(), lambda changes, _: self._holding.heard(changes), chance)
         self._drains = Drains(self.etcd, f"{options.prefix}/drains/".encode(), self._tell, chance)
         self._roster = Roster(self._nodes, GRACE * self._ttl)
         self._watchers: set[asyncio.Event] = set()
@@ -85,6 +86,7 @@ class EtcdRegistry:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._again(self._followed.run), name="etcd nodes")
             tasks.create_task(self._again(self._holding.run), name="etcd holding")
+            tasks.create_task(self._again(self._own.run), name="etcd own entry")
             tasks.create_task(self._again(self._drains.run), name="etcd drains")
             tasks.create_task(self._again(self._forget), name="etcd missing")
 
