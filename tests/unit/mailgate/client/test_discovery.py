@@ -44,7 +44,17 @@ def test_etcd_stands_alone():
 
 
 @pytest.mark.parametrize(
-    ("text", "sound"), [("a:1", True), ("[::1]:1", True), ("a", False), ("a:0", False), ("", False), ("unix:/x", False)]
+    ("text", "sound"),
+    [
+        ("a:1", True),
+        ("[::1]:1", True),
+        ("a", False),
+        ("a:0", False),
+        ("", False),
+        ("unix:/x", False),
+        ("\ud800:25", False),
+        ("a:" + "9" * 5000, False),
+    ],
 )
 def test_only_addresses_are_dialled(text: str, sound: bool):
     """Anybody may have written what is told."""
