@@ -175,7 +175,10 @@ class Limits:
         return {site_key: int(jobs) for site_key, jobs in most.items() if jobs < inf}
 
     def held(self) -> dict[str, Held]:
-        """By site key, the sites that are sent less than there is. Of a site's paths the one that may send first speaks for it."""
+        """By site key, the sites that are sent less than there is. Of a site's paths the one that may send first speaks for it.
+
+        Not those that are other nodes': these say how they do.
+        """
         if all(throttle.free for throttle in self._keys):
             return {}
         now, found = self._clock(), dict[str, Held]()
@@ -184,7 +187,7 @@ class Limits:
             held = FREE if throttle.free else Held(throttle.reason(now), max(0.0, throttle.wait(now) - now), throttle.rate)
             if held.seconds <= found.get(site_key, held).seconds:
                 found[site_key] = held
-        return {site_key: held for site_key, held in found.items() if held.reason}
+        return {site_key: held for site_key, held in found.items() if held.reason and held.seconds < inf}
 
     # ------------------------------------------------------------------ what sites say
 

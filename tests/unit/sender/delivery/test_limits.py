@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -11,8 +12,9 @@ from mailgate.job import Fence
 from mailgate.route import Relay, Route
 from mailgate.shaping.shaping import NO_SHAPING, parse
 from mailgate.verdict import Outcome, Phase, RecipientVerdict, Reply, Tried
-from sender.delivery.allowance import NEAR
+from sender.delivery.allowance import NEAR, site_key_of
 from sender.delivery.limits import Limits
+from sender.delivery.parts import Part
 from sender.delivery.seen import Held
 from sender.pool.handoff import Handoff
 from sender.pool.path import Path
@@ -313,3 +315,15 @@ def test_no_idle_connection_takes_nothing_of_the_rate(limits, ways):
     assert limits.due() == []
     ways.idle = True
     assert limits.start(mail("out/slow"))
+
+
+@pytest.mark.parametrize("host", ["in.slow.example", "in.big.example"])
+def test_a_site_of_other_nodes_is_not_told_as_held(limits, host):
+    """Nobody knows until when: what is told of sites has a time, and each gateway's stream broke over an endless one."""
+    limits.open(path("direct/it", host))
+    key = site_key_of(path("direct/it", host))
+    limits.share([("", key, Part(0, 0))])
+    assert "other nodes send to it" in limits.closed("direct/it")
+    assert all(held.seconds < inf for held in limits.held().values())
+    limits.share([("", key, Part(0, 1))])
+    assert limits.start(mail("direct/it"))
