@@ -129,6 +129,8 @@ class GrpcNodeLink:
             # write() on a call that is over raises InvalidStateError, not an AioRpcError (gRPC 1.85).
             except* (Ended, grpc.aio.AioRpcError, asyncio.InvalidStateError) as group:
                 reason = describe(group)
+                if call.done() and all(isinstance(error, asyncio.InvalidStateError) for error in group.exceptions):
+                    reason = f"{(await call.code()).name}: {await call.details()}"  # only the writer has noticed
             finally:
                 call.cancel()
                 self._pace.close()

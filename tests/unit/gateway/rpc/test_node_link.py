@@ -328,6 +328,17 @@ async def test_another_node_at_the_address(node: Node):
         assert len(own.frames) > count
 
 
+async def test_a_refusal_that_the_writer_meets_first(node: Node, monkeypatch: pytest.MonkeyPatch):
+    """Its own error says only that the call is over; the node's words are told all the same."""
+    link = GrpcNodeLink(NodeRecord("n2", BOOT, node.address, "1"), Identity("g", 1), RouteTable(node.routes))
+
+    async def late(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(link, "_read", late)
+    assert "FAILED_PRECONDITION: this is the node 'n1'" in await link.run(Listening())
+
+
 async def test_nobody_at_the_address():
     """The reason is told, at once."""
     link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), Identity("g", 1), RouteTable({}))
