@@ -41,7 +41,7 @@ FAULTS = {
     "split": 20,
 }
 """And how often each comes, of all."""
-BEFORE_THE_END = {"one too many": 2}
+BEFORE_THE_END = {"one too many": 6}
 """A reply nobody asked for, to MAIL and RCPT, where no chunk follows."""
 REFUSALS = {"refuse for now", "refuse for good", "421"}
 WITHOUT_A_WORD = {"cut", "reset", "stall", "half a reply", "rubbish"}
