@@ -33,7 +33,8 @@ class Choice:
         self._ring = ring if ring is not None else Ring()
         self._pickers: dict[str, tuple[Picker, KeyOf | None]] = {}
         self._members: dict[str, Member] = {}
-        self._ids: list[str] = []
+        self._listed: list[Member] = []
+        """Whom `_members` has by id: a node that went and came back is another member of the same id."""
         self._shares = Shares(self._ring, homes_of, pool_of)
         self.ejection = Ejection()
 
@@ -48,11 +49,12 @@ class Choice:
 
     def among(self, members: Sequence[Member], now: float) -> list[Member]:
         """Those of all members that take jobs now, as far as they have started. Must be cheap: asked each time that jobs are handed out."""
-        if (ids := [member.node_id for member in members]) != self._ids:
-            for node_id in set(self._ids).difference(ids):
+        if (listed := list(members)) != self._listed:
+            known = {member.node_id: member for member in listed}
+            for node_id in self._members.keys() - known.keys():
                 self.ejection.gone(node_id)
-            self._ids, self._members = ids, {member.node_id: member for member in members}
-            self._ring.use(ids)
+            self._listed, self._members = listed, known
+            self._ring.use(known)
         takers = [member for member in members if member.takes_jobs]
         able = self.ejection.admitted(takers, len(members), now)
         for member in able:

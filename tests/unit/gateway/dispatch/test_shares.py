@@ -251,6 +251,17 @@ def test_a_home_that_takes_nothing_of_the_route_is_not_waited_for():
     assert fleet.send(SLOW, 3) == []
 
 
+def test_a_home_that_went_and_came_back_is_judged_by_what_it_is_now():
+    """Between two looks at the nodes: an entry that was removed and put again is another member with the same id."""
+    fleet = Fleet("abcd")
+    home = fleet.send(SLOW, 1)[0]
+    fleet.lose(home)
+    fleet.add(home).report(Load(False, 1, 0, both("other", 5)))
+    sent = fleet.send(SLOW, 3)
+    assert len(sent) == 3
+    assert home not in sent
+
+
 def test_a_home_that_has_not_said_yet_what_it_takes_is_waited_for():
     """It has just come: between its hello and its first report that knows the routes."""
     fleet = Fleet("abcd")
