@@ -119,5 +119,5 @@ def processors() -> str:
 
 
 def _short(value: float) -> float:
-    """Four digits are what a measurement is worth."""
-    return float(f"{value:.4g}") if abs(value) < 1000 else round(value)
+    """Four digits are what a measurement is worth. Infinity, of what never came, stays what it is."""
+    return round(value) if 1000 <= abs(value) < float("inf") else float(f"{value:.4g}")
