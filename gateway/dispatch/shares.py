@@ -152,7 +152,7 @@ class Shares:
         if member.link is None or member.shares.get(key) == (share.part, share.parts):
             return
         if share.parts:
-            if len(member.shares) >= MOST:
+            if len(member.shares) >= MOST and key not in member.shares:
                 del member.shares[next(iter(member.shares))]
             member.shares[key] = share.part, share.parts
         else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.balancing.policies import make_picker
 from gateway.balancing.ring import Ring
+from gateway.dispatch import shares
 from gateway.dispatch.choice import Choice
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.keys import by_site
@@ -320,6 +322,24 @@ def test_thousands_of_sites_are_told_in_slices():
     fleet.feed(1.0)
     assert [share for each in "ab" for share in fleet.told(each)] == []
     assert sum(told) == sum(fleet.choice.at_home(make_job(1, key=key, route="direct"), [fleet.members["c"]], 1.0) != [] for key in keys)
+
+
+def test_a_part_that_changes_takes_no_place_of_another(monkeypatch: pytest.MonkeyPatch):
+    """The table of what a node was told is full: a site that is forgotten there would never hear that it has moved."""
+    fleet = Fleet("abc")
+    fleet.table.shaping = parse("[default]\nconnections = 10")
+    for number in range(20):
+        fleet.send(f"direct/mx{number}.example")
+    told = fleet.members["a"].shares
+    full = set(told)
+    monkeypatch.setattr(shares, "MOST", len(full))
+    fleet.lose("c")
+    fleet.feed(1.0)
+    assert told["@"] == (0, 2)
+    fleet.add("c")
+    fleet.feed(2.0)
+    assert told["@"] == (0, 3)
+    assert set(told) == full
 
 
 def test_a_suspect_keeps_its_sites():
