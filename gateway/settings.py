@@ -264,11 +264,11 @@ def _check_dsn(name: str, route: Route, reader: Reader) -> None:
 
 
 def _check_policy(name: str, route: Route, reader: Reader) -> None:
-    if not reader.sound(f"routes.{name}.policy", f"routes.{name}.hash_by"):
+    if not reader.sound(f"routes.{name}.policy"):
         return
     if route.policy and route.policy not in POLICIES:
         reader.note(f"routes.{name}.policy", show(route.policy), f"write one of {listed(sorted(POLICIES))}, or leave it out")
-    elif route.hash_by != "site" and route.balancing != HASHED:
+    elif route.hash_by != "site" and route.balancing != HASHED and reader.sound(f"routes.{name}.hash_by"):
         cure = f'{route.balancing} does not hash: write policy = "{HASHED}", or leave it out'
         reader.note(f"routes.{name}.hash_by", show(route.hash_by), cure)
 

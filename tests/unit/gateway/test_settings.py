@@ -92,6 +92,8 @@ def test_how_a_route_is_written() -> None:
     assert "username" in cures({"routes": {"a": {"relays": ["smtp://h"], "secret": "s"}}})["routes.a.username"]
     assert "secret" in cures({"routes": {"a": {"relays": ["smtp://h"], "username": "u"}}})["routes.a.secret"]
     assert "round_robin" in cures({"routes": {"a": {"relays": ["smtp://h"], "policy": "random"}}})["routes.a.policy"]
+    both = cures({"routes": {"a": {"relays": ["smtp://h"], "policy": "random", "hash_by": "sender"}}})
+    assert {"routes.a.policy", "routes.a.hash_by"} <= set(both)
     with pytest.raises(SettingsInvalid) as caught:
         from_tables({"routes": {"a": {"relays": ["smtp://user:hunter2@h"]}}}, {})
     assert "hunter2" not in str(caught.value)
