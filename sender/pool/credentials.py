@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 MAX_OCTETS = 65_536
 """Of a token's file, or of what a command writes."""
@@ -108,8 +108,11 @@ class Credentials:
 
 
 def _of_file(name: str, path: str) -> str:
+    """A regular file's text: a pipe might never answer, and would keep the thread that waits for it."""
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NoCredential(f"the file of the token {name!r} is no regular file: let a command write the token")
             return file.read(MAX_OCTETS).decode().strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"

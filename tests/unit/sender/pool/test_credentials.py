@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from datetime import timedelta
 
@@ -101,6 +102,15 @@ async def test_a_refused_token_is_not_given_again(tmp_path):
     assert await source.get() == "token-2"
     assert source.credentials.refused("t", "token-1")
     assert await source.get() == "token-2"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+async def test_what_is_no_regular_file(tmp_path, kind):
+    """Is refused at once: to wait for somebody to write into a pipe could keep a thread for ever."""
+    place = tmp_path / "token"
+    os.mkfifo(place) if kind == "pipe" else place.mkdir()
+    with pytest.raises(NoCredential, match="no regular file" if kind == "pipe" else "Is a directory"):
+        await Credentials({}, {"t": TokenOptions(file=str(place))}).get("t")
 
 
 @pytest.mark.parametrize(
