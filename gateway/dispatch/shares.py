@@ -105,7 +105,10 @@ class Shares:
             del self._homes[next(iter(self._homes))]
         self._homes[site_key] = homes
         before = self._before.get(site_key, ())
-        if homes and (former := tuple([node_id for node_id in before if node_id not in homes])):
+        still, _ = self._moving.pop(site_key, ((), now))  # it moved before that
+        if homes and (former := tuple([node_id for node_id in (*still, *before) if node_id not in homes])):
+            if len(self._moving) >= MOST:
+                del self._moving[next(iter(self._moving))]
             self._moving[site_key] = former, now + SETTLE
         elif before == homes:
             self._before.pop(site_key, None)
@@ -151,12 +154,11 @@ class Shares:
         key = share.site_key or f"@{share.source}"
         if member.link is None or member.shares.get(key) == (share.part, share.parts):
             return
+        before = member.shares.pop(key, None)
         if share.parts:
-            if len(member.shares) >= MOST and key not in member.shares:
+            if before is None and len(member.shares) >= MOST:  # the node forgets the same one
                 del member.shares[next(iter(member.shares))]
             member.shares[key] = share.part, share.parts
-        else:
-            member.shares.pop(key, None)
         member.link.share(share)
 
 

@@ -243,6 +243,21 @@ def test_it_does_not_wait_for_long():
     assert len(fleet.feed(10.0 + SETTLE)[1:]) == 1
 
 
+def test_a_site_that_moves_twice_waits_for_all_that_have_it_in_hand():
+    """Its first home still sends, though it was not its home before the second move."""
+    fleet = Fleet("abcd")
+    first = fleet.send(SLOW, 1)[0]
+    (second,) = Ring(set("abcd") - {first}).homes("slow", 1)
+    for home, now in ((first, 10.0), (second, 10.5)):
+        fleet.members[home].report(Load(True, 1, 0, {}))  # it stops, and ends what it has
+        assert fleet.send(SLOW, 1, now) == []
+    assert fleet.feed(11.0)[1:] == []
+    fleet.settle(SLOW)
+    third = set(fleet.feed(11.1)[1:])
+    assert len(third) == 1
+    assert not third & {first, second}
+
+
 def test_a_home_that_takes_nothing_of_the_route_is_not_waited_for():
     """It may have no connections left for it, for as long as it lives; the others send within their sources' parts."""
     fleet = Fleet("abcd")
@@ -340,6 +355,26 @@ def test_a_part_that_changes_takes_no_place_of_another(monkeypatch: pytest.Monke
     fleet.feed(2.0)
     assert told["@"] == (0, 3)
     assert set(told) == full
+
+
+def test_of_a_full_table_goes_what_was_told_the_longest_ago(monkeypatch: pytest.MonkeyPatch):
+    """As on the node (sender/delivery/parts.py): else it would keep a part of which it is never told that it is another's now."""
+    fleet = Fleet("ab")
+    fleet.send(BIG)
+    fleet.table.shaping = parse("[default]\nconnections = 10\n[providers.big]\nmx = ['*.big.example']\nconnections = 45")
+    sites = [f"direct/mx{number}.example" for number in range(30)]
+    for site in sites[:20]:
+        fleet.send(site)
+    fleet.add("c")
+    fleet.feed(1.0)
+    told = fleet.members["a"].shares
+    assert told[BIG][1] == 3, "told of it again, after the others"
+    oldest = [key for key in told if key in sites][:2]
+    monkeypatch.setattr(shares, "MOST", len(told))
+    before = set(told)
+    while len(new := set(told) - before) < 2:
+        fleet.send(sites.pop())
+    assert before - set(told) == set(oldest), new
 
 
 def test_a_suspect_keeps_its_sites():
