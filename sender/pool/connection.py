@@ -12,7 +12,7 @@ from typing import cast
 
 from mailgate.route import Route
 from mailgate.verdict import Phase, Tried
-from sender.pool.dialer import Dialled
+from sender.pool.call import Dialled
 from sender.pool.handoff import Handoff
 from sender.pool.owner import Owner
 from sender.pool.plan import Slot

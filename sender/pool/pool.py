@@ -12,10 +12,11 @@ from typing import Self, cast
 from mailgate.verdict import Outcome, Reply
 from sender.pool import notices
 from sender.pool.batch import Batch
+from sender.pool.call import Dialled
 from sender.pool.circuits import Circuits
 from sender.pool.connection import Connection, release
 from sender.pool.credentials import Credentials, TokenOptions
-from sender.pool.dialer import Dialer, DialFailed, Dialled
+from sender.pool.dialer import Dialer, DialFailed
 from sender.pool.handoff import Handoff, Listener
 from sender.pool.path import Path
 from sender.pool.plan import Counts, Dial, Slot

@@ -16,8 +16,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Session
 from benchmarks.peers.postfix import Postfix, make_certificate
 from mailgate.route import AuthMode, Relay, Route, TlsMode
 from mailgate.verdict import Phase
+from sender.pool.call import Dialled
 from sender.pool.credentials import Credentials, TokenOptions
-from sender.pool.dialer import Dialer, DialFailed, Dialled
+from sender.pool.dialer import Dialer, DialFailed
 from sender.pool.tls import CertificateOptions, Contexts
 
 
