@@ -64,7 +64,7 @@ class Dialer:
         self._contexts.renew(certificates)
 
     async def dial(self, route: Route, relay: Relay, adopt: Callable[[Dialled], asyncio.Protocol], source: Source = ANY) -> None:
-        """Connects, within the route's `connect_timeout`, TLS and AUTH included; then hands over to the protocol that `adopt` makes.
+        """Connects, within the route's `connect_timeout` from its turn on, TLS and AUTH included; then `adopt` makes the next protocol.
 
         It leaves from the source's addresses and greets with its name.
 
@@ -98,13 +98,14 @@ class Dialer:
 
     async def _dial(self, route: Route, relay: Relay, secret: str, adopt: Callable[[Dialled], asyncio.Protocol], source: Source) -> None:
         seconds = route.connect_timeout / timedelta(seconds=1)
-        limit = asyncio.timeout(seconds)
+        limit = asyncio.timeout(None)
         may_be_clear = route.tls is TlsMode.OPPORTUNISTIC and not route.username
         broken_tls = may_be_clear and self._shortcomings.lacks(relay, Skill.TLS, self._clock())
         call = Call(route, relay, secret, source, source.helo or self._helo, clear=broken_tls or route.tls is TlsMode.NONE)
         try:
             context = await self._contexts.of(route)
             async with self._turns.one(), limit:
+                limit.reschedule(asyncio.get_running_loop().time() + seconds)  # to wait for its turn costs nothing of it
                 try:
                     name = await call.run(context, adopt)
                 except Exception as error:

@@ -11,8 +11,9 @@ import pytest
 
 from mailgate.verdict import Outcome
 from sender.delivery.mx import Answer, Exchange, Got, Here, Host, Nowhere
-from sender.delivery.resolver import FAILED_KEPT, KEPT_LEAST, KEPT_MOST, NEGATIVE_MOST, STALE, Resolver, kept
+from sender.delivery.resolver import AT_ONCE, FAILED_KEPT, KEPT_LEAST, KEPT_MOST, NEGATIVE_MOST, PATIENCE, PROMPT, STALE, Resolver, kept
 from sender.delivery.stub import Stub, is_own, parse_nameserver
+from tests.unit.virtual_time import simulate
 
 
 class Zone:
@@ -52,6 +53,32 @@ async def test_a_question_is_asked_once_by_however_many():
     assert {(await each).hosts for each in waiting} == {HOSTS}
     assert set(zone.asked.values()) == {1}
     assert zone.resolver.stats().asked == zone.resolver.stats().known == len(zone.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most"),
+    [(PATIENCE / 2, PROMPT), (PATIENCE * 1.5, 2 * PROMPT), (10.0, AT_ONCE)],
+    ids=["prompt", "slow", "silent"],
+)
+def test_questions_take_turns(seconds: float, most: int):
+    """A thousand new domains at a stroke: few at once where servers are prompt, and who is silent holds up the others for a moment only."""
+
+    async def main() -> list[int]:
+        under_way, most = 0, 0
+
+        async def ask(_name: str, _kind: str) -> Answer:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(seconds)
+            under_way -= 1
+            return Answer(Got.NO_NAME, ttl=300)
+
+        resolver = Resolver(ask, Here())
+        await asyncio.gather(*[resolver.resolve(f"d{number}.example") for number in range(1000)])
+        return [most, resolver.stats().asked]
+
+    assert simulate(main) == [most, 1000]
 
 
 async def test_an_answer_is_kept_as_long_as_its_ttl_says():

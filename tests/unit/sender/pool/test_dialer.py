@@ -6,16 +6,21 @@ import asyncio
 import base64
 import ssl
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mailgate.route import AuthMode, Relay, TlsMode
 from mailgate.verdict import Outcome, Phase
+from sender.pool.call import Dialled
 from sender.pool.credentials import Credentials, TokenOptions
-from sender.pool.dialer import Dialer, DialFailed, Dialled
+from sender.pool.dialer import Dialer, DialFailed
 from sender.pool.source import ANY, Source
 from sender.pool.tls import CertificateOptions, Contexts
+from sender.pool.turns import AT_ONCE, PATIENCE
+from tests.unit.virtual_time import simulate
 
 CLOSE, SILENCE = b"\1", b"\0"
 PLAIN = b"250-peer.example\r\n250 8BITMIME\r\n"
@@ -79,6 +84,34 @@ async def test_in_clear(peer, route, until):
         await until(lambda: heard.data == b"250 2.0.0 Ok\r\n")
         await hang_up(dialled, heard)
         assert server.sessions[0].commands == [b"EHLO node.example", b"NOOP"]
+
+
+def test_dials_take_turns(peer, route):
+    """To a server that never greets: so many at once, and after their patience the next. One's own time begins with its turn."""
+
+    async def main() -> None:
+        async with peer(GREETING=SILENCE) as server:
+            relay = replace(server.relay, addresses=("127.0.0.1",))  # no look-up, whose thread knows nothing of this clock
+            there = route(relay, connect_timeout=timedelta(seconds=10 * PATIENCE))
+            loop, dialer = asyncio.get_running_loop(), Dialer("node.example")
+            start = loop.time()
+            async with asyncio.TaskGroup() as dials:
+                failures = [dials.create_task(failed_at(loop.time, dialer, there)) for _ in range(2 * AT_ONCE + 10)]
+                seen = []
+                for number in range(3):
+                    await asyncio.sleep(start + (number + 0.5) * PATIENCE - loop.time())
+                    seen.append(len(server.sessions))
+            assert seen == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 10]
+            times = [round((each.result() - start) / PATIENCE, 2) for each in failures]
+            assert times == [10.0] * AT_ONCE + [11.0] * AT_ONCE + [12.0] * 10
+
+    simulate(main)
+
+
+async def failed_at(clock: Callable[[], float], dialer: Dialer, there) -> float:
+    with pytest.raises(DialFailed):
+        await dialer.dial(there, there.relays[0], lambda _: Heard())
+    return clock()
 
 
 @pytest.mark.parametrize("tls", [TlsMode.OPPORTUNISTIC, TlsMode.REQUIRED, TlsMode.IMPLICIT])
