@@ -65,7 +65,6 @@ class SiteReport:
     """How a site does on a node; see the proto. Counts since the node's start."""
 
     site_key: str
-    source: str = ""
     warm: int = 0
     busy: int = 0
     dialing: int = 0

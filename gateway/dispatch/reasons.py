@@ -71,7 +71,7 @@ class Reasons:
 
 def throttled(site_key: str, members: Sequence[Member], now: float) -> str:
     """How a site is sent less than there is, by the node that will send to it the soonest; empty: it is not, or not everywhere."""
-    found = [newest for member in members for newest in member.sites.of(site_key)]
+    found = [newest for member in members if (newest := member.sites.get(site_key)) is not None]
     if not found or not all(newest.report.reason for newest in found):
         return ""
     soonest = min(found, key=lambda newest: newest.wait_at(now))

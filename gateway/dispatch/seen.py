@@ -64,9 +64,7 @@ class NodeSites:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._newest: dict[tuple[str, str], Newest] = {}
-        self._sources: set[str] = set()
-        """Names that it told of: a few, while sites are thousands."""
+        self._newest: dict[str, Newest] = {}
         self._since: float | None = None
 
     def __repr__(self) -> str:
@@ -83,23 +81,20 @@ class NodeSites:
         if self._since is None:
             self._since = now
         for report in reports:
-            key = (report.site_key, report.source)
-            self._sources.add(report.source)
-            before = self._newest.pop(key, None)
+            before = self._newest.pop(report.site_key, None)
             if before is None and now - self._since > SETTLED:
                 before = Newest(SiteReport(report.site_key), now - 1.0)
-            self._newest[key] = Newest(report, now) if before is None else before.follow(report, now)
+            self._newest[report.site_key] = Newest(report, now) if before is None else before.follow(report, now)
         while len(self._newest) > self._most:
             del self._newest[next(iter(self._newest))]
 
-    def of(self, site_key: str) -> list[Newest]:
-        """All that it told of a site, for each source."""
-        return [newest for source in sorted(self._sources) if (newest := self._newest.get((site_key, source))) is not None]
+    def get(self, site_key: str) -> Newest | None:
+        """What it told of a site."""
+        return self._newest.get(site_key)
 
     def clear(self) -> None:
         """Its stream is over."""
         self._newest.clear()
-        self._sources.clear()
         self._since = None
 
 

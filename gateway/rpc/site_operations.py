@@ -77,8 +77,8 @@ class SiteOperators:
         return site
 
     def _of_nodes(self, site_key: str, now: float) -> list[tuple[str, SiteSum]]:
-        found = [(node_id, member.sites.of(site_key)) for node_id, member in sorted(self._members.items())]
-        return [(node_id, sum_of(site_key, newest, None, now)) for node_id, newest in found if newest]
+        found = [(node_id, member.sites.get(site_key)) for node_id, member in sorted(self._members.items())]
+        return [(node_id, sum_of(site_key, [newest], None, now)) for node_id, newest in found if newest is not None]
 
 
 def place_of(site_key: str, told: Iterable[Newest], waits: Waits | None, order: SiteOrder) -> Place:

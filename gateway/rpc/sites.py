@@ -26,7 +26,6 @@ def reports_from_proto(messages: Iterable[node_pb2.SiteReport]) -> tuple[SiteRep
         [
             SiteReport(
                 each.site_key,
-                each.source,
                 *(each.warm, each.busy, each.dialing, each.wanted, each.limit, each.waiting),
                 *(each.mails, each.delivered, each.deferred, each.bounced, each.in_doubt),
                 *(each.trouble, each.reason, each.wait_ms, each.rate),

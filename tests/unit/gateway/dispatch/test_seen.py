@@ -101,18 +101,18 @@ def test_what_a_node_told_is_bounded(monkeypatch):
     sites.hear([report("b")], 1.0)
     sites.hear([report("e")], 2.0)
     assert sorted(newest.report.site_key for newest in sites) == ["b", "d", "e"]
-    assert len(sites.of("b")) == 1
+    assert sites.get("b") is not None
     sites.clear()
     assert not len(sites)
 
 
-def test_sites_of_sources_are_one():
-    """A node may tell of each source by itself."""
-    sites = node(report(source="x", warm=1), report(source="y", warm=2), report("b", warm=9))
-    assert sum_of("a", sites.of("a"), None, 0.0).warm == 3
+def test_what_a_node_told_last_of_a_site_counts():
+    """Sites that nobody told of are listed where somebody asks for them."""
+    sites = node(report(warm=1), report("b", warm=9))
     sites.hear([report(warm=4)], 0.0)
-    assert sum_of("a", sites.of("a"), None, 0.0).warm == 7
-    assert list(reports_of([sites], ["c"])) == ["c", "a", "b"]
+    assert [newest.report.warm for newest in sites] == [9, 4]
+    assert sites.get("c") is None
+    assert list(reports_of([sites], ["c"])) == ["c", "b", "a"]
     assert list(reports_of([sites], ["c"], "b")) == ["b"]
 
 
