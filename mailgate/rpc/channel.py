@@ -81,6 +81,8 @@ def channel_options(*, retries: bool, keepalive: timedelta) -> Options:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 5000),
+        # Who comes back in a container or a pod has another address: by itself gRPC asks for its name no sooner than after 30 s.
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
         # A proxy of the environment must never see mail that goes to a node.
         ("grpc.enable_http_proxy", 0),
     ]
