@@ -37,6 +37,9 @@ ReturnPath = Annotated[
     str | None, typer.Option("--return-path", metavar="ADDRESS", help="Where bounces go; '' for none.", show_default="the author")
 ]
 RouteName = Annotated[str, typer.Option("--route", metavar="NAME", help="A route of the gateway.", show_default="by domain")]
+HashKey = Annotated[
+    str, typer.Option("--hash-key", metavar="KEY", help="Mails of one key go by one sender, where the route hashes by it (hash_by).")
+]
 Doubt = Annotated[DoubtName, typer.Option("--on-doubt", help="When nobody can know whether it was sent: send again, or hold.")]
 Ttl = Annotated[str, typer.Option("--ttl", metavar="48h", help="How long it is tried.", show_default="the gateway's, 48h")]
 Tag = Annotated[Repeated, typer.Option("--tag", metavar="WORD", help="A word that events repeat.")]

@@ -51,6 +51,7 @@ def send(
     return_path: flags.ReturnPath = None,
     lane: Annotated[flags.LaneName | None, typer.Option("--lane", help="The priority class.", show_default="transactional")] = None,
     route: flags.RouteName = "",
+    hash_key: flags.HashKey = "",
     on_doubt: flags.Doubt = flags.DoubtName.resend,
     ttl: flags.Ttl = "",
     tag: flags.Tag = [],  # noqa: B006
@@ -82,6 +83,7 @@ def send(
         return_path=return_path,
         lane=lane.value if lane else "",
         route=route,
+        hash_key=hash_key,
         on_doubt=on_doubt.value,
         ttl=ttl,
         tag=tuple(tag),

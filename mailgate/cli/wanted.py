@@ -42,6 +42,7 @@ class Flags:
     return_path: str | None = None
     lane: str = ""
     route: str = ""
+    hash_key: str = ""
     on_doubt: str = "resend"
     ttl: str = ""
     tag: Sequence[str] = ()
@@ -109,6 +110,7 @@ def _with_choices(mail: Mail, flags: Flags) -> Mail:
         mail,
         lane=Lane[flags.lane.upper()] if flags.lane else None,
         route=flags.route,
+        hash_key=flags.hash_key,
         return_path=flags.return_path,
         on_doubt=OnDoubt[flags.on_doubt.upper()],
         ttl_ms=_milliseconds(flags.ttl) if flags.ttl else None,

@@ -194,6 +194,11 @@ def test_what_the_gateway_refuses_is_said_by_field(up: Up) -> None:
     assert refused.returncode == 1
     assert "nowhere" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+    too_long = "x" * 257
+    csv = up.data / "people.csv"
+    csv.write_text("email\na@example.com\n")
+    for words in (("send", "--to", "a@example.com"), ("batch", str(csv))):
+        assert "hash_key: 257 octets" in up.mailgate(*words, "--text", "x", "--hash-key", too_long).stderr
     assert up.mailgate("get", "0192f0c1-7a3b-7c1d-9e2f-3a4b5c6d7e8f").returncode == 1
     stranger = up.mailgate("queue", "--key", "mg_stranger")
     assert stranger.returncode == 2

@@ -247,6 +247,7 @@ def test_raw_lines_as_the_settings_say(routes, limits, call):
         ({"headers": (Header("X", "x" * 300_000),)}, "mail.headers"),
         ({"tags": ("t",) * 17}, "mail.tags"),
         ({"metadata": {str(i): "" for i in range(33)}}, "mail.metadata"),
+        ({"hash_key": "ü" * 129}, "mail.hash_key"),
     ],
 )
 def test_what_is_too_large_says_the_limit(drafter, call, change, field):

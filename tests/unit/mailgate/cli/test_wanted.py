@@ -32,6 +32,7 @@ def test_flags_make_a_mail(tmp_path: Path) -> None:
             return_path="",
             lane="bulk",
             route="out",
+            hash_key="spring",
             on_doubt="hold",
             ttl="1h",
             tag=["t"],
@@ -45,7 +46,8 @@ def test_flags_make_a_mail(tmp_path: Path) -> None:
     assert mail.attachments == (Attachment(b"%PDF", "plan.pdf", "application/pdf"),)
     assert mail.headers == (Header("X-A", "b: c"),)
     assert mail.return_path == ""
-    assert (mail.lane, mail.route, mail.on_doubt, mail.ttl_ms) == (Lane.BULK, "out", OnDoubt.HOLD, 3_600_000)
+    assert (mail.lane, mail.route, mail.hash_key) == (Lane.BULK, "out", "spring")
+    assert (mail.on_doubt, mail.ttl_ms) == (OnDoubt.HOLD, 3_600_000)
     assert (mail.tags, mail.metadata) == (("t",), {"k": "v=w"})
 
 
