@@ -26,7 +26,7 @@ from mailgate.config.secret import NONE, Secret
 from mailgate.config.units import format_duration
 from mailgate.errors import SettingsInvalid
 from mailgate.route import HASHED, AuthMode, DsnNotify, Route, TlsMode
-from mailgate.rpc.doors import check_address, check_guard, check_tls
+from mailgate.rpc.doors import check_address, check_files, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.shaping.file import read as read_shaping
 from mailgate.shaping.shaping import NO_SHAPING, Shaping
@@ -146,17 +146,22 @@ def read(path: str | None, environ: Mapping[str, str]) -> GatewaySettings:
     Raises:
         SettingsInvalid: with every mistake found.
     """
-    return load(GatewaySettings, path, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
+    return load(GatewaySettings, path, environ, rules=RULES, check=_check_all, others=SENDER_SECTIONS)
 
 
 def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> GatewaySettings:
-    """As `read`, from a file's tables."""
+    """As `read`, from a file's tables; certificates and keys are not looked at."""
     return from_tree(GatewaySettings, tables, environ, rules=RULES, check=check, others=SENDER_SECTIONS)
 
 
 def version(settings: GatewaySettings, shaping: Shaping = NO_SHAPING) -> str:
     """A short hash of what can change while the gateway runs."""
     return version_of(merged(GatewaySettings(), settings, LIVE), shaping.version)
+
+
+def _check_all(settings: GatewaySettings, reader: Reader) -> None:
+    check(settings, reader)
+    check_files({"tls": settings.tls}, {"gateway.node_tls": settings.gateway.node_tls, "etcd": settings.etcd.tls}, reader)
 
 
 def check(settings: GatewaySettings, reader: Reader) -> None:

@@ -11,7 +11,7 @@ from mailgate.config.load import from_tree, load
 from mailgate.config.reader import Reader, Rules
 from mailgate.config.scalars import show
 from mailgate.config.secret import NONE, Secret
-from mailgate.rpc.doors import check_address, check_guard, check_tls
+from mailgate.rpc.doors import check_address, check_files, check_guard, check_tls
 from mailgate.rpc.tls import TlsOptions
 from mailgate.telemetry.options import TelemetryOptions
 from sender.delivery.routes import MAX_CONNECTIONS
@@ -96,11 +96,11 @@ def read(path: str | None, environ: Mapping[str, str]) -> SenderSettings:
     Raises:
         SettingsInvalid: with every mistake found.
     """
-    return _with_variables(load(SenderSettings, path, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS), environ)
+    return _with_variables(load(SenderSettings, path, environ, rules=RULES, check=_check_all, others=GATEWAY_SECTIONS), environ)
 
 
 def from_tables(tables: dict[str, Any], environ: Mapping[str, str]) -> SenderSettings:
-    """As `read`, from a file's tables."""
+    """As `read`, from a file's tables; certificates and keys are not looked at."""
     return _with_variables(from_tree(SenderSettings, tables, environ, rules=RULES, check=check, others=GATEWAY_SECTIONS), environ)
 
 
@@ -108,6 +108,11 @@ def _with_variables(settings: SenderSettings, environ: Mapping[str, str]) -> Sen
     given = {name.removeprefix(SECRET_VARIABLE).lower(): value for name, value in environ.items() if name.startswith(SECRET_VARIABLE)}
     secrets = {**settings.secrets, **{name: Secret(value) for name, value in given.items() if name and not name.startswith("_")}}
     return replace(settings, secrets=secrets)
+
+
+def _check_all(settings: SenderSettings, reader: Reader) -> None:
+    check(settings, reader)
+    check_files({"sender.tls": settings.sender.tls}, {"sender.gateway_tls": settings.sender.gateway_tls}, reader)
 
 
 def check(settings: SenderSettings, reader: Reader) -> None:

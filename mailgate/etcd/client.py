@@ -90,7 +90,7 @@ class Etcd:
 
     async def __aenter__(self) -> Etcd:
         for address in self._options.addresses:
-            channel = open_channel(address, self._options.tls, further=CHANNEL)
+            channel = open_channel(address, self._options.tls, further=CHANNEL, section="etcd")
             self._members.append(Member(address, await self._stack.enter_async_context(channel)))
         return self
 

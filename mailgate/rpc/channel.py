@@ -42,6 +42,7 @@ def open_channel(
     retries: bool = False,
     keepalive: timedelta = CLIENT_KEEPALIVE,
     further: Sequence[tuple[str, int | str]] = (),
+    section: str = "tls",
 ) -> grpc.aio.Channel:
     """A channel to `host:port` (or a gRPC target); it connects when it is used. Close it, or use it as a context manager.
 
@@ -50,7 +51,7 @@ def open_channel(
     two with one name it takes the first (1.85, measured).
 
     Raises:
-        SettingsInvalid: a file of `tls` is wrong.
+        SettingsInvalid: a file of `tls` is wrong; `section` names the table of the settings.
     """
     options = channel_options(retries=retries, keepalive=keepalive)
     if tls is not None and tls.server_name:
@@ -58,13 +59,13 @@ def open_channel(
     options = list({**dict(options), **dict(further)}.items())
     if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
-    return grpc.aio.secure_channel(address, channel_credentials(tls), options=options)
+    return grpc.aio.secure_channel(address, channel_credentials(tls, section), options=options)
 
 
-def open_node_channel(address: str, tls: TlsOptions | None = None) -> grpc.aio.Channel:
+def open_node_channel(address: str, tls: TlsOptions | None = None, section: str = "gateway.node_tls") -> grpc.aio.Channel:
     """Between a gateway and a node: no retries, and a dead transport is seen within 3 s."""
     timeouts = (("grpc.keepalive_timeout_ms", NODE_PING_TIMEOUT_MS), ("grpc.http2.ping_timeout_ms", NODE_PING_TIMEOUT_MS))
-    return open_channel(address, tls, keepalive=NODE_KEEPALIVE, further=timeouts)
+    return open_channel(address, tls, keepalive=NODE_KEEPALIVE, further=timeouts, section=section)
 
 
 def channel_options(*, retries: bool, keepalive: timedelta) -> Options:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mailgate.config.reader import Reader
 from mailgate.config.scalars import show
 from mailgate.errors import SettingsInvalid
 from mailgate.rpc.address import is_loopback, split_address
-from mailgate.rpc.tls import TlsOptions
+from mailgate.rpc.tls import TlsOptions, channel_credentials, server_credentials
 
 
 def check_address(text: str, key: str, reader: Reader, *, zero: bool = False) -> str:
@@ -31,6 +33,18 @@ def check_tls(tls: TlsOptions, key: str, reader: Reader) -> None:
     for name, value in (("certificate", tls.certificate), ("key", tls.key)):
         if not value:
             reader.note(f"{key}.{name}", '""', "a door with TLS needs it: give the path of the PEM file, or leave the whole table out")
+
+
+def check_files(doors: Mapping[str, TlsOptions], dials: Mapping[str, TlsOptions | None], reader: Reader) -> None:
+    """The files of doors and dials, by the tables that name them, are there, and what they should be. Blocks."""
+    made = [(key, server_credentials, tls) for key, tls in doors.items() if tls.serves]
+    for key, make, tls in (*made, *((key, channel_credentials, tls) for key, tls in dials.items() if tls is not None)):
+        try:
+            make(tls, key)
+        except SettingsInvalid as error:
+            for mistake in error.mistakes:
+                if reader.sound(mistake.key):
+                    reader.note(mistake.key, mistake.value, mistake.cure)
 
 
 def check_guard(reader: Reader, section: str, tls_key: str, listen: str, *, host: str, guarded: bool) -> None:

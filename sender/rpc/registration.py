@@ -11,6 +11,7 @@ import grpc
 from mailgate import __version__
 from mailgate.api.node.v1 import node_registry_service_pb2 as pb
 from mailgate.api.node.v1 import node_registry_service_pb2_grpc
+from mailgate.errors import SettingsInvalid
 from mailgate.rpc.address import is_loopback, split_address
 from mailgate.rpc.channel import bearer, open_node_channel
 from mailgate.rpc.tls import TlsOptions
@@ -56,7 +57,10 @@ class Registration:
         self._warn_in_clear()
         while not self._leaving.is_set():
             gateway = self._gateways[place % len(self._gateways)]
-            reason = await self._with(gateway)
+            try:
+                reason = await self._with(gateway)
+            except SettingsInvalid as error:  # a file of the certificates is gone, or half written, since the start
+                reason = str(error)
             if self.registered_with:
                 wait, told = FIRST, ""
                 self.registered_with = ""
@@ -92,7 +96,7 @@ class Registration:
 
     async def _with(self, gateway: str) -> str:
         """One life of a registration; why it ended. A gateway that hangs is left within 3 s, sooner than its lease ends."""
-        async with open_node_channel(gateway, self._tls) as channel:
+        async with open_node_channel(gateway, self._tls, "sender.gateway_tls") as channel:
             stub = node_registry_service_pb2_grpc.NodeRegistryServiceStub(channel)  # type: ignore[no-untyped-call]
             call = stub.Register(metadata=bearer(self._token))
             try:

@@ -53,3 +53,18 @@ def test_a_policy_that_is_none_and_a_key_for_nothing(tmp_path: Path) -> None:
     assert "routes.keyed.hash_by" in told
     assert "round_robin does not hash" in told
     assert "routes.keyed.hash_by" in check(tmp_path, ROUTES.replace('"hash_key"', '"weather"'))
+
+
+def test_files_of_certificates_are_told_beside_all_else(tmp_path: Path) -> None:
+    """Each by its own key, though both processes have several tables of them: else a gateway, or a node, is what finds out."""
+    tables = {"tls": "certificate key", "gateway.node_tls": "ca", "etcd": "ca", "sender.tls": "certificate key", "sender.gateway_tls": "ca"}
+    wrong = [f"{table}.{name}" for table, names in tables.items() for name in names.split()]
+    text = "".join(
+        f"[{table}]\n"
+        + "".join(f'{name} = "/nowhere/{name}"\n' for name in names.split())
+        + ('endpoints = ["a:0"]\n' if table == "etcd" else "")
+        for table, names in tables.items()
+    )
+    told = check(tmp_path, ROUTES + text)
+    assert [key for key in (*wrong, "etcd.endpoints[0]") if f"{key} = " not in told] == []
+    assert told.count("this file cannot be read") == len(wrong)

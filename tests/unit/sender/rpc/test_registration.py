@@ -256,6 +256,20 @@ async def test_a_node_that_does_not_say_who_it_is_is_let_go(gateway: Gateway, mo
             assert await silent.code() is not grpc.StatusCode.OK
 
 
+async def test_a_certificate_that_is_gone_ends_no_node():
+    """Its file is renewed just now, or was taken away since the start: the node says so, and tries again."""
+    with structlog.testing.capture_logs() as logs:
+        registration = Registration(Self("n1", BOOT, "127.0.0.1:9"), ("127.0.0.1:1",), "", TlsOptions(ca="/nowhere"), lambda: 0.0)
+        task = asyncio.create_task(registration.run())
+        async with asyncio.timeout(5):
+            while not logs:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert not task.done()
+        await registration.leave()
+        await task
+    assert logs[0]["reason"].startswith("sender.gateway_tls.ca = '/nowhere': this file cannot be read")
+
+
 @pytest.mark.parametrize(
     ("gateways", "token", "tls", "said"),
     [
