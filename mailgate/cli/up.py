@@ -45,7 +45,9 @@ def up(
         bool,
         typer.Option("--etcd", help="Keep nodes and gateways in an etcd that is started too, on this machine alone, without a password."),
     ] = False,
-    etcd_port: Annotated[int, typer.Option("--etcd-port", min=0, max=65535, help="Where it listens.")] = DEFAULT.etcd,
+    etcd_port: Annotated[
+        int | None, typer.Option("--etcd-port", min=0, max=65535, help="Where it listens.", show_default=str(DEFAULT.etcd))
+    ] = None,
     relay: Annotated[str, typer.Option("--relay", metavar="URL", help="Send through this server instead of the inbox.")] = "",
     config: Annotated[
         str,
@@ -57,7 +59,9 @@ def up(
     base = base_tables(config)
     if etcd:
         etcd_program()
-    wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port, etcd_port)
+    elif etcd_port is not None:
+        raise exits.Usage(f"--etcd-port {etcd_port}: no etcd is started: give --etcd too, or leave it out")
+    wanted = Ports(port, metrics_port, inbox_port, inbox_smtp_port, DEFAULT.etcd if etcd_port is None else etcd_port)
     with data_directory(data) as directory:
         asyncio.run(_life(directory, data, config, base, wanted, etcd, relay, senders, json))
 

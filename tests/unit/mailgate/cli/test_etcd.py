@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailgate.cli.__main__ import main
 from mailgate.cli.etcd import etcd_command, etcd_environment, etcd_program
 from mailgate.cli.exits import Usage
 from mailgate.cli.ports import Ports
@@ -44,3 +45,13 @@ def test_it_sees_neither_passwords_nor_settings_of_another_etcd() -> None:
     """Its own flags are all that counts."""
     operators = {"MAILGATE_SECRET_RELAY": "geheim", "ETCD_CERT_FILE": "/etc/etcd.pem", "PATH": "/bin"}
     assert etcd_environment(operators) == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("port", ["2379", "0", "5"])
+def test_a_port_for_an_etcd_that_is_not_asked_for_is_a_slip(port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever gives it believes that nodes are kept in etcd."""
+    with pytest.raises(SystemExit) as end:
+        main(["up", "--data", str(tmp_path / "data"), "--etcd-port", port])
+    assert end.value.code == 2
+    assert f"--etcd-port {port}: no etcd is started" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
