@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from mailgate.cli.exits import NoGateway, Usage
-from mailgate.errors import Invalid
+from mailgate.errors import Invalid, Mistake, SettingsInvalid
 from mailgate.ids import parse_id
 from mailgate.rpc.address import split_address
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mailgate.client.mail_client import MailClient
 
 CLIENT_FILE = "client.json"
+GRPCS = ("dns://", "unix://", "xds://")
+"""What gRPC takes with slashes, beside names of its own such as ipv4:1.2.3.4:80."""
 DEFAULT_DATA = "./mailgate-data"
 
 Address = Annotated[
@@ -79,7 +81,9 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
     if address.startswith("etcd://"):
         from mailgate.client.discovery import place_of
 
-        place_of(address)
+        place_of(address, key="--address")
+    elif "://" in address and not address.startswith(GRPCS):
+        raise SettingsInvalid([Mistake("--address", repr(address), 'write "host:port", with --tls for TLS, or "etcd://…"')])
     elif address and "/" not in address and not address.startswith("unix:"):
         split_address(address, "--address")
     left = _left(Path(data) / CLIENT_FILE)

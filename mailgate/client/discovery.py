@@ -20,6 +20,7 @@ from mailgate.etcd.followed import Change, Followed
 from mailgate.etcd.naming import decode
 from mailgate.etcd.options import LOCAL, EtcdOptions
 from mailgate.etcd.trouble import SILENT
+from mailgate.rpc.tls import channel_credentials
 
 SCHEME = "etcd://"
 VARIABLE = "MAILGATE_ETCD"
@@ -42,23 +43,43 @@ def is_place(address: str) -> bool:
     return address.startswith(SCHEME)
 
 
-def place_of(address: str, etcd: EtcdOptions | None = None, environ: Mapping[str, str] = os.environ) -> Place:
-    """What an address says, with `etcd` (or the variables) for the rest.
+def place_of(address: str, etcd: EtcdOptions | None = None, environ: Mapping[str, str] = os.environ, key: str = "addresses") -> Place:
+    """What an address says, with `etcd` (or the variables) for the rest. Blocks: it looks at files.
 
     Raises:
-        SettingsInvalid: it says nothing that could be asked.
+        SettingsInvalid: it says nothing that could be asked. Each mistake is told where it was made: `key` is whoever gave the address.
     """
     hosts, slash, path = address.removeprefix(SCHEME).partition("/")
+    if "@" in hosts:
+        text = f"{SCHEME}…@{hosts.rpartition('@')[2]}{slash}{path}"
+        raise SettingsInvalid([Mistake(key, repr(text), f"a user goes into {VARIABLE}_USERNAME and {VARIABLE}_PASSWORD: {CURE}")])
     options = of_variables(environ) if etcd is None else etcd
     if hosts:
         options = replace(options, endpoints=tuple(hosts.split(",")))
     elif not options.endpoints:
         options = replace(options, endpoints=(LOCAL,))
     path = path.strip("/")
-    mistakes = [Mistake("addresses", repr(address), CURE)] if not slash or not path else list(options.mistakes("etcd"))
+    if not slash or not path:
+        raise SettingsInvalid([Mistake(key, repr(address), CURE)])
+    mistakes = list(options.mistakes("etcd"))
+    if options.tls is not None and not mistakes:
+        try:
+            channel_credentials(options.tls, "etcd")
+        except SettingsInvalid as error:
+            mistakes += error.mistakes
     if mistakes:
-        raise SettingsInvalid(mistakes)
+        raise SettingsInvalid([_placed(mistake, key if hosts else "", variables=etcd is None) for mistake in mistakes])
     return Place(options, f"/{path}/".encode())
+
+
+def _placed(mistake: Mistake, hosts: str, *, variables: bool) -> Mistake:
+    """The mistake by what its maker wrote it into, which was no section of a settings file; `hosts`: where they are, if in no variable."""
+    name = mistake.key.removeprefix("etcd.")
+    if name.startswith("endpoints"):
+        where = hosts or (VARIABLE if variables else mistake.key)
+    else:
+        where = f"{VARIABLE}_{name.upper()}" if variables else mistake.key
+    return replace(mistake, key=where)
 
 
 def of_variables(environ: Mapping[str, str]) -> EtcdOptions:

@@ -57,7 +57,9 @@ class EtcdOptions:
             except SettingsInvalid:
                 port = 0
             if not port:
-                yield Mistake(key, repr(endpoint), 'write "host:port" or "https://host:port", such as "127.0.0.1:2379"')
+                yield Mistake(
+                    key, repr(endpoint), 'write "host:port" or "https://host:port" with a port from 1 to 65535, such as "127.0.0.1:2379"'
+                )
         schemes = {endpoint.startswith(BY_TLS) for endpoint in self.endpoints if "://" in endpoint}
         if len(schemes) > 1 or (False in schemes and self.tls is not None):
             yield Mistake(
@@ -67,9 +69,9 @@ class EtcdOptions:
             missing = "key" if self.certificate else "certificate"
             yield Mistake(f"{section}.{missing}", '""', "certificate and key belong together: give the path of the PEM file")
         if self.password and not self.username:
-            yield Mistake(f"{section}.username", '""', "a password without a user name: set username, or leave password out")
+            yield Mistake(f"{section}.username", '""', "a password without a user name: give both or neither")
         if self.username and not self.password:
-            yield Mistake(f"{section}.password", '""', "a user name without a password: set password or password_file")
+            yield Mistake(f"{section}.password", '""', "a user name without a password: give both or neither")
 
 
 def _address(endpoint: str) -> str:

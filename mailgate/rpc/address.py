@@ -19,9 +19,11 @@ def split_address(text: str, key: str) -> tuple[str, int]:
     bracketed = host.startswith("[") and host.endswith("]")
     if bracketed:
         host = host[1:-1]
-    sound = colon and host and port.isascii() and port.isdigit() and int(port) <= MAX_PORT
-    if not sound or (":" in host and not bracketed) or not host.isprintable() or " " in host:
-        raise SettingsInvalid([Mistake(key, repr(text), 'write "host:port", such as "127.0.0.1:8625" or "[::1]:8625"')])
+    number = port.isascii() and port.isdigit()
+    sound = number and len(port) <= len(str(MAX_PORT)) and int(port) <= MAX_PORT
+    if not (colon and host and sound) or (":" in host and not bracketed) or not host.isprintable() or " " in host:
+        range_ = f"ports end at {MAX_PORT}: " if host and number and not sound else ""
+        raise SettingsInvalid([Mistake(key, repr(text), f'{range_}write "host:port", such as "127.0.0.1:8625" or "[::1]:8625"')])
     return host, int(port)
 
 

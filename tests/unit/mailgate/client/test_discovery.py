@@ -23,11 +23,11 @@ def test_an_address_says_where():
 
 def test_variables_and_options_say_how():
     """What is given wins over the variables."""
-    environ = {"MAILGATE_ETCD_CA": "ca.pem", "MAILGATE_ETCD_USERNAME": "u", "MAILGATE_ETCD_PASSWORD": "p"}
+    environ = {"MAILGATE_ETCD_SERVER_NAME": "etcd.example", "MAILGATE_ETCD_USERNAME": "u", "MAILGATE_ETCD_PASSWORD": "p"}
     options = place_of("etcd://a:1/x", environ=environ).etcd
-    assert (options.ca, options.username, options.password) == ("ca.pem", "u", Secret("p"))
+    assert (options.server_name, options.username, options.password) == ("etcd.example", "u", Secret("p"))
     given = place_of("etcd://a:1/x", EtcdOptions(username="v", password=Secret("q")), environ).etcd
-    assert (given.ca, given.username, given.addresses) == ("", "v", ("a:1",))
+    assert (given.server_name, given.username, given.addresses) == ("", "v", ("a:1",))
 
 
 @pytest.mark.parametrize("address", ["etcd://", "etcd://a:1", "etcd://a:1/", "etcd://a/x", "etcd://a:0/x", "etcd://a:1,/x"])

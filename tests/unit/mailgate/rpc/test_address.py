@@ -16,7 +16,8 @@ def test_addresses_are_split_and_joined(text, host, port):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "8625", ":8625", "host", "host:", "host:x", "host:65536", "::1:25", "[::1]", "a b:25", "host:²", "h\n:1"]
+    "text",
+    ["", "8625", ":8625", "host", "host:", "host:x", "host:65536", "host:" + "9" * 5000, "::1:25", "[::1]", "a b:25", "host:²", "h\n:1"],
 )
 def test_a_bad_address_names_the_setting_and_the_form(text):
     """The cure shows how to write it."""
