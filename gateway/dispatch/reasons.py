@@ -66,7 +66,7 @@ class Reasons:
             return why
         if any(member.hand.room(Lane.TRANSACTIONAL, site_key) > 0 for member in ready):
             return ""
-        return throttled(site_key, ready, self._now()) or "the nodes' connections are busy"
+        return throttled(site_key, ready, self._now()) or troubled(site_key, ready) or "the nodes' connections are busy"
 
 
 def throttled(site_key: str, members: Sequence[Member], now: float) -> str:
@@ -76,6 +76,12 @@ def throttled(site_key: str, members: Sequence[Member], now: float) -> str:
         return ""
     soonest = min(found, key=lambda newest: newest.wait_at(now))
     return words.throttled(site_key, soonest.report.reason, soonest.wait_at(now))
+
+
+def troubled(site_key: str, members: Sequence[Member]) -> str:
+    """Why none of these nodes has a connection; empty: one has, or has not said what keeps it from one."""
+    told = [newest.report.trouble if (newest := member.sites.get(site_key)) is not None else "" for member in members]
+    return told[0] if all(told) else ""
 
 
 def no_source(asked: str, members: Sequence[Member]) -> str:

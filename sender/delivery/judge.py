@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from mailgate.verdict import JobVerdict, NotTried, Outcome, Phase, RecipientVerdict, Tried
 from sender.delivery.work import Line, Work
 from sender.pool.path import Path
@@ -53,8 +55,13 @@ def unreachable(work: Work, trouble: Trouble, now: float) -> Tried:
 
 
 def too_late(line: Line, trouble: Trouble | None, now: float) -> list[tuple[Work, JobVerdict]]:
-    """Take out the jobs that have waited too long for a connection, each with its verdict. `trouble`: why the route has none."""
+    """Take out the jobs that have waited too long for a connection, each with its verdict. `trouble`: why the route has none.
+
+    Where it is this node that has none, and will have none soon, every moment is too long.
+    """
     late: list[tuple[Work, JobVerdict]] = []
+    if trouble is not None and trouble.of_node and now < trouble.rests_until:
+        return [(work, NotTried(trouble.told(now), of_node=True)) for work in line.overdue(inf)]
     if trouble is not None and trouble.since <= now - UNREACHABLE_AFTER:
         late += [(work, unreachable(work, trouble, now)) for work in line.overdue(now - UNREACHABLE_AFTER)]
     return late + [(work, NotTried(f"no connection became free within {PATIENCE:g} s")) for work in line.overdue(now - PATIENCE)]

@@ -199,18 +199,19 @@ class Paths:
         return {name: words for name, words in troubles.items() if name not in well}
 
     def _out(self, path: Path, now: float) -> bool:
-        """It failed of late for its source's sake, or the site takes nothing of it. Once that is over, the next mail finds out."""
-        if not path.source.name:
-            return False
-        if self._pool.closed(path.key):
+        """It failed of late for its source's or this node's sake, or the site takes nothing of it. After that the next mail finds out."""
+        if not path.source.name and not path.route.username and not path.route.certificates:
+            return False  # nothing of ours can fail: the walk over thousands by MX is spared a question each
+        if path.source.name and self._pool.closed(path.key):
             return True
         trouble = self._pool.trouble(path.key)
-        return trouble is not None and trouble.of_source and now < trouble.rests_until
+        return trouble is not None and (trouble.of_source or trouble.of_node) and now < trouble.rests_until
 
     def _nowhere(self, route: str, paths: Iterable[Path]) -> NotTried:
-        why = [closed for path in paths if (closed := self._pool.closed(path.key))]
-        why += [trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None]
-        return NotTried(why[0]) if why else without_source(route)
+        if why := next((closed for path in paths if (closed := self._pool.closed(path.key))), ""):
+            return NotTried(why)
+        why = next((trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None), "")
+        return NotTried(why, of_node=True) if why else without_source(route)
 
     def _paths_of(self, route: Route) -> tuple[Path, ...]:
         """One for each source. Those of a route by MX are for others to be made after, and never opened."""

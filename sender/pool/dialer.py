@@ -28,14 +28,15 @@ from sender.smtp.verdicts import broken, understand
 class DialFailed(Exception):
     """The relay can't be used now. `reply` says in which phase it failed, and how; no socket is left open.
 
-    `of_source`: the source could not be dialled from, which says nothing of the relay.
+    `of_source`: the source could not be dialled from; `of_node`: this node lacks what another may have. Neither says a thing of the relay.
     """
 
-    def __init__(self, reply: Reply, relay: Relay, address: str = "", *, of_source: bool = False) -> None:
+    def __init__(self, reply: Reply, relay: Relay, address: str = "", *, of_source: bool = False, of_node: bool = False) -> None:
         self.reply = reply
         self.relay = relay
         self.address = address
         self.of_source = of_source
+        self.of_node = of_node
         super().__init__(f"{relay.host}:{relay.port}, {reply.phase.name}: {reply.code or ''} {reply.text}")
 
 
@@ -94,7 +95,7 @@ class Dialer:
         try:
             return await self._credentials.get(route.secret)
         except NoCredential as error:
-            raise DialFailed(broken(Phase.AUTH, str(error), "auth"), relay) from error
+            raise DialFailed(broken(Phase.AUTH, str(error), "auth"), relay, of_node=True) from error
 
     async def _dial(self, route: Route, relay: Relay, secret: str, adopt: Callable[[Dialled], asyncio.Protocol], source: Source) -> None:
         seconds = route.connect_timeout / timedelta(seconds=1)
@@ -123,7 +124,7 @@ class Dialer:
             of_source = isinstance(error, SourceFailed)
             if not call.address and not of_source:  # nobody was there: the address that was meant is all there is to tell
                 reply = reply._replace(text=f"{relay.host}:{relay.port}: {reply.text}")
-            raise DialFailed(reply, relay, call.address, of_source=of_source) from error
+            raise DialFailed(reply, relay, call.address, of_source=of_source, of_node=isinstance(error, Unknown)) from error
 
 
 def _understood(phase: Phase, error: Exception) -> Reply:

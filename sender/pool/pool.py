@@ -276,7 +276,7 @@ class Pool:
             self.taps.failed(slots.path, failure)
             self._listener.turned_away(slots.path.key, failure.reply)
             now, jitter = self._clock(), self._jitter()
-            if slots.failed(slot, now, jitter, failure.reply, failure.address, of_source=failure.of_source):
+            if slots.failed(slot, now, jitter, failure.reply, failure.address, of_source=failure.of_source, of_node=failure.of_node):
                 notices.dial_failed(slots, failure, now)
         except asyncio.CancelledError:
             slots.given_up(slot)

@@ -36,6 +36,8 @@ class Trouble:
     """Monotonic seconds: the relay is not dialled before."""
     of_source: bool = False
     """It was the source that could not be dialled from: mail had better take another."""
+    of_node: bool = False
+    """This node lacks what the route needs, such as its secret: mail had better go to another node."""
 
     def told(self, now: float) -> str:
         """In words: what happened, and how long nobody will try."""
@@ -63,7 +65,16 @@ class Relays:
         return len(self._keys)
 
     def failed(
-        self, place: int, began: float, now: float, jitter: float, reply: Reply, address: str = "", *, of_source: bool = False
+        self,
+        place: int,
+        began: float,
+        now: float,
+        jitter: float,
+        reply: Reply,
+        address: str = "",
+        *,
+        of_source: bool = False,
+        of_node: bool = False,
     ) -> bool:
         """What was begun at `began`, a dial or a mail, failed. False: one that was under way with it told as much already."""
         host, own, ours = self._keys[place]
@@ -71,7 +82,7 @@ class Relays:
         rest = Rest.BRIEF if of_source else Rest.LONG if refuses_login(reply) else Rest.SHORT
         news = self._circuits.failed(key, began, now, jitter, rest)
         since = self.trouble.since if self.trouble else now
-        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place), of_source)
+        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place), of_source, of_node)
         return news
 
     def tried(self, place: int, now: float) -> None:

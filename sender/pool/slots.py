@@ -147,7 +147,9 @@ class Slots:
         self._idle.append(slot)
         return True
 
-    def failed(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str, *, of_source: bool = False) -> bool:
+    def failed(
+        self, slot: Slot, now: float, jitter: float, reply: Reply, address: str, *, of_source: bool = False, of_node: bool = False
+    ) -> bool:
         """The dial failed: EMPTY, and its relay rests, unless it only has enough of us. False: nothing new, or nothing that is trouble."""
         slot.state = State.EMPTY
         self._counts.failed += 1
@@ -155,7 +157,7 @@ class Slots:
             self.sizing.too_many(now, self.warm)
             return False
         self._counts.refused += refuses_login(reply)
-        return self.relays.failed(slot.relay, slot.since, now, jitter, reply, address, of_source=of_source)
+        return self.relays.failed(slot.relay, slot.since, now, jitter, reply, address, of_source=of_source, of_node=of_node)
 
     def spurned(self, slot: Slot, now: float, jitter: float, reply: Reply, address: str) -> tuple[Slot, ...]:
         """Its relay wants no mail of ours now: the relay rests. Its idle connections, CLOSING now; the others close when they are freed."""

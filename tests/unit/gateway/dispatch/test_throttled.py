@@ -52,6 +52,14 @@ def test_the_node_that_will_send_the_soonest_speaks() -> None:
     assert reason([late, member("b", SiteReport(KEY))]) == "the nodes' connections are busy"
 
 
+def test_that_no_node_has_a_connection() -> None:
+    """Where every one says why, the first speaks; one that has nothing to say may just be busy."""
+    here, there = (member(name, SiteReport(KEY, trouble=f"the secret is not known on {name}")) for name in "ab")
+    assert reason([here, there]) == "the secret is not known on a"
+    assert reason([here, member("c", SiteReport(KEY))]) == reason([here, member("c")]) == "the nodes' connections are busy"
+    assert reason([here, member("c", SiteReport(KEY), credit=1)]) == ""
+
+
 def test_words_of_the_server_stay_as_they_are() -> None:
     """The time is of a suspension: none is put into what the server says, though that has the word."""
     slow = member("a", SiteReport(KEY, reason="a mail each 20 s: 450 suspended", wait_ms=8_000, rate=0.05))

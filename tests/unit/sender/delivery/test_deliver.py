@@ -341,6 +341,22 @@ class TestSweep:
         (each,) = verdict.recipients
         assert (each.indexes, each.outcome, each.reply) == ((0, 1), Outcome.DEFERRED, reply)
 
+    async def test_what_this_node_lacks_is_no_attempt(self, bench: Bench):
+        """Another node may have it: the job goes back with the next look. While a dial finds out anew it waits here."""
+        bench.pool.idle = 0
+        fence = bench.offer()
+        reply = Reply(Phase.AUTH, 0, text="the secret is not known here", bounce_class="auth")
+        until = bench.clocks.now + 30
+        bench.pool.in_trouble = Trouble(reply, "mx", "", since=0.0, rests_until=until, of_node=True)
+        bench.delivery.look_round()
+        assert bench.stream.verdicts == [
+            (fence, NotTried("not dialled for 30 s after a failure: the secret is not known here", of_node=True))
+        ]
+        bench.pass_(30.1)
+        bench.offer(2)
+        bench.delivery.look_round()
+        assert len(bench.stream.verdicts) == 1
+
     async def test_a_short_trouble_costs_no_attempt(self, bench: Bench):
         """A job that has waited for a busy connection is not deferred because a dial failed a moment ago."""
         bench.pool.idle = 0

@@ -114,9 +114,19 @@ def test_when_no_source_is_left():
     ways, made = paths(PLAIN, NEWS)
     ways.fails("news@a")
     ways.fails("news@b")
-    assert made.place(mail(), "", 9.0) == NotTried(GONE.text)
+    assert made.place(mail(), "", 9.0) == NotTried(GONE.text, of_node=True)
     assert made.capacities(9.0) == {"plain": 3}
     assert made.capacities(100.0) == {"plain": 3, "news": 0}, "the next job finds out"
+
+
+def test_a_node_that_lacks_the_secret_takes_no_mail_of_the_route_for_a_while():
+    """Other nodes get it; then the next mail finds out. What is the relay's fault is no reason."""
+    ways, made = paths(PLAIN, replace(PLAIN, name="login", username="me", secret="s"))
+    ways.troubles["login"] = Trouble(GONE, "mx", "", 0.0, 1, 10.0, of_node=True)
+    assert made.capacities(9.0) == {"plain": 3}
+    assert made.capacities(10.0) == {"plain": 3, "login": 0}
+    ways.fails("login", of_source=False)
+    assert made.capacities(9.0) == {"plain": 3, "login": 0}
 
 
 def test_a_pool_that_the_node_has_not():

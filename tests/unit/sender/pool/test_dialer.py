@@ -368,9 +368,11 @@ async def test_a_password_is_not_sent_in_clear_by_accident(peer, route):
 
 
 async def test_a_secret_that_is_not_known(peer, route):
-    """It is named; so is where to put it."""
-    async with peer(EHLO=OFFERS_AUTH) as server:
+    """It is named; so is where to put it. Another node may know it, unlike one that the relay refuses."""
+    async with peer(EHLO=OFFERS_AUTH, AUTH=b"535 5.7.8 bad credentials\r\n") as server:
+        assert not (await failure(route(server.relay, username="me", secret="s"), "wrong")).of_node
         found = await failure(route(server.relay, username="me", secret="smarthost"))
+        assert found.of_node
         assert "'smarthost'" in found.reply.text
         assert "[secrets]" in found.reply.text
 

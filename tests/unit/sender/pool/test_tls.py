@@ -150,8 +150,9 @@ async def test_a_certificate_is_shown(peer, route, certificate, certify, tls):
 async def test_certificates_that_are_not_here(peer, route):
     """They are named, and where to put them; nothing is dialled, least of all without them."""
     async with peer() as server:
-        with pytest.raises(DialFailed, match=r"'partner' are not known here: put them under \[certificates.partner\]"):
+        with pytest.raises(DialFailed, match=r"'partner' are not known here: put them under \[certificates.partner\]") as caught:
             await dial(holding(), route(server.relay, tls=TlsMode.REQUIRED, certificates="partner"))
+        assert caught.value.of_node, "another node may have them"
         assert not server.sessions
 
 
