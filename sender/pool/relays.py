@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from mailgate.route import Route
@@ -58,11 +58,19 @@ class Relays:
         """Of the host as this source sees it, of the host as this route speaks to it, and of both, where it takes no mail of ours."""
         self._hosts = [relay.host for relay in route.relays]
         self._limit = route.connect_timeout / timedelta(seconds=1)
-        self.trouble: Trouble | None = None
-        """The last that failed; None since a dial succeeded."""
+        self._trouble: Trouble | None = None
+        self._failed = 0
+        """The relay of that trouble."""
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The last that failed; None since a dial succeeded. It rests no longer than its circuits do, which somebody may have closed."""
+        if self._trouble is None or (until := self.rests_until(self._failed)) >= self._trouble.rests_until:
+            return self._trouble
+        return replace(self._trouble, rests_until=until)
 
     def failed(
         self,
@@ -81,18 +89,20 @@ class Relays:
         key = own if reply.phase in _OWN else ours if reply.phase in _EARLY else host
         rest = Rest.BRIEF if of_source else Rest.LONG if refuses_login(reply) else Rest.SHORT
         news = self._circuits.failed(key, began, now, jitter, rest)
-        since = self.trouble.since if self.trouble else now
-        self.trouble = Trouble(reply, self._hosts[place], address, since, *self.pause(place), of_source, of_node)
+        since = self._trouble.since if self._trouble else now
+        self._failed, self._trouble = place, Trouble(reply, self._hosts[place], address, since, *self.pause(place), of_source, of_node)
         return news
 
     def tried(self, place: int, now: float) -> None:
-        """It is being dialled, to see whether it is well again."""
+        """It is being dialled, to see whether it is well again: what waits for that need not hear of its rest."""
+        if self._trouble is not None and place == self._failed:
+            self._trouble = replace(self._trouble, rests_until=float("-inf"))
         for key in self._keys[place]:
             self._circuits.tried(key, now + self._limit)
 
     def answered(self, place: int, now: float) -> None:
         """A dial came through."""
-        self.trouble = None
+        self._trouble = None
         for key in self._keys[place]:
             self._circuits.answered(key, now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,9 @@ def test_a_node_without_the_secret_gets_no_mail_of_the_route(tmp_path: Path, pol
 
 
 def test_where_no_node_has_it_mail_waits_and_says_why(tmp_path: Path) -> None:
-    """It is nobody's attempt, and whoever asks is told what to do."""
-    with Scripted(wants_login) as server, Fleet(tmp_path, server.port, senders=1, route=ROUTE) as fleet:
+    """It is nobody's attempt, and whoever asks is told what to do. Once that is done it goes, long before the relay has rested."""
+    route = {**ROUTE, "min_idle": 0}
+    with Scripted(wants_login) as server, Fleet(tmp_path, server.port, senders=1, route=route) as fleet:
         (waits,) = send(fleet, 1, "x")
 
         def is_told() -> bool:
@@ -70,3 +72,6 @@ def test_where_no_node_has_it_mail_waits_and_says_why(tmp_path: Path) -> None:
 
         wait_until(is_told, f"{recipients(fleet, [waits])}\n{fleet.tails()}", 30, pause=0.1)
         assert not server.taken
+        fleet.configure(server.port, route, {"secrets": {"relay": "the-password"}})
+        fleet.senders[0].signal(signal.SIGHUP)
+        wait_until(lambda: len(server.taken) == 1, f"it does not go\n{fleet.tails()}", 15)

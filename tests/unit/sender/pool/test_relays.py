@@ -105,6 +105,19 @@ def test_a_host_is_each_sources_own():
         assert second.resting(0, 0.5) is shared
 
 
+def test_a_trouble_rests_no_longer_than_the_relay():
+    """Somebody says that something was mended: mail may come, and find out. A dial that does is no new rest for what waits for it."""
+    circuits = Circuits()
+    found = Relays(Route("a", (MX,), username="me", secret="s"), circuits, HERE)
+    found.failed(0, 0.0, 0.0, 0.5, Reply(Phase.AUTH), of_node=True)
+    assert found.trouble is not None
+    assert (found.trouble.rests_until, found.trouble.of_node) == (30.0, True)
+    circuits.again()
+    assert found.trouble.rests_until < 0.0
+    found.tried(0, 1.0)
+    assert found.trouble.rests_until < 30.0
+
+
 def test_a_source_that_fails_rests_briefly():
     """Nobody but this machine is asked, so five seconds at the most; and the trouble says that it is the source's."""
     found = Relays(Route("a", (MX,)), Circuits(), HERE)
