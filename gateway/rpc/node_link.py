@@ -174,14 +174,16 @@ class GrpcNodeLink:
         await call.write(node_pb2.DeliverRequest(hello=hello))
         while True:
             await self._pace.turn()
-            await self._write_frame(call)
-            while self._outgoing:
-                await self._write_frame(call)
+            while await self._write_frame(call):
+                pass
 
-    async def _write_frame(self, call: Call) -> None:
+    async def _write_frame(self, call: Call) -> bool:
+        """Is there more than fitted? What comes while it is being written waits for its turn."""
         frame = self._outgoing.next_frame()
+        more = bool(self._outgoing)
         self._frames_out += 1
         await call.write(frame)
+        return more
 
     async def _beat(self) -> None:
         while True:

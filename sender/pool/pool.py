@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from types import TracebackType
 from typing import Self, cast
 
@@ -65,7 +65,8 @@ class Pool:
         self.warm, self.trouble = self._paths.warm, self._paths.trouble
         self._connections: dict[Slot, Connection] = {}
         self._at: dict[Handoff, Connection] = {}
-        """Mails that are on a connection, until they are judged or withdrawn."""
+        self.mails: Sized = self._at
+        """On a connection, until they are judged or withdrawn."""
         self.taps = Taps(self._connections.values, self._at, time.time_ns)
         self._changed, self._draining = asyncio.Event(), False
 

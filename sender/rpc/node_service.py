@@ -18,7 +18,7 @@ from mailgate import __version__
 from mailgate.api.node.v1 import node_pb2, node_service_pb2, node_service_pb2_grpc
 from mailgate.errors import MailgateError
 from mailgate.job import Fence
-from mailgate.rpc.pace import Pace
+from mailgate.rpc.pace import ENOUGH, Pace
 from mailgate.rpc.protocol import OURS, Protocols
 from mailgate.rpc.server import Door
 from mailgate.rpc.streams import first_request, next_request
@@ -42,6 +42,8 @@ LOOK = 0.05
 """Seconds between two looks at what a report would say, which go over all sites: frames may be five times as many."""
 LOOK_SHARE = 10
 """A look is followed by so many times as long without one: with thousands of sites it takes a tenth of a second."""
+WAITING = 3
+"""READY of one in so many of the mails on connections leaves at once: connections are not to stand idle for a fuller frame."""
 HELLO = 5.0
 """Seconds that a gateway has for its first frame."""
 SILENT = 5.0
@@ -254,9 +256,11 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
             if beat or due or stream.outgoing or changed is not None or lines:
                 frame = stream.outgoing.next_frame(told if due else None, changed)
                 frame.traces.extend(map(line_to_proto, lines))
+                more = bool(stream.outgoing)  # what comes while the frame is being written waits for its turn
                 await context.write(frame)
-            if not stream.outgoing:
-                await stream.pace.turn()
+                if more:
+                    continue
+            await stream.pace.turn(max(ENOUGH, len(self._delivery.pool.mails) // WAITING))
 
     async def _watch(self, stream: GatewayStream, _context: Context) -> None:
         """Beat, and see whether the gateway still does. A pause of this process itself costs one miss, not the stream."""

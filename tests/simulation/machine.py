@@ -145,6 +145,7 @@ class SimPool:
     def __init__(self, node: Process, receiver: Receiver, random: Random, connections: int) -> None:
         self._node, self._receiver, self._random, self._connections = node, receiver, random, connections
         self._steps: dict[Handoff, str] = {}
+        self.mails = self._steps
         self.clean = False
         """Servers behave from now on."""
 

@@ -35,6 +35,7 @@ from sender.delivery.announce import hear, shape
 from sender.delivery.deliver import Delivery
 from sender.pool.pool import Pool
 from sender.pool.source import Source
+from sender.rpc import frames as sender_frames
 from sender.rpc import node_service
 from sender.rpc.node_service import NodeServicer
 from tests.simulation.machine import real_job
@@ -435,6 +436,27 @@ async def test_a_hundred_mails_on_two_connections(node: Node, smtp: Smtp):
                     done += len(frame.verdicts)
                 seen = len(heard.frames)
     assert len(smtp.bodies) == len(set(smtp.bodies)) == 100
+
+
+async def test_what_comes_while_a_frame_is_written_waits_for_its_turn(node: Node, monkeypatch: pytest.MonkeyPatch):
+    """On either side: else one word makes a frame, whose writing takes long enough for the next word."""
+    loop, job = asyncio.get_running_loop(), make_job()
+
+    def never_empty(next_frame, say):
+        def next_frame_and_more(outgoing, *args):
+            loop.call_soon(say, outgoing)
+            return next_frame(outgoing, *args)
+
+        return next_frame_and_more
+
+    theirs = sender_frames.Outgoing
+    monkeypatch.setattr(Outgoing, "next_frame", never_empty(Outgoing.next_frame, lambda outgoing: outgoing.settled([job.fence])))
+    monkeypatch.setattr(theirs, "next_frame", never_empty(theirs.next_frame, lambda outgoing: outgoing.site("a.test", "b.test")))
+    async with node.link() as (link, _heard):
+        before = link.frames
+        await asyncio.sleep(2 * node_link.BEAT)
+        came, left = link.frames
+    assert came - before[0] < 30 > left - before[1]  # some four, or hundreds
 
 
 async def test_a_gateway_without_a_hello_is_let_go(node: Node, monkeypatch: pytest.MonkeyPatch):

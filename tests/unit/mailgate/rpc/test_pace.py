@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mailgate.rpc.pace import CROWD, CROWDED, ENOUGH, PACE, Pace
+from mailgate.rpc.pace import CROWD, CROWDED, ENOUGH, PACE, THRONG, THRONGED, Pace
 
 
 class StillLoop:
@@ -39,7 +39,7 @@ async def test_the_first_frame_goes_at_once(still):
     assert still.waits == []
 
 
-@pytest.mark.parametrize(("words", "wait"), [(1, PACE), (CROWD - 1, PACE), (CROWD, CROWDED), (ENOUGH, CROWDED)])
+@pytest.mark.parametrize(("words", "wait"), [(1, PACE), (CROWD - 1, PACE), (CROWD, CROWDED), (THRONG - 1, CROWDED), (THRONG, THRONGED)])
 async def test_the_next_waits_by_what_the_one_before_had(still, words, wait):
     """Who is alone waits less, and ENOUGH words end any wait."""
     pace = Pace()
@@ -50,6 +50,22 @@ async def test_the_next_waits_by_what_the_one_before_had(still, words, wait):
     await asyncio.sleep(0)
     assert still.waits == [pytest.approx(wait)]
     pace.now(ENOUGH - 2)
+    await asyncio.sleep(0)
+    assert not turn.done()
+    pace.now()
+    await turn
+
+
+async def test_how_much_is_enough_is_for_the_writer_to_say(still):
+    """A node with many connections waits for a fuller frame."""
+    pace = Pace()
+    pace.now()
+    await pace.turn()
+    turn = asyncio.ensure_future(pace.turn(3 * ENOUGH))
+    await asyncio.sleep(0)
+    pace.now(2 * ENOUGH)
+    await asyncio.sleep(0)
+    pace.now(ENOUGH - 1)
     await asyncio.sleep(0)
     assert not turn.done()
     pace.now()
