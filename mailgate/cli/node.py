@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,12 +58,21 @@ def drain(
     Example: mailgate node drain sender-1 --reason 'new kernel' --wait
     """
     seconds = seconds_of(wait) if wait is not None else None
+    drained = False
 
     async def body(client: GatewayClient) -> Node:
+        nonlocal drained
         found = await client.drain(node_id, reason)
+        drained = True
         return found if seconds is None else await _until_idle(client, found, seconds, quiet=json)
 
-    found = connect.run(where.find(), body)
+    try:
+        found = connect.run(where.find(), body)
+    except KeyboardInterrupt:
+        if drained:
+            name = output.printable(node_id)
+            output.line(f"interrupted: {name} stays drained; `mailgate node resume {name}` gives it jobs again", sys.stderr)
+        raise
     left = in_hand(found)
     if json:
         output.json_line(json_of(found))

@@ -34,9 +34,17 @@ class Stage:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
-        env = {**os.environ, "MAILGATE_ADDRESS": self.fleet.address, "MAILGATE_KEY": KEY, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "mailgate.cli", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+        command = self.command(*arguments)
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Its words."""
+        return [sys.executable, "-m", "mailgate.cli", *arguments]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Where the gateway is; this tree's code in whatever folder."""
+        return {**os.environ, "MAILGATE_ADDRESS": self.fleet.address, "MAILGATE_KEY": KEY, "PYTHONPATH": str(ROOT)}
 
     def taken_by(self, node: str, since: float) -> int:
         """Mails that the node sent after a moment of time.monotonic()."""
@@ -83,6 +91,23 @@ def test_a_node_is_drained_started_anew_and_resumed(stage: Stage) -> None:
             wait_until(lambda: door.waiting() == 0, "it does not drain", 30)
         assert stage.witness.count() == result.mails
         assert not stage.witness.doubled()
+
+
+def test_who_waits_no_more_is_told_what_stays(tmp_path: Path) -> None:
+    """Ctrl-C ends the waiting, not the drain."""
+    with Witness(tmp_path, delay=20) as witness, Fleet(tmp_path, witness.port, senders=1) as fleet:
+        stage = Stage(witness, fleet, tmp_path)
+        mail = ("--from", "a@example.com", "--to", "b@example.net", "--text", "x")
+        assert stage.run("send", *mail).returncode == 0
+        wait_until(lambda: stage.state("node-a").committed == 1, "the mail is not under way")
+        with Process(
+            "drain", stage.command("node", "drain", "node-a", "--wait"), tmp_path / "drain.log", env=stage.env, cwd=tmp_path
+        ) as drain:
+            wait_until(lambda: stage.state("node-a").state == admin.NODE_STATE_DRAINING, "it is not drained")
+            drain.signal(signal.SIGINT)
+            assert drain.wait(20) == 130
+        assert drain.tail().strip() == "interrupted: node-a stays drained; `mailgate node resume node-a` gives it jobs again"
+        assert stage.state("node-a").state == admin.NODE_STATE_DRAINING
 
 
 def test_what_cannot_be_drained(stage: Stage) -> None:
