@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from mailgate.cli.exits import NoGateway
+from mailgate.cli.exits import NoGateway, Usage
 from mailgate.cli.target import Target
 from mailgate.errors import Unanswered, Unauthenticated, Unavailable
 
@@ -43,18 +43,25 @@ async def located(target: Target) -> Target:
 
     Raises:
         NoGateway: there is none.
+        Usage: etcd does not tell us.
     """
     from mailgate.client.discovery import is_place, look, place_of
+    from mailgate.etcd.failure import EtcdRefused
 
     if not is_place(target.address):
         return target
     place = place_of(target.address)
     try:
         addresses = await look(place, ETCD)
+    except EtcdRefused as refused:
+        cure = (
+            f"MAILGATE_ETCD_USERNAME and MAILGATE_ETCD_PASSWORD say who asks, who must have a role that reads below {place.prefix.decode()}"
+        )
+        raise Usage(f"the etcd at {', '.join(place.etcd.addresses)} does not tell of gateways ({refused}): {cure}") from None
     except Unavailable as error:
-        raise NoGateway(
-            f"{error}: is etcd running at {', '.join(place.etcd.addresses)}? --address or MAILGATE_ETCD says where it is"
-        ) from None
+        why, _ = broken(str(error), tls=place.etcd.tls is not None)
+        cure = "is it running? --address or MAILGATE_ETCD says where it is, MAILGATE_ETCD_CA and its like how it is asked"
+        raise NoGateway(f"the etcd at {', '.join(place.etcd.addresses)} does not answer ({why}): {cure}") from None
     for address in addresses:
         one = replace(target, address=address)
         async with one.client() as client:

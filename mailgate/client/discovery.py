@@ -12,10 +12,9 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mailgate.config.secret import Secret
-from mailgate.errors import Mistake, SettingsInvalid, Unavailable
+from mailgate.errors import Mistake, SettingsInvalid
 from mailgate.etcd.client import Etcd
 from mailgate.etcd.entries import end_of
-from mailgate.etcd.failure import EtcdRefused
 from mailgate.etcd.followed import Change, Followed
 from mailgate.etcd.naming import decode
 from mailgate.etcd.options import LOCAL, EtcdOptions
@@ -103,13 +102,11 @@ async def look(place: Place, within: float) -> tuple[str, ...]:
     """The addresses that are told now.
 
     Raises:
-        Unavailable: etcd does not answer, or does not let us in.
+        Unavailable: etcd does not answer.
+        EtcdRefused: it does not tell us.
     """
     async with Etcd(place.etcd, log=SILENT) as etcd:
-        try:
-            answer = await etcd.range(place.prefix, end_of(place.prefix), within)
-        except EtcdRefused as refused:
-            raise Unavailable(f"etcd does not tell of gateways: {refused}") from None
+        answer = await etcd.range(place.prefix, end_of(place.prefix), within)
     return _addresses([kv.value for kv in answer.kvs])
 
 

@@ -142,3 +142,7 @@ def test_the_command_line_finds_a_gateway(stage: Stage):
     assert [node["node_id"] for node in json.loads(done.stdout)["nodes"]] == ["node-a"]
     done = mailgate("nodes", "--address", stage.place.replace("mailgate", "nothing"))
     assert (done.returncode, "no gateway is told there" in done.stderr) == (3, True), done.stderr
+    away = f"127.0.0.1:{free_port()}"
+    done = mailgate("nodes", "--address", f"etcd://{away}/mailgate/gateways")
+    told = f"mailgate: the etcd at {away} does not answer (connection refused): is it running?"
+    assert (done.returncode, done.stderr.startswith(told)) == (3, True), done.stderr

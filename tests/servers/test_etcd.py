@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.etcd import Cluster
+from mailgate.cli.connect import located
+from mailgate.cli.exits import Usage
+from mailgate.cli.target import Target
 from mailgate.config.secret import Secret
-from mailgate.errors import Unavailable
+from mailgate.errors import SettingsInvalid, Unavailable
 from mailgate.etcd.client import Etcd
 from mailgate.etcd.entries import delete_if, put_if, read
 from mailgate.etcd.failure import EtcdRefused, Failure
@@ -266,7 +269,7 @@ async def test_a_lease_is_kept_and_granted_anew(alone: Cluster):
 
 
 @pytest.mark.parametrize("release", OLDEST)
-async def test_a_user_and_its_tokens(tmp_path: Path, release: str):
+async def test_a_user_and_its_tokens(tmp_path: Path, release: str, monkeypatch: pytest.MonkeyPatch):
     """A token that etcd takes no more (users changed, etcd restarted) is renewed, for calls and watches; a wrong password is told."""
     with etcd(tmp_path, release) as found:
         found.ctl("user", "add", "root:rootpw")
@@ -281,6 +284,10 @@ async def test_a_user_and_its_tokens(tmp_path: Path, release: str):
                 with pytest.raises(EtcdRefused) as refused:
                     await read(asked, PREFIX)
                 assert refused.value.kind is kind
+        for name, value in (("USERNAME", "gate"), ("PASSWORD", "guess"), ("PASSWORD", "secret")):
+            monkeypatch.setenv(f"MAILGATE_ETCD_{name}", value)
+            with pytest.raises((Usage, SettingsInvalid), match="MAILGATE_ETCD_PASSWORD"):
+                await located(Target(f"etcd://{found.endpoints[0]}/else", ""))
         async with client(found.endpoints, username="gate", password=Secret("secret")) as asked, following(asked) as ear:
             with pytest.raises(EtcdRefused) as refused:
                 await read(asked, b"/else")
