@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+
+from gateway import settings as gateway
+from sender import settings as sender
 
 from .described import DEPLOY, of_kind, render, rendered, selects, service_ports
 
@@ -130,15 +134,23 @@ def test_who_may_reach_whom() -> None:
     }
 
 
+def shown(language: str) -> list[str]:
+    """The examples of docs/deploy.md."""
+    return re.findall(rf"```{language}\n(.*?)```", (DEPLOY.parent / "docs/deploy.md").read_text(), re.DOTALL)
+
+
+def overlaid(folder: Path, kustomization: str, settings: str) -> list[dict[str, Any]]:
+    """What an overlay beside deploy/ makes."""
+    (folder / "deploy").symlink_to(DEPLOY)
+    (folder / "my-fleet").mkdir()
+    (folder / "my-fleet/kustomization.yaml").write_text(kustomization)
+    (folder / "my-fleet/mailgate.toml").write_text(settings)
+    return render(folder / "my-fleet")
+
+
 def test_an_overlay_has_settings_images_and_sizes_of_its_own(tmp_path: Path) -> None:
     """The one that docs/deploy.md shows."""
-    shown = re.search(r"```yaml\n(.*?)```", (DEPLOY.parent / "docs/deploy.md").read_text(), re.DOTALL)
-    assert shown is not None
-    (tmp_path / "deploy").symlink_to(DEPLOY)
-    (tmp_path / "my-fleet").mkdir()
-    (tmp_path / "my-fleet/kustomization.yaml").write_text(shown[1])
-    (tmp_path / "my-fleet/mailgate.toml").write_text("# mine\n")
-    objects = render(tmp_path / "my-fleet")
+    objects = overlaid(tmp_path, shown("yaml")[0], "# mine\n")
     [settings] = [each for each in objects if each["kind"] == "ConfigMap"]
     assert settings["data"] == {"mailgate.toml": "# mine\n"}
     workloads = {each["metadata"]["name"]: each["spec"] for each in objects if each["kind"] == "StatefulSet"}
@@ -147,3 +159,26 @@ def test_an_overlay_has_settings_images_and_sizes_of_its_own(tmp_path: Path) -> 
         pod = workloads[name]["template"]["spec"]
         assert pod["containers"][0]["image"] == "registry.mine.example/mailgate:1.0"
         assert settings["metadata"]["name"] in {volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume}
+
+
+def test_an_overlay_adds_tls(tmp_path: Path) -> None:
+    """As docs/deploy.md shows: all that is dialled is verified, and what a pod's settings name is mounted; only plain probes reach it."""
+    [settings] = shown("toml")
+    tables = tomllib.loads(settings)
+    made = gateway.from_tables({**tables, "routes": {"default": {"relays": ["smtp://relay:25"]}}}, {})
+    node = sender.from_tables(tables, {}).sender
+    assert made.tls.serves
+    assert node.tls.serves
+    assert made.gateway.node_tls is not None
+    assert node.gateway_tls is not None
+    objects = overlaid(tmp_path, "".join(shown("yaml")), settings)
+    for each in objects:
+        kubernetes_validate.validate(each, OLDEST, strict=True)
+    workloads = {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in objects if each["kind"] == "StatefulSet"}
+    assert "tls" not in str(workloads["etcd"])
+    for name in ("mailgate-gateway", "mailgate-node"):
+        [container] = workloads[name]["containers"]
+        [mounted] = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "tls"]
+        assert all(path.startswith(f"{mounted}/") for path in re.findall(r'"(/[^"]*)"', settings))
+        assert {volume["secret"]["secretName"] for volume in workloads[name]["volumes"] if volume["name"] == "tls"} == {"mailgate-tls"}
+        assert all("tcpSocket" in container[f"{probe}Probe"] for probe in ("startup", "readiness", "liveness"))
