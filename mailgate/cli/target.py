@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
@@ -73,11 +72,11 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
 
     Raises:
         NoGateway: nobody said where the gateway is.
-        Usage: the file of `mailgate up` can't be read.
+        Usage: the file of `mailgate up` can't be read, or `ca` is no file of authorities.
         SettingsInvalid: `address` is none.
     """
-    if ca and not os.path.isfile(ca):
-        raise Usage(f"--ca {ca}: there is no such file: give the PEM file of the authorities")
+    if ca:
+        _check_ca(ca)
     if address.startswith("etcd://"):
         from mailgate.client.discovery import place_of
 
@@ -141,6 +140,15 @@ def mail_id(text: str) -> bytes:
         return parse_id(text, "MAIL_ID")
     except Invalid as error:
         raise Usage(str(error)) from None
+
+
+def _check_ca(path: str) -> None:
+    from mailgate.rpc.tls import TlsOptions, channel_credentials
+
+    try:
+        channel_credentials(TlsOptions(ca=path))
+    except SettingsInvalid as error:
+        raise Usage(f"--ca {path}: {error.mistakes[0].cure}") from None
 
 
 def _left(path: Path) -> dict[str, str]:

@@ -20,6 +20,15 @@ def test_an_address_that_is_none_is_refused_before_anything_is_dialled(address: 
         find(address=address)
 
 
+def test_authorities_that_are_none_are_told_by_their_flag(tmp_path: Path) -> None:
+    """No settings file has them."""
+    rubbish = tmp_path / "rubbish.pem"
+    rubbish.write_text("rubbish")
+    for path, told in (("/nope", "cannot be read"), (str(rubbish), "not a PEM file")):
+        with pytest.raises(Usage, match=f"^--ca {path}: .*{told}"):
+            find(address="host:8625", ca=path)
+
+
 @pytest.mark.parametrize("address", ["https://host:8625", "ETCD://host:2379/mailgate/gateways", "http://host"])
 def test_what_other_programs_take_for_an_address_is_refused(address: str) -> None:
     """Its whole text would be looked up as a name, and the gateway be told to be away."""
