@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.peers import curve as picture
 from benchmarks.peers.commits import cost_of_commit
+from benchmarks.peers.etcd import why_not
 from benchmarks.peers.handover import Handover, curve
 from benchmarks.peers.sinks import Missing
 from benchmarks.peers.striking import Struck, Wish, strike_all
@@ -46,6 +47,7 @@ QUICK, FULL = Wish(kills=5, stops=2, restarts=6, outage=15.0), Wish(kills=30, st
 SEEDS = (1, 2, 3)
 SECONDS = 400
 ROUNDS = 3
+NEVER = float("inf")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     report = Report("failover", json=options.json)
     try:
         if options.plot:
-            picture.check()
+            picture.check(options.plot)
+        if why := why_not("3.5"):
+            raise Missing(why)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="failover-") as folder:
             found = strike_all(Path(folder), QUICK if options.quick else FULL)
@@ -91,13 +95,13 @@ def tell(report: Report, found: Struck) -> None:
     report.figure("excused", sum(each.excused + each.excused_stopped for each in sums))
     report.figure("in_doubt_hold", sum(each.in_doubt for each in sums))
     report.figure("node_stops", len(found.stops))
-    report.figure("node_stop_last_job_ms", 1000 * max(found.stop_last, default=0.0))
+    report.figure("node_stop_last_job_ms", 1000 * worst(found.stop_last))
     report.figure("node_stop_handovers", len(found.of_stops))
     report.figure("node_stop_handover_ms_max", of(found.of_stops)[1])
     report.figure("joins", len(found.joins))
-    report.figure("join_ms_median", 1000 * statistics.median(found.joins or [0.0]))
-    report.figure("join_ms_max", 1000 * max(found.joins, default=0.0))
-    report.figure("leave_last_job_ms_max", 1000 * max(found.leave_last, default=0.0))
+    report.figure("join_ms_median", 1000 * statistics.median(found.joins or [NEVER]))
+    report.figure("join_ms_max", 1000 * worst(found.joins))
+    report.figure("leave_last_job_ms_max", 1000 * worst(found.leave_last))
     report.figure("restarts", len(found.restarts))
     report.figure("restart_errors", found.restart_errors)
     report.figure("nodes_lost_by_mistake", found.lost_by_mistake)
@@ -114,9 +118,14 @@ def tell(report: Report, found: Struck) -> None:
 
 
 def of(handovers: Sequence[Handover]) -> tuple[float, float]:
-    """Median and maximum, milliseconds; infinite where a job was begun by nobody else."""
-    times = [1000 * each.after if each.after is not None else float("inf") for each in handovers] or [0.0]
+    """Median and maximum, milliseconds; infinite where a job was begun by nobody else, and where there was none."""
+    times = [1000 * each.after if each.after is not None else NEVER for each in handovers] or [NEVER]
     return statistics.median(times), max(times)
+
+
+def worst(times: Sequence[float]) -> float:
+    """The longest; infinite where nothing was measured, which is no good result."""
+    return max(times, default=NEVER)
 
 
 if __name__ == "__main__":

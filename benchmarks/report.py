@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -86,8 +87,8 @@ class Report:
 
     def finish(self) -> None:
         """Prints everything on stdout."""
-        found = {"figures": self.figures, "ratios": self.ratios, "versions": versions(), "processors": processors()}
         if self.json:
+            found = {"figures": _finite(self.figures), "ratios": _finite(self.ratios), "versions": versions(), "processors": processors()}
             json.dump({"benchmark": self.name, **found}, sys.stdout, indent=2)
             sys.stdout.write("\n")
             return
@@ -116,6 +117,11 @@ def processors() -> str:
     if (told := Path("/proc/cpuinfo")).exists():
         model = next((line.partition(":")[2].strip() for line in told.read_text().splitlines() if line.startswith("model name")), "")
     return f"{len(os.sched_getaffinity(0))} × {model or platform.processor() or platform.machine()}"
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity: what never came is null."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _short(value: float) -> float:

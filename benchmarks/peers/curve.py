@@ -10,12 +10,14 @@ from .sinks import Missing
 CURE = "the curve needs matplotlib: .venv/bin/python -m pip install 'matplotlib>=3.10'"
 
 
-def check() -> None:
+def check(path: Path) -> None:
     """Before minutes of measuring are lost.
 
     Raises:
-        Missing: it is not installed.
+        Missing: it is not installed, or there is no such folder to draw into.
     """
+    if not path.parent.is_dir():
+        raise Missing(f"there is no folder {str(path.parent)!r} for the curve: make it first")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -24,7 +26,6 @@ def check() -> None:
 
 def draw(path: Path, points: Sequence[tuple[float, float]], after: Sequence[float], kills: int) -> None:
     """Above: mails taken a second, by 10 ms around a kill; below: how soon each uncommitted job was on another node. Seconds."""
-    check()
     import matplotlib as mpl
 
     mpl.use("Agg")
