@@ -20,6 +20,6 @@ def test_what_was_not_measured_is_no_good_result(capsys: pytest.CaptureFixture[s
 
 def test_a_curve_that_has_no_place(tmp_path, capsys: pytest.CaptureFixture[str]):
     """Is told before minutes of measuring."""
-    with pytest.raises(SystemExit, match="no folder .*nowhere"):
+    with pytest.raises(SystemExit, match=r"no folder .*nowhere"):
         failover.main(["--quick", "--plot", str(tmp_path / "nowhere" / "curve.png")])
     assert capsys.readouterr().out == ""
