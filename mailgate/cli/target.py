@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from mailgate.cli.exits import NoGateway, Usage
-from mailgate.errors import Invalid, Mistake, SettingsInvalid
+from mailgate.errors import Invalid, SettingsInvalid
 from mailgate.ids import parse_id
-from mailgate.rpc.address import split_address
+from mailgate.rpc.address import check_target
 
 if TYPE_CHECKING:
     from mailgate.client.client import GatewayClient
     from mailgate.client.mail_client import MailClient
 
 CLIENT_FILE = "client.json"
-GRPCS = ("dns://", "unix://", "xds://")
-"""What gRPC takes with slashes, beside names of its own such as ipv4:1.2.3.4:80."""
 DEFAULT_DATA = "./mailgate-data"
 
 Address = Annotated[
@@ -81,10 +79,8 @@ def find(address: str = "", key: str = "", data: str = DEFAULT_DATA, tls: bool =
         from mailgate.client.discovery import place_of
 
         place_of(address, key="--address")
-    elif "://" in address and not address.startswith(GRPCS):
-        raise SettingsInvalid([Mistake("--address", repr(address), 'write "host:port", with --tls for TLS, or "etcd://…"')])
-    elif address and "/" not in address and not address.startswith("unix:"):
-        split_address(address, "--address")
+    elif address:
+        check_target(address, "--address")
     left = _left(Path(data) / CLIENT_FILE)
     if not address and not left:
         raise NoGateway(f"no gateway is known: start one with `mailgate up`, or give --address and --key ({data} has no {CLIENT_FILE})")

@@ -88,7 +88,7 @@ def of_variables(environ: Mapping[str, str]) -> EtcdOptions:
         return environ.get(f"{VARIABLE}_{name}", "")
 
     return EtcdOptions(
-        endpoints=tuple(filter(None, environ.get(VARIABLE, "").split(","))),
+        endpoints=tuple(filter(None, map(str.strip, environ.get(VARIABLE, "").split(",")))),
         ca=said("CA"),
         certificate=said("CERTIFICATE"),
         key=said("KEY"),

@@ -23,7 +23,7 @@ from mailgate.client.client import GatewayClient
 from mailgate.client.discovery import Discovery, is_place, place_of
 from mailgate.errors import Mistake, SettingsInvalid, Unavailable
 from mailgate.etcd.options import EtcdOptions
-from mailgate.rpc.address import split_address
+from mailgate.rpc.address import check_target, split_address
 from mailgate.rpc.tls import TlsOptions
 
 SERVICE_CONFIG = json.dumps(
@@ -219,6 +219,5 @@ def gateways_at(addresses: Sequence[str], key: str, tls: TlsOptions | None, etcd
             raise SettingsInvalid([Mistake("addresses", repr(list(addresses)), "etcd tells all gateways: give its address alone")])
         return Gateways((), Discovery(place_of(addresses[0], etcd)), make)
     for address in addresses:
-        if "/" not in address and not address.startswith("unix:"):
-            split_address(address, "addresses")
+        check_target(address, "addresses")
     return Gateways([make(address) for address in dict.fromkeys(addresses)])

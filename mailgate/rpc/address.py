@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from mailgate.errors import Mistake, SettingsInvalid
 
 MAX_PORT = 0xFFFF
+RESOLVED = ("dns://", "unix://", "xds://")
+"""What gRPC knows with two slashes; any other it looks up, the whole of it, as a name of the DNS."""
 
 
 def split_address(text: str, key: str) -> tuple[str, int]:
@@ -25,6 +27,18 @@ def split_address(text: str, key: str) -> tuple[str, int]:
         range_ = f"ports end at {MAX_PORT}: " if host and number and not sound else ""
         raise SettingsInvalid([Mistake(key, repr(text), f'{range_}write "host:port", such as "127.0.0.1:8625" or "[::1]:8625"')])
     return host, int(port)
+
+
+def check_target(text: str, key: str) -> None:
+    """What a client dials: `host:port`, or where something else finds it for gRPC, such as `dns:///host:port` or `unix:/path`.
+
+    Raises:
+        SettingsInvalid: it is neither, such as a URL; `key` names the setting.
+    """
+    if "://" in text and not text.startswith(RESOLVED):
+        raise SettingsInvalid([Mistake(key, repr(text), 'write "host:port" (TLS is asked for apart), or "etcd://host:2379/…"')])
+    if "/" not in text and not text.startswith("unix:"):
+        split_address(text, key)
 
 
 def join_address(host: str, port: int) -> str:

@@ -15,7 +15,7 @@ def test_an_address_says_where():
     place = place_of("etcd://a:1,b:2/mailgate/gateways", environ={"MAILGATE_ETCD": "c:3"})
     assert (place.etcd.addresses, place.prefix) == (("a:1", "b:2"), b"/mailgate/gateways/")
     assert str(place) == "etcd://a:1,b:2/mailgate/gateways"
-    assert place_of("etcd:///x", environ={"MAILGATE_ETCD": "c:3,d:4"}).etcd.addresses == ("c:3", "d:4")
+    assert place_of("etcd:///x", environ={"MAILGATE_ETCD": "c:3, d:4"}).etcd.addresses == ("c:3", "d:4")
     assert place_of("etcd:////x/", environ={}).prefix == b"/x/"
     assert place_of("etcd:///x", environ={}).etcd.addresses == ("127.0.0.1:2379",)
     assert not is_place("gateway:8625")
@@ -30,7 +30,9 @@ def test_variables_and_options_say_how():
     assert (given.server_name, given.username, given.addresses) == ("", "v", ("a:1",))
 
 
-@pytest.mark.parametrize("address", ["etcd://", "etcd://a:1", "etcd://a:1/", "etcd://a/x", "etcd://a:0/x", "etcd://a:1,/x"])
+@pytest.mark.parametrize(
+    "address", ["ETCD://a:1/x", "https://a:1", "etcd://", "etcd://a:1", "etcd://a:1/", "etcd://a/x", "etcd://a:0/x", "etcd://a:1,/x"]
+)
 def test_what_says_nothing(address: str):
     """Is told when the client is made."""
     with pytest.raises(SettingsInvalid):
