@@ -1,4 +1,4 @@
-"""One run of chaos: a gateway, two nodes and a witness under load; processes are killed or stopped, started again, and all is drained."""
+"""One run of chaos: a gateway, some nodes and a witness under load; processes are killed or stopped, started again, and all is drained."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from benchmarks.peers.door import Door
+from benchmarks.peers.etcd import cluster
 from benchmarks.peers.fleet import KEY, Fleet
 from benchmarks.peers.load import Load, Plan, read_receipts
 from benchmarks.peers.process import Process, wait_until
@@ -57,6 +59,9 @@ class Scenario:
     pick: Callable[[Fleet], Sequence[Process]]
     stop: bool = False
     pace: Pace = FAST
+    nodes: int = 2
+    etcd: bool = False
+    """Nodes are kept in a real one."""
 
 
 def gateway(fleet: Fleet) -> Sequence[Process]:
@@ -79,6 +84,8 @@ SCENARIOS = (
     Scenario("kill a node", a_node),
     Scenario("kill both at once", both),
     Scenario("stop a node, and resume", a_node, stop=True, pace=LASTING),
+    Scenario("kill one of three, etcd", a_node, nodes=3, etcd=True),
+    Scenario("stop one of three, etcd", a_node, stop=True, pace=LASTING, nodes=3, etcd=True),
 )
 
 
@@ -92,6 +99,8 @@ class Outcome:
     in_flight: list[int]
     account: Account
     seconds: float
+    failures: dict[str, int]
+    """Of calls, by what was said; they are what `unanswered` comes from."""
 
     HEAD = (
         f"{'scenario':<26}{'on doubt':<10}{'kills':>6}{'in flight':>11}{'sent':>8}{'unanswered':>12}{'delivered':>11}{'in doubt':>10}"
@@ -117,11 +126,21 @@ def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sen
         TimeoutError: something did not come back, or did not drain; the text has the ends of the logs.
     """
     began, pace = time.monotonic(), scenario.pace
-    settings = {"dispatch": {"retry_first": "1s"}}
+    settings: dict[str, dict[str, object]] = {"dispatch": {"retry_first": "1s"}}
     deaths: list[Death] = []
     in_flight: list[int] = []
-    with Witness(folder, delay=pace.answer) as witness:
-        fleet = Fleet(folder, witness.port, route={"connections": pace.connections}, settings=settings, sender_module=sender_module)
+    with ExitStack() as stack:
+        witness = stack.enter_context(Witness(folder, delay=pace.answer))
+        if scenario.etcd:
+            settings["etcd"] = {"endpoints": stack.enter_context(cluster(folder / "etcd")).endpoints}
+        fleet = Fleet(
+            folder,
+            witness.port,
+            senders=scenario.nodes,
+            route={"connections": pace.connections},
+            settings=settings,
+            sender_module=sender_module,
+        )
         with fleet, fleet.door() as door:
             loads = [Load(folder, plan) for plan in plans(fleet.address, folder, pace.rate, hold=hold)]
             try:
@@ -131,10 +150,7 @@ def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sen
                     in_flight.append(wait_busy(door))
                     time.sleep(0.3 * random.random())
                     deaths += strike(fleet, scenario)
-                for load in loads:
-                    load.signal(signal.SIGTERM)
-                for load in loads:
-                    load.result(60)
+                failures = end(loads)
                 drain(fleet, door)
                 accepted, unanswered = gather(loads)
                 states = ask_states(door, accepted)
@@ -144,7 +160,7 @@ def run(folder: Path, scenario: Scenario, *, hold: bool, kills: int = KILLS, sen
                 for load in loads:
                     load.kill()
         sums = account(accepted, unanswered, witness.seen(), states, deaths, hold=hold, window=pace.window)
-    return Outcome(scenario.name, hold, kills, in_flight, sums, time.monotonic() - began)
+    return Outcome(scenario.name, hold, kills, in_flight, sums, time.monotonic() - began, failures)
 
 
 def plans(address: str, folder: Path, rate: float, *, hold: bool) -> list[Plan]:
@@ -195,6 +211,17 @@ def strike(fleet: Fleet, scenario: Scenario) -> list[Death]:
             victim.start()
     fleet.wait_ready(30)
     return [Death(victim.name, at, gone, How.STOPPED if scenario.stop else How.KILLED) for victim in victims]
+
+
+def end(loads: Sequence[Load]) -> dict[str, int]:
+    """No more mail, and answers to what was sent. Calls that failed, by what was said."""
+    for load in loads:
+        load.signal(signal.SIGTERM)
+    failures: dict[str, int] = {}
+    for load in loads:
+        for why, count in load.result(60).errors.items():
+            failures[why] = failures.get(why, 0) + count
+    return failures
 
 
 def drain(fleet: Fleet, door: Door) -> None:

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 def show(capsys: pytest.CaptureFixture[str], outcome: Outcome) -> None:
     """A line of the table, also when output is captured."""
     with capsys.disabled():
-        print(f"\n{Outcome.HEAD}\n{outcome.row()}")  # noqa: T201
+        print(f"\n{Outcome.HEAD}\n{outcome.row()}", *[f"{count} x {why}" for why, count in outcome.failures.items()], sep="\n")  # noqa: T201
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
