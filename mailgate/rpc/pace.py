@@ -38,6 +38,11 @@ class Pace:
         if self._urgent >= self._enough:
             self._full.set()
 
+    def at_once(self) -> None:
+        """There is something to write that waits for nothing."""
+        self._wake.set()
+        self._full.set()
+
     def soon(self) -> None:
         """There is something to write that may wait for company."""
         if self._timer is None and not self._wake.is_set():

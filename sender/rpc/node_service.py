@@ -159,9 +159,9 @@ class NodeServicer(node_service_pb2_grpc.NodeServiceServicer):
         )
 
     def tell(self) -> None:
-        """What a report says has changed: gateways hear of it now, and not with the next beat."""
+        """This node takes no more mail: gateways hear of it now, and not in their turn, in which they would hand it more."""
         for stream in self._streams.values():
-            stream.pace.now()
+            stream.pace.at_once()
 
     async def close(self) -> None:
         """End every stream: an open one would hold the server's stop for its whole grace."""

@@ -56,6 +56,19 @@ async def test_the_next_waits_by_what_the_one_before_had(still, words, wait):
     await turn
 
 
+async def test_what_waits_for_nothing(still):
+    """Ends a wait, or has none."""
+    pace = Pace()
+    pace.now(THRONG)
+    await pace.turn()
+    turn = asyncio.ensure_future(pace.turn())
+    pace.now()
+    await asyncio.sleep(0)
+    assert not turn.done()
+    pace.at_once()
+    await turn
+
+
 async def test_how_much_is_enough_is_for_the_writer_to_say(still):
     """A node with many connections waits for a fuller frame."""
     pace = Pace()
