@@ -70,13 +70,13 @@ class Fleet:
     async def drain(self, node_id: str, drain: Drain) -> None:
         """The node gets no new jobs from now on, from any gateway."""
         await self._registry.drain(node_id, drain)
-        self._drained({**self.drains, node_id: drain})
+        self._drained(self._registry.drains)
         log.info("node_drained", node=node_id, reason=drain.reason)
 
     async def resume(self, node_id: str) -> bool:
         """It may get jobs again. False: it was not drained."""
         known = await self._registry.resume(node_id)
-        self._drained({each: drain for each, drain in self.drains.items() if each != node_id})
+        self._drained(self._registry.drains)
         if known:
             log.info("node_resumed", node=node_id)
         return known

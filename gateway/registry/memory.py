@@ -76,12 +76,17 @@ class MemoryRegistry:
         self._tell()
         return known
 
+    @property
+    def drains(self) -> Mapping[str, Drain]:
+        """See the port."""
+        return dict(self._drains)
+
     async def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
         """All by node id, now and after each change."""
         with self._watching() as changed:
             while True:
                 changed.clear()
-                yield dict(self._drains)
+                yield self.drains
                 await changed.wait()
 
     @contextmanager

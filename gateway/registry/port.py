@@ -131,6 +131,11 @@ class Registry(Protocol):
         """The node may get jobs again. False: it was not drained."""
         ...
 
+    @property
+    def drains(self) -> Mapping[str, Drain]:
+        """All that are drained, by node id, as far as is known: with what was put here, as soon as `drain` or `resume` returns."""
+        ...
+
     def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
-        """All that are drained, by node id: once at once, and again after each change (several changes may come as one)."""
+        """`drains`: once at once, and again after each change (several changes may come as one)."""
         ...

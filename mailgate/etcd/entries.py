@@ -70,10 +70,11 @@ async def put_if(etcd: Etcd, key: bytes, value: bytes, lease: int, condition: Co
     return Put(0, _first(answer.responses[0].response_range))
 
 
-async def delete_if(etcd: Etcd, key: bytes, value: bytes, within: float | None = None) -> None:
-    """Take it away if it has this value. Raises Unavailable, EtcdRefused; it may be taken away all the same, or later."""
+async def delete_if(etcd: Etcd, key: bytes, value: bytes, within: float | None = None) -> int:
+    """Take it away if it has this value: the revision, or 0. Raises Unavailable, EtcdRefused; it may go all the same, or later."""
     steps = [pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key))]
-    await etcd.txn(pb.TxnRequest(compare=[holds(key, value)], success=steps), within)
+    answer = await etcd.txn(pb.TxnRequest(compare=[holds(key, value)], success=steps), within)
+    return answer.header.revision if answer.succeeded else 0
 
 
 async def may_write(etcd: Etcd, prefix: bytes, within: float) -> None:

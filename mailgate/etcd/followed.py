@@ -73,13 +73,17 @@ class Followed:
         """A watch is open, and nothing is missing."""
         self.lists = 0
         self._revision = 0
-        """All changes up to it were heard."""
         self._anew = True
         self._heard_at = 0.0
         self._trouble = Trouble(etcd.log, "etcd_not_followed", "etcd_followed")
 
     def __repr__(self) -> str:
         return f"<Followed {self._prefix.decode()} {len(self.entries)} at {self._revision}{'' if self.live else ' (not live)'}>"
+
+    @property
+    def revision(self) -> int:
+        """All changes up to it were heard; 0: nothing was."""
+        return self._revision
 
     @property
     def trouble(self) -> str:

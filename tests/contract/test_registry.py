@@ -172,3 +172,16 @@ async def test_drains_are_kept_apart_from_entries(registry: Registry):
             if told == {}:
                 break
     await drains.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_drain_is_known_where_it_was_said(registry: Registry):
+    """As soon as that is answered, whatever the registry tells, and when."""
+    for number in range(5):
+        await registry.drain("a", Drain("kernel", number))
+        assert registry.drains == {"a": Drain("kernel", number)}
+        await registry.drain("b", Drain("disk", number))
+        assert registry.drains == {"a": Drain("kernel", number), "b": Drain("disk", number)}
+        assert await registry.resume("a")
+        assert registry.drains == {"b": Drain("disk", number)}
+        assert await registry.resume("b")
+        assert registry.drains == {}

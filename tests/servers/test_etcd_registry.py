@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -16,10 +17,13 @@ import structlog.testing
 
 from benchmarks.peers.etcd import Cluster
 from benchmarks.peers.postfix import make_certificate
+from gateway.registry.etcd.drains import Drains
 from gateway.registry.etcd.options import RegistryOptions
 from gateway.registry.etcd.registry import EtcdRegistry, open_registry
+from gateway.registry.port import Drain
 from mailgate.config.secret import Secret
 from mailgate.errors import SettingsInvalid, Unavailable
+from mailgate.etcd.client import Etcd
 from mailgate.etcd.entries import Entry, delete_if, put_if, read
 from mailgate.etcd.naming import encode as encode_address
 from mailgate.telemetry import names
@@ -283,6 +287,53 @@ async def test_a_gateway_is_found_in_the_format_of_the_resolver_for_go(fleet: tu
     assert entry.lease != 0
     await a.withdraw()
     assert (await read(a.etcd, key))[0] is None
+
+
+# Drains
+
+
+async def test_what_was_said_here_outlasts_what_was_heard_late(shared: Cluster):
+    """A gateway does not hear what etcd tells for a while. Its drain stays one meanwhile, and is over when another gateway ended it."""
+    prefix = f"{next(_prefixes)}/".encode()
+    seen: list[dict[str, Drain]] = []
+    async with Etcd(options(shared.endpoints)) as asked:
+        other = Drains(asked, prefix, lambda: None, random.random)
+        late = Drains(asked, prefix, lambda: seen.append(dict(late.nodes)), random.random)
+        await other.put("x", Drain("before", 1), SOON)
+        await late.put("a", Drain("kernel", 2), SOON)
+        await late.put("b", Drain("disk", 3), SOON)
+        await other.put("y", Drain("after", 4), SOON)
+        assert await other.delete("b", SOON)
+        assert await late.delete("x", SOON)
+        assert not await late.delete("x", SOON)
+        assert late.nodes == {"a": Drain("kernel", 2), "b": Drain("disk", 3)}
+        task = asyncio.ensure_future(late.run())
+        await until(lambda: late.nodes == {"a": Drain("kernel", 2), "y": Drain("after", 4)})
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await other.put("z", Drain("between", 5), SOON)
+        await late.put("c", Drain("fan", 6), SOON)
+        await late.put("d", Drain("fan", 7), SOON)
+        assert await other.delete("c", SOON)
+        seen.clear()
+        task = asyncio.ensure_future(late.run())
+        await until(lambda: late.nodes.keys() == {"a", "y", "z", "d"})
+        assert all("d" in told for told in seen), seen
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_of_two_words_at_once_both_gateways_know_the_last(shared: Cluster):
+    """One drains and one resumes, again and again: in the end both have what etcd has."""
+    prefix = next(_prefixes)
+    async with running(options(shared.endpoints, prefix), "g1") as a, running(options(shared.endpoints, prefix), "g2") as b:
+        for number in range(30):
+            await a.drain("n", Drain("before", number))
+            await asyncio.gather(a.drain("n", Drain("after", number)), b.resume("n"))
+        last = (await read(a.etcd, f"{prefix}/drains/n".encode()))[0]
+        await a.drain("last", Drain())
+        await until(lambda: "last" in a.drains and "last" in b.drains)
+        assert ("n" in a.drains, "n" in b.drains) == (last is not None, last is not None)
 
 
 # At the start

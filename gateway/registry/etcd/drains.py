@@ -20,11 +20,17 @@ log = get_logger(__name__)
 
 
 class Drains:
-    """`run` it. `changed` is called after each change."""
+    """`run` it. `changed` is called after each change.
+
+    What was said here counts at once, and until as much was heard: what is heard may be of a time before, or late while a member hangs.
+    """
 
     def __init__(self, etcd: Etcd, prefix: bytes, changed: Callable[[], None], chance: Callable[[], float]) -> None:
         self._etcd, self._prefix, self._changed = etcd, prefix, changed
-        self._followed = Followed(etcd, prefix, self._heard, chance)
+        self._followed = Followed(etcd, prefix, self._hear, chance)
+        self._heard: dict[str, Drain] = {}
+        self._said: dict[str, tuple[int, Drain | None]] = {}
+        """By node id: the revision, and None for one that was resumed."""
         self.nodes: Mapping[str, Drain] = {}
         """By node id."""
 
@@ -40,31 +46,44 @@ class Drains:
     async def put(self, node_id: str, drain: Drain, within: float) -> None:
         """In place of an earlier one. Raises Unavailable, EtcdRefused."""
         value = json.dumps({"reason": drain.reason, "since_ms": drain.since_ms}, sort_keys=True).encode()
-        await put_if(self._etcd, self._key(node_id), value, 0, None, within)
+        put = await put_if(self._etcd, self._key(node_id), value, 0, None, within)
+        self._say(node_id, drain, put.revision)
 
     async def delete(self, node_id: str, within: float) -> bool:
         """False: there was none. Raises Unavailable, EtcdRefused."""
-        there, _ = await read(self._etcd, self._key(node_id), within)
-        if there is None:
-            return False
-        await delete_if(self._etcd, self._key(node_id), there.value, within)
-        return True
+        known = False
+        while True:
+            there, revision = await read(self._etcd, self._key(node_id), within)
+            if there is not None:
+                known = True
+                if not (revision := await delete_if(self._etcd, self._key(node_id), there.value, within)):
+                    continue  # somebody has said another word
+            self._say(node_id, None, revision)
+            return known
 
     def _key(self, node_id: str) -> bytes:
         return self._prefix + node_id.encode()
 
-    def _heard(self, changes: Sequence[Change], _listed: bool) -> None:
-        nodes = dict(self.nodes)
+    def _say(self, node_id: str, drain: Drain | None, revision: int) -> None:
+        self._said[node_id] = revision, drain
+        self._tell()
+
+    def _hear(self, changes: Sequence[Change], _listed: bool) -> None:
         for change in changes:
             node_id = change.key[len(self._prefix) :].decode(errors="replace")
             drain = None if change.value is None or not is_node_id(node_id) else decode(change.value)
             if drain is not None:
-                nodes[node_id] = drain
+                self._heard[node_id] = drain
             else:
-                nodes.pop(node_id, None)
+                self._heard.pop(node_id, None)
                 if change.value is not None:
                     log.warning("registry_drain_unreadable", node=node_id, consequence="it is passed over")
-        self.nodes = nodes
+        self._tell()
+
+    def _tell(self) -> None:
+        self._said = {node_id: said for node_id, said in self._said.items() if said[0] > self._followed.revision}
+        nodes: dict[str, Drain | None] = {**self._heard, **{node_id: drain for node_id, (_, drain) in self._said.items()}}
+        self.nodes = {node_id: drain for node_id, drain in nodes.items() if drain is not None}
         self._changed()
 
 

@@ -148,13 +148,18 @@ class EtcdRegistry:
         except EtcdRefused as refused:
             raise _refusal(refused) from None
 
+    @property
+    def drains(self) -> Mapping[str, Drain]:
+        """See the port."""
+        return self._drains.nodes
+
     async def watch_drains(self) -> AsyncIterator[Mapping[str, Drain]]:
         """See the port."""
         with self._watching() as changed:
             while True:
                 changed.clear()
                 if self._drains.known:
-                    yield self._drains.nodes
+                    yield self.drains
                 await changed.wait()
 
     def publish(self, address: str) -> None:
