@@ -78,8 +78,9 @@ def change() -> float:
     ring = Ring(ids)
     start = time.perf_counter()
     for _ in range(10):
-        ring.use(ids[1:])
-        ring.use(ids)
+        for those in (ids[1:], ids):
+            ring.use(those)
+            next(ring.walk("key"))
     return (time.perf_counter() - start) / 20 * 1000
 
 

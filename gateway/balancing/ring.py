@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
 
 POINTS = 160
 """Of a node. A node's part of the circle is then its even share give or take 1/√160, 8 % (as libketama has it)."""
@@ -20,15 +19,16 @@ _POINT, _DIGEST = 8, 64
 
 
 class Ring:
-    """See the module. `use` costs some 0.2 ms for 8 nodes, and is for changes; `walk` is for picks."""
+    """See the module. `use` is for changes, of which the first `walk` after them pays for all: 0.1 ms for 8 nodes, 2 ms for one that comes to 240."""
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
-        self.ids: frozenset[str] = frozenset()
-        self._runs: dict[str, dict[int, str]] = {}
-        """By id, its points in order: merging sorted runs is what a change costs, not hashing."""
+        self.ids = frozenset(ids)
+        self._placed: frozenset[str] = frozenset()
+        """Whose points are on the circle: those of `ids`, once it was walked."""
+        self._owner: dict[int, str] = {}
+        """By point."""
         self._points: list[int] = []
         self._owners: list[str] = []
-        self.use(ids)
 
     def __repr__(self) -> str:
         return f"<Ring {', '.join(sorted(self.ids))}>"
@@ -36,16 +36,13 @@ class Ring:
     def use(self, ids: Iterable[str]) -> None:
         """These are all nodes from now on. Nothing happens when they are those of before."""
         wanted = frozenset(ids)
-        if wanted == self.ids:
-            return
-        self._runs = {node_id: self._runs.get(node_id) or _run(node_id) for node_id in sorted(wanted)}
-        owners = {point: node_id for run in self._runs.values() for point, node_id in run.items()}
-        self.ids = wanted
-        self._points = sorted(chain.from_iterable(self._runs.values()))  # sorted runs: timsort only merges
-        self._owners = [owners[point] for point in self._points]
+        if wanted != self.ids:
+            self.ids = wanted
 
     def walk(self, key: str) -> Iterator[str]:
         """Ids from the key's home on, each as often as it has points; after all of them the walk is over. Must be cheap."""
+        if self._placed is not self.ids:
+            self._place()
         owners = self._owners
         at = bisect_right(self._points, point_of(key)) - len(owners)  # a negative index goes round by itself
         for index in range(at, at + len(owners)):
@@ -67,6 +64,20 @@ class Ring:
                     break
         return tuple(found)
 
+    def _place(self) -> None:
+        """Take off the circle who has gone, and put on it who is new; the others' points stay where they are."""
+        gone, owner = self._placed - self.ids, self._owner
+        if gone:
+            self._points = [point for point in self._points if owner[point] not in gone]
+            self._owner = owner = {point: owner[point] for point in self._points}
+        for node_id in sorted(self.ids - self._placed):
+            points = sorted(_points_of(node_id))
+            owner.update(dict.fromkeys(points, node_id))
+            self._points += points
+        self._points.sort()  # sorted runs: timsort only merges
+        self._owners = [owner[point] for point in self._points]
+        self._placed = self.ids
+
 
 @lru_cache(maxsize=4096)
 def point_of(key: str) -> int:
@@ -74,9 +85,8 @@ def point_of(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=_POINT).digest())
 
 
-def _run(node_id: str) -> dict[int, str]:
-    points = []
+def _points_of(node_id: str) -> Iterator[int]:
     for number in range(POINTS * _POINT // _DIGEST):
         digest = blake2b(f"{node_id}#{number}".encode(), digest_size=_DIGEST).digest()
-        points += [int.from_bytes(digest[at : at + _POINT]) for at in range(0, _DIGEST, _POINT)]
-    return dict.fromkeys(sorted(points), node_id)
+        for at in range(0, _DIGEST, _POINT):
+            yield int.from_bytes(digest[at : at + _POINT])
