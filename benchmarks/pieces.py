@@ -18,6 +18,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from email.headerregistry import Address as EmailAddress
@@ -41,10 +42,15 @@ from gateway.admission.limits import Limits
 from gateway.admission.routing import Routes
 from gateway.admission.tenants import Tenant
 from gateway.balancing.least_connections import LeastConnections
+from gateway.balancing.policies import make_picker
+from gateway.dispatch.choice import Choice
+from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.hand import Hand
 from gateway.dispatch.link import Load
+from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member
 from gateway.dispatch.retry import Backoff, conclude
+from gateway.dispatch.window import Window
 from gateway.events.hub import Hub
 from gateway.ledger.fact import Fact
 from gateway.ledger.memory import MemoryLedger
@@ -53,7 +59,7 @@ from gateway.registry.port import NodeRecord
 from mailgate.api.node.v1 import node_pb2
 from mailgate.ids import RANDOM_OCTETS, mail_of
 from mailgate.job import Job, JobBody
-from mailgate.mail import Address, BatchEntry, EventType, Mail, Parts, RecipientState
+from mailgate.mail import Address, BatchEntry, EventType, Lane, Mail, Parts, RecipientState
 from mailgate.route import Relay, Route
 from mailgate.rpc.jobs import decode_body, encode_content, encode_envelope
 from mailgate.rpc.verdicts import verdict_from_proto, verdict_to_proto
@@ -183,6 +189,32 @@ def nodes(number: int) -> list[Member]:
     return found
 
 
+def crowd(keys: int) -> Piece:
+    """A job leaves a hand and the next of its key goes, while so many keys wait without room on two nodes."""
+    window, (model, *_), in_hand = Window(1 << 20, 1 << 40), jobs(), deque[tuple[Member, Job]]()
+    members = [Member(NodeRecord(name, name.encode() * 16, "127.0.0.1:1", "1"), 1 << 30) for name in "ab"]
+
+    def offer(member: Member, job: Job) -> None:
+        member.hand.offer(job)
+        in_hand.append((member, job))
+
+    feeder = Feeder(window, Losses(2, 3), Choice(lambda _: make_picker("least_connections", random)), offer, lambda _: True)
+    for member in members:
+        member.joined(member.boot_id, "1")
+        member.report(Load(False, 1, 0, {(lane, "direct/"): 2 for lane in Lane}))
+    made = [replace(model, id=next(SERIAL).to_bytes(18, "big"), route="direct", site_key=f"direct/{n % keys}") for n in range(6 * keys)]
+    window.put(made)
+    feeder.feed(members, time.monotonic())
+
+    def leave(left: tuple[Member, Job]) -> None:
+        member, job = left
+        member.hand.settle(job.fence)
+        window.put([job])
+        feeder.feed(members, time.monotonic())
+
+    return Piece(leave, lambda: [in_hand.popleft() for _ in range(INPUTS // 4)])
+
+
 def rubbish(octets: int) -> list[dict[str, Any]]:
     """Texts that make an expression for addresses slow if anything does."""
     texts = ("a" * octets, '"' * octets, "a@" * (octets // 2), '"a' * (octets // 2) + "@")
@@ -208,6 +240,7 @@ def at_the_gateway() -> dict[str, Piece]:
         "hand": Piece(through, jobs),
         "pick_of_2": Piece(picker.pick, lambda: repeat(two, TINY)),
         "pick_of_16": Piece(picker.pick, lambda: repeat(sixteen, TINY)),
+        "feed_among_5000_keys": crowd(5000),
         "conclude_delivered": Piece(lambda job: conclude(job, DELIVERED, "n1", NOW_MS, BACKOFF, 0.5), jobs),
         "conclude_deferred": Piece(lambda job: conclude(job, DEFERRED, "n1", NOW_MS, BACKOFF, 0.5), jobs),
         "publish_frame_to_nobody": Piece(hub.publish, facts),

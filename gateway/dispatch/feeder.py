@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from gateway.dispatch.awake import Awake
 from gateway.dispatch.choice import Choice
 from gateway.dispatch.homing import Homing, at_home
 from gateway.dispatch.losses import Losses
@@ -44,7 +45,7 @@ class Feeder:
         self._window, self._losses, self._has_route = window, losses, has_route
         self._choice, self._offer, self._may_go = choice, offer, may_go
         self._alone: deque[Job] = deque()
-        self._homing = Homing()
+        self._homing, self._awake = Homing(), Awake(window)
         self._quiet: Member | None = None
         self._quiet_until = self._quiet_again = 0.0
 
@@ -94,11 +95,15 @@ class Feeder:
         if not open_members:
             return
         rooms = [member.hand.room for member in open_members]
+        awake = self._awake.look(members, open_members, now)
         for lane in Lane:
             # By MX there are thousands of keys, nearly all of them without room: those cost no more than to ask.
-            keys = tuple([key for key in self._window.keys(lane) if any([room(lane, key) for room in rooms])])
+            roomy = keys = tuple([key for key in self._window.keys(lane, awake) if any([room(lane, key) for room in rooms])])
             while keys:
                 keys = tuple([key for key in keys if self._turn(lane, key, open_members, now)])
+            for key in roomy:
+                if (lane, key) in self._window and any([room(lane, key) for room in rooms]):
+                    self._awake.stays(key)
 
     def _turn(self, lane: Lane, site_key: str, members: list[Member], now: float) -> bool:
         """The key's turn: it goes to the end only if it could use it, else the bytes of others' large mails could starve it."""

@@ -45,6 +45,8 @@ class Hand:
         self._committed: dict[bytes, Job] = {}
         self._by_key: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
+        self._freed: set[str] = set()
+        self._freed_all = False
         self.size = 0
         self.jobs = 0
         """All of them; kept, since policies ask for each pick."""
@@ -71,7 +73,17 @@ class Hand:
 
     def grant(self, credit: Credit) -> None:
         """Replace the credit; less than what is in hand means no room, not a recall."""
-        self._credit = credit
+        before, self._credit = self._credit, credit
+        more = [slot[1] for slot, jobs in credit.items() if jobs > before.get(slot, 0)]
+        more += [slot[1] for slot in before.keys() - credit.keys()]  # it may have what each unlisted one has
+        self._freed.update(more)
+        self._freed_all = self._freed_all or any([key.endswith("/") for key in more])
+
+    def take_freed(self) -> set[str] | None:
+        """Site keys that may have more room since this was last asked: a job of theirs has left, or credit has come. None: all may."""
+        freed, self._freed = self._freed, set()
+        all_may, self._freed_all = self._freed_all, False
+        return None if all_may else freed
 
     def room(self, lane: Lane, site_key: str) -> int:
         """How many jobs more the node would take; never negative, and 0 when the octets in hand are at their bound."""
@@ -181,6 +193,8 @@ class Hand:
             self._sizes[job.site_key] -= octets
         else:
             del self._by_key[job.site_key], self._sizes[job.site_key]
+        self._freed.add(job.site_key)
+        self._freed_all = self._freed_all or self.size >= self._octets
         self.size -= octets
         self.jobs -= 1
 

@@ -9,8 +9,9 @@ already.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
 from mailgate.job import Job
 from mailgate.mail import Lane
@@ -26,8 +27,10 @@ class Window:
         self._share, self._share_octets = max(1, jobs // 10), octets // 4
         self._queues: dict[Slot, deque[Job]] = {}
         self._sizes: dict[Slot, int] = {}
-        self._lanes: dict[Lane, dict[str, None]] = {lane: {} for lane in Lane}
-        """The keys of a lane, in the order of their turns: a dict, since a queue is a long way to go for one of thousands."""
+        self._lanes: dict[Lane, dict[str, int]] = {lane: {} for lane in Lane}
+        """The keys of a lane in the order of their turns, and what tells it of some: a queue is a long way to go for one of thousands."""
+        self._turns = count()
+        self._fresh: set[str] = set()
         self.size = 0
         self._count = 0
 
@@ -60,9 +63,20 @@ class Window:
         for job in reversed(list(jobs)):
             self._queue(job).appendleft(job)
 
-    def keys(self, lane: Lane) -> tuple[str, ...]:
-        """The site keys that have ready jobs, the one that has waited longest for its turn first."""
-        return tuple(self._lanes[lane])
+    def keys(self, lane: Lane, among: Collection[str] | None = None) -> Collection[str]:
+        """The site keys that have ready jobs, the one that has waited longest for its turn first. `among`: of these alone."""
+        keys = self._lanes[lane]
+        return tuple(keys) if among is None else sorted(keys.keys() & among, key=keys.__getitem__)
+
+    @property
+    def slots(self) -> int:
+        """How many keys have ready jobs, over all lanes."""
+        return len(self._queues)
+
+    def take_fresh(self) -> set[str]:
+        """Site keys to which jobs have come since this was last asked."""
+        fresh, self._fresh = self._fresh, set()
+        return fresh
 
     def peek(self, lane: Lane, site_key: str) -> Job | None:
         """The key's next job."""
@@ -84,7 +98,7 @@ class Window:
         keys = self._lanes[lane]
         if (lane, site_key) in self._queues:
             del keys[site_key]
-            keys[site_key] = None
+            keys[site_key] = next(self._turns)
 
     def rekey(self, old: str, new: str) -> None:
         """Jobs of one key are of another from now on, and at the end of it. They stay even where that is beyond the bounds."""
@@ -134,7 +148,8 @@ class Window:
         queue = self._queues.get(slot)
         if queue is None:
             queue = self._queues[slot] = deque()
-            self._lanes[job.lane][job.site_key] = None
+            self._lanes[job.lane][job.site_key] = next(self._turns)
+        self._fresh.add(job.site_key)
         octets = job.size
         self._count += 1
         self.size += octets

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.balancing.policies import make_picker
+from gateway.dispatch import awake
 from gateway.dispatch.choice import Choice
 from gateway.dispatch.feeder import Feeder
 from gateway.dispatch.link import Load
@@ -24,6 +26,7 @@ class Fed:
     def __init__(self) -> None:
         self.window = Window(100_000, 10**9)
         self.offered: list[tuple[str, Job]] = []
+        self.in_hand: list[tuple[str, Job]] = []
         self.feeder = Feeder(
             self.window, Losses(2, 3), Choice(lambda _: make_picker("least_connections", lambda: 0.5)), self.offer, lambda _job: True
         )
@@ -31,6 +34,7 @@ class Fed:
     def offer(self, member: Member, job: Job) -> None:
         member.hand.offer(job)
         self.offered.append((member.node_id, job))
+        self.in_hand.append((member.node_id, job))
 
     def order(self) -> list[int]:
         return [int.from_bytes(job.id[:16], "big") for _, job in self.offered]
@@ -46,6 +50,128 @@ def member(node_id: str, credit: dict[tuple[Lane, str], int], octets: int = 10**
 
 def both(key: str, jobs: int) -> dict[tuple[Lane, str], int]:
     return {(lane, key): jobs for lane in Lane}
+
+
+KEYS = [f"direct/d{number}" for number in range(4)]
+STEPS = st.one_of(
+    st.tuples(st.just("put"), st.sampled_from(KEYS), st.sampled_from(list(Lane)), st.sampled_from([10, 200, 600])),
+    st.tuples(st.just("settle"), st.integers(0, 50)),
+    st.tuples(st.just("credit"), st.sampled_from(KEYS), st.integers(0, 4)),
+    st.tuples(st.just("lose"), st.booleans()),
+    st.tuples(st.just("stop"), st.booleans()),
+)
+
+
+def do(fed: Fed, members: list[Member], serial: int, step: tuple) -> None:
+    match step:
+        case ("put", key, lane, octets):
+            fed.window.put([make_job(10 * serial + n, key=key, route="direct", lane=lane, octets=octets) for n in range(5)])
+        case ("settle", number) if fed.in_hand:
+            node, job = fed.in_hand.pop(number % len(fed.in_hand))
+            members["ab".index(node)].hand.settle(job.fence)
+        case ("credit", key, jobs):
+            for each in members:
+                each.report(Load(False, 1, 0, both("direct/", 1) | both(key, jobs)))
+        case ("lose", which):
+            members[which].hand.lose()
+            members[which].report(Load(False, 1, 0, both("direct/", 1)))
+            fed.in_hand = [(node, job) for node, job in fed.in_hand if node != members[which].node_id]
+        case ("stop", which):
+            members[which].quiet = not members[which].quiet
+    fed.feeder.feed(members, 0.0)
+
+
+@settings(max_examples=300)
+@given(st.lists(STEPS, max_size=60))
+def test_a_look_at_few_keys_finds_what_a_look_at_all_does(steps: list[tuple]):
+    """In the same order, however keys got their room; the clock stands still, so that there is no other look at all of them."""
+    found = []
+    for few in (0, 1000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(awake, "FEW", few)
+            fed, members = Fed(), [member(each, both("direct/", 1), octets=1000) for each in "ab"]
+            for serial, step in enumerate(steps, 1):
+                do(fed, members, serial, step)
+            found.append([(node, job.id) for node, job in fed.offered])
+    assert found[0] == found[1]
+
+
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> Fed:
+    """It looks at all keys only where it must."""
+    monkeypatch.setattr(awake, "FEW", 0)
+    return Fed()
+
+
+@pytest.mark.parametrize(("first", "other"), [(1000, 10), (600, 500)], ids=["full", "too full for it"])
+def test_octets_that_become_free_are_every_keys(picky: Fed, first: int, other: int):
+    """Of whichever key the job was that has gone."""
+    node = member("a", both("big", 5) | both("other", 5), octets=1000)
+    node.hand.offer(small := make_job(9, key="other"))
+    node.hand.offer(big := make_job(1, key="big", octets=first))
+    picky.window.put([make_job(2, key="other", octets=other), make_job(3, key="none")])
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == []
+    node.hand.settle(big.fence)
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == [2]
+    assert small.id in node.hand.ids
+
+
+def test_a_key_that_is_not_listed_any_more_has_what_each_other_has(picky: Fed):
+    """It had nothing until now."""
+    node = member("a", both("direct/", 1) | both("direct/x", 0))
+    picky.window.put([make_job(1, key="direct/x"), make_job(2, key="none")])
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == []
+    node.report(Load(False, 1, 0, both("direct/", 1)))
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == [1]
+
+
+def test_what_yields_is_asked_for_again(picky: Fed):
+    """It has room, and waits for younger ones."""
+    node, yields = member("a", both("out", 5)), True
+    picky.feeder = Feeder(
+        picky.window,
+        Losses(2, 3),
+        Choice(lambda _: make_picker("least_connections", lambda: 0.5)),
+        picky.offer,
+        lambda _: not yields,
+    )
+    picky.window.put([make_job(1), make_job(2, key="none")])
+    for _ in range(3):
+        picky.feeder.feed([node], 0.0)
+    assert picky.order() == []
+    yields = False
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == [1]
+
+
+def test_those_that_are_looked_at_keep_their_turns(picky: Fed):
+    """First the one that has waited longer for its turn, whatever it is called."""
+    node = member("a", both("a", 1) | both("b", 1) | both("c", 1))
+    picky.window.put([make_job(n, key=key) for n, key in enumerate("bacbac", 1)])
+    picky.feeder.feed([node], 0.0)
+    assert picky.order() == [1, 2, 3]
+    for _, job in picky.offered[:2]:
+        node.hand.settle(job.fence)
+    picky.feeder.feed([node], 0.0)
+    assert picky.order()[3:] == [4, 5]
+
+
+def test_in_time_all_keys_are_looked_at():
+    """Whatever nobody has told."""
+    credit = both("direct/", 1) | both("direct/mx0", 0)
+    fed, node = Fed(), member("a", credit)
+    fed.window.put([make_job(n + 1, key=f"direct/mx{n}", route="direct") for n in range(2 * awake.FEW)])
+    fed.feeder.feed([node], 0.0)
+    fed.window.put([make_job(1000 + n, key=f"direct/mx{n + 1}", route="direct") for n in range(2 * awake.FEW)])
+    credit |= both("direct/mx0", 1)
+    fed.feeder.feed([node], 0.0)
+    assert 1 not in fed.order()
+    fed.feeder.feed([node], 3 * awake.FEW * awake.WALK)
+    assert fed.order()[-1] == 1
 
 
 def test_transactional_first():
