@@ -41,6 +41,7 @@ from gateway.rpc.shell import LoopShell
 from gateway.rpc.site_operations import SiteOperators
 from gateway.rpc.upload import Upload
 from gateway.settings import LIVE, GatewaySettings, version
+from mailgate.config.routes import at_odds
 from mailgate.lifecycle import Again, Stop, settle_heap
 from mailgate.reload import TOLD, Reload
 from mailgate.rpc.jobs import encode_content, encode_envelope, read_keys
@@ -196,6 +197,7 @@ class Gateway:
                 epoch=self._backends.epoch,
                 settings=self._table.version,
             )
+            doubt(self._settings)
             settle_heap()
             await stop.graceful.wait()
             await self._leave(stop)
@@ -230,6 +232,7 @@ class Gateway:
         drafter, settings_version = self._drafter(settings), version(settings, shaping)
 
         def put() -> None:
+            doubt(settings)
             changed = self._table.use(settings.routes, settings_version, shaping)
             self._tenants.become(tenants)
             self._admission.use(drafter)
@@ -261,3 +264,9 @@ class Gateway:
         """The node of this record has a healthy stream right now."""
         member = self._members.get(record.node_id)
         return member is not None and member.boot_id == record.boot_id and member.link is not None and member.takes_jobs
+
+
+def doubt(settings: GatewaySettings) -> None:
+    """Say what is no mistake by itself, and hardly what was meant."""
+    for each in at_odds(settings.routes):
+        log.warning("settings_doubtful", key=each.key, value=each.value, cure=each.cure)

@@ -68,6 +68,9 @@ EVEN, HASHED = "least_connections", "consistent_hash"
 """The policies that are right for relays, and by MX; and the second is the one that has a key."""
 HashBy = Literal["site", "tenant", "recipient", "hash_key"]
 
+DEFAULT_POOL = "default"
+"""The pool of a source that names none, and of a route that names none, where a node has it."""
+
 FAILOVER = ("auth", "blocked", "connect", "rate_limited")
 """Classes of refusals that are about the sender and the server, not about the mail: another relay may see it otherwise."""
 

@@ -8,13 +8,12 @@ from gateway.dispatch.losses import Losses
 from gateway.dispatch.member import Member, NodeState
 from gateway.ledger.port import Parked, Wait
 from mailgate.mail import Lane, RecipientState
+from mailgate.route import DEFAULT_POOL
 from mailgate.shaping import words
 
 BESIDE_DOUBT = "in doubt: another recipient of the same transaction"
 NAMED = 3
 """Nodes."""
-DEFAULT_POOL = "default"
-"""What nodes use for routes that name none, where they have it."""
 
 
 class Reasons:

@@ -18,6 +18,7 @@ from gateway.balancing.ring import Ring
 from gateway.dispatch.link import Share
 from gateway.dispatch.member import Member
 from mailgate.mail import Lane
+from mailgate.route import DEFAULT_POOL
 
 SETTLE = 2.0
 """Seconds: what a node may have in hand for a site goes within this (sender/delivery/allowance.py), or waits for its server."""
@@ -25,7 +26,6 @@ MOST = 20_000
 """Sites that are known at once; some 5 MB."""
 SLICE = 200
 """Sites of which nodes are told again in one go: a millisecond."""
-DEFAULT_POOL = "default"
 
 
 class Shares:

@@ -13,6 +13,7 @@ import typer
 
 from mailgate.cli import exits, output, target
 from mailgate.cli.named import warnings
+from mailgate.config.routes import at_odds
 from mailgate.config.toml import dumps, plain
 from mailgate.errors import Mistake, SettingsInvalid
 
@@ -45,7 +46,8 @@ File = Annotated[
 
 CHECK_HELP = f"""Say every mistake in the settings of gateway and sender: key, value and cure. Without any: the policy of each route.
 
-What a route names and only the senders have (secret, certificates, sources) is a warning where it is not in the same settings.
+What a route names and only the senders have (secret, certificates, sources) is a warning where it is not in the same settings; so are two
+routes that count the limits of sites each by itself.
 
 Example: mailgate config check --config mailgate.toml
 
@@ -56,7 +58,8 @@ Example: mailgate config check --config mailgate.toml
 def check(file: File = "", json: target.Json = False) -> None:
     """See CHECK_HELP."""
     gateway, sender = _read(file, os.environ, files=True)
-    doubtful, policies = list(warnings(gateway, sender)), {name: route.balanced_by for name, route in gateway.routes.items()}
+    doubtful = [*warnings(gateway, sender), *at_odds(gateway.routes)]
+    policies = {name: route.balanced_by for name, route in gateway.routes.items()}
     if json:
         output.json_line({"valid": True, "warnings": [exits.mistake_json(each) for each in doubtful], "policies": policies})
         return

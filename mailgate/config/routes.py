@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from mailgate.config.reader import ABSENT, Made, Reader
 from mailgate.config.scalars import Bound, show
+from mailgate.errors import Mistake
 from mailgate.route import BOUNDS as ROUTE_BOUNDS
-from mailgate.route import MX_PORT, Relay, Route, TlsMode
+from mailgate.route import DEFAULT_POOL, MX_PORT, Relay, Route, TlsMode
 
 RELAY_CURE = 'write "smtp://host:25", or "smtps://host:465" for TLS from the first byte'
 NOWHERE_CURE = f"a route without relays leads nowhere: {RELAY_CURE}, in a list; or mx = true, to send to the servers of each domain"
@@ -57,6 +58,22 @@ def _weight(query: str) -> int:
         near = ": did you mean weight?" if name != "weight" and get_close_matches(name, ["weight"]) else ""
         raise ValueError(f"only a weight of 1 to {MOST_WEIGHT} may follow the port, as in smtp://host:25?weight=3{near}")
     return int(text)
+
+
+def at_odds(routes: Mapping[str, Route]) -> Iterator[Mistake]:
+    """Routes by MX without homes for their sites, beside one that has them from the same sources: no mistake where there is one node."""
+    homed: dict[str, str] = {}
+    for name, route in routes.items():
+        if route.mx and route.homed:
+            homed.setdefault(route.sources or DEFAULT_POOL, name)
+    for name, route in routes.items():
+        other = homed.get(route.sources or DEFAULT_POOL)
+        if route.mx and not route.homed and other is not None:
+            cure = (
+                f"mail of routes.{other} has a node for each site, which may do all that the site allows, and mail of this route comes on "
+                "top of it: give both the same policy, or other sources"
+            )
+            yield Mistake(f"routes.{name}.policy", show(route.balanced_by), cure)
 
 
 def read_routes(reader: Reader, raw: object, key: str) -> Made:

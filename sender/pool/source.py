@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from mailgate.errors import Mistake
+from mailgate.route import DEFAULT_POOL
 
-DEFAULT_POOL = "default"
-"""The pool of a source that names none, and of a route that names none, where the node has it."""
 MAX_HELO = 253
 """Octets of a name in the DNS (RFC 1035 2.3.4), which RFC 5321 4.5.3.1.2 does not exceed."""
 

@@ -278,6 +278,16 @@ def test_the_text_of_the_shaping_file_counts_too(stage: Stage) -> None:
     assert stage.everywhere() == after
 
 
+def test_routes_that_count_limits_each_by_itself_are_told(stage: Stage) -> None:
+    """They are in force all the same: with one node it is no matter."""
+    by_mx = {"mx": True, "domains": ["one.example"]}
+    stage.write(stage.a, routes__one=by_mx, routes__other={**by_mx, "domains": ["other.example"], "policy": "round_robin"})
+    stage.reload()
+    told = [line for line in stage.fleet.gateway.log.read_text().splitlines() if "settings_doubtful" in line]
+    assert len(told) == 1
+    assert "routes.other.policy" in told[0]
+
+
 def test_a_key_that_is_revoked_allows_nothing_any_more(stage: Stage) -> None:
     """At once, on a stream that is open too; and another limit counts."""
     digest = "sha256:" + hashlib.sha256(OTHER_KEY.encode()).hexdigest()

@@ -46,3 +46,9 @@ def test_what_is_there_is_not_warned_of(file: Path, capsys: pytest.CaptureFixtur
     """A secret of a variable, a pool of a source."""
     monkeypatch.setenv("MAILGATE_SECRET_RELAY", "geheim")
     assert checked(file, ROUTE.replace('certificates = "partner"\n', "") + SENDER.format("other", "news"), capsys)[1] == ""
+
+
+def test_routes_at_odds_are_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What both can send to counts its limits twice."""
+    more = '[routes.b]\nmx = true\n[routes.c]\nmx = true\npolicy = "round_robin"\ndomains = ["example.com"]\n'
+    assert checked(file, more, capsys)[1].startswith('warning: routes.c.policy = "round_robin": mail of routes.b ')

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailgate.config.routes import read_relay
-from mailgate.route import Relay
+from mailgate.config.routes import at_odds, read_relay
+from mailgate.route import HashBy, Relay, Route
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,26 @@ def test_nothing_else_is_in_the_url(text: str, cure: str) -> None:
     """A password in particular has another place."""
     with pytest.raises(ValueError, match=cure):
         read_relay(text)
+
+
+def by_mx(policy: str = "", sources: str = "", hash_by: HashBy = "site") -> Route:
+    """A route by MX."""
+    return Route("", (), mx=True, policy=policy, sources=sources, hash_by=hash_by)
+
+
+@pytest.mark.parametrize(
+    ("routes", "keys"),
+    [
+        ([by_mx(), by_mx()], []),
+        ([by_mx("round_robin"), by_mx("least_connections")], []),
+        ([by_mx(), by_mx("round_robin")], ["routes.1.policy"]),
+        ([by_mx("round_robin"), by_mx(sources="default"), by_mx(hash_by="tenant")], ["routes.0.policy", "routes.2.policy"]),
+        ([by_mx(), by_mx("round_robin", "news")], []),
+        ([by_mx(), Route("", (Relay("mx"),), policy="round_robin")], []),
+    ],
+)
+def test_routes_that_count_a_limit_each_by_itself(routes: list[Route], keys: list[str]) -> None:
+    """By MX from the same sources, one with homes and one without; the latter is told, with the former's name."""
+    told = list(at_odds({str(number): route for number, route in enumerate(routes)}))
+    assert [each.key for each in told] == keys
+    assert all("mail of routes." in each.cure and "same policy" in each.cure for each in told)
