@@ -57,11 +57,12 @@ def unreachable(work: Work, trouble: Trouble, now: float) -> Tried:
 def too_late(line: Line, trouble: Trouble | None, now: float) -> list[tuple[Work, JobVerdict]]:
     """Take out the jobs that have waited too long for a connection, each with its verdict. `trouble`: why the route has none.
 
-    Where it is this node that has none, and will have none soon, every moment is too long.
+    Where it is this node that has none, and will have none soon, every moment is too long. It does not call that its own fault: for that it
+    would be ejected, which is of all routes.
     """
     late: list[tuple[Work, JobVerdict]] = []
     if trouble is not None and trouble.of_node and now < trouble.rests_until:
-        return [(work, NotTried(trouble.told(now), of_node=True)) for work in line.overdue(inf)]
+        return [(work, NotTried(trouble.told(now))) for work in line.overdue(inf)]
     if trouble is not None and trouble.since <= now - UNREACHABLE_AFTER:
         late += [(work, unreachable(work, trouble, now)) for work in line.overdue(now - UNREACHABLE_AFTER)]
     return late + [(work, NotTried(f"no connection became free within {PATIENCE:g} s")) for work in line.overdue(now - PATIENCE)]

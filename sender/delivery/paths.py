@@ -211,7 +211,7 @@ class Paths:
         if why := next((closed for path in paths if (closed := self._pool.closed(path.key))), ""):
             return NotTried(why)
         why = next((trouble.reply.text for path in paths if (trouble := self._pool.trouble(path.key)) is not None), "")
-        return NotTried(why, of_node=True) if why else without_source(route)
+        return NotTried(why) if why else without_source(route)  # not `of_node`: other routes have what they need
 
     def _paths_of(self, route: Route) -> tuple[Path, ...]:
         """One for each source. Those of a route by MX are for others to be made after, and never opened."""

@@ -60,6 +60,21 @@ def test_a_node_without_the_secret_gets_no_mail_of_the_route(tmp_path: Path, pol
             assert {each.last_attempt.node_id for each in found} <= {"node-a", "node-c"}
 
 
+def test_a_node_without_the_secret_is_not_ejected(tmp_path: Path) -> None:
+    """It finds out by mail, and gives back more at once than nodes are ejected for: other routes have no reason to spare it."""
+    route = {**ROUTE, "connections": 60, "min_idle": 0, "policy": "round_robin"}
+    with Scripted(wants_login) as server, Fleet(tmp_path, server.port, senders=3, route=route, each_env=[HAS, {}, HAS]) as fleet:
+        ids = send(fleet, 300, "burst")
+
+        def are_there() -> bool:
+            return all(each.state == mail.RECIPIENT_STATE_DELIVERED for each in recipients(fleet, ids))
+
+        wait_until(are_there, f"not all are there\n{fleet.tails()}", 30, pause=0.1)
+        assert "login_refused" in fleet.senders[1].tail(), "it was asked"
+        with fleet.door() as door:
+            assert {node.node_id: node.ejections for node in door.nodes()} == {"node-a": 0, "node-b": 0, "node-c": 0}
+
+
 def test_where_no_node_has_it_mail_waits_and_says_why(tmp_path: Path) -> None:
     """It is nobody's attempt, and whoever asks is told what to do. Once that is done it goes, long before the relay has rested."""
     route = {**ROUTE, "min_idle": 0}

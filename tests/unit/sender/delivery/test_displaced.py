@@ -50,7 +50,7 @@ async def test_it_goes_back_where_there_is_no_other(two: Bench):
     two.pool.troubles |= {"out@a": GONE, "out@b": GONE}
     two.delivery.look_round()
     ((_, verdict),) = two.stream.verdicts
-    assert verdict == NotTried("no such address", of_node=True)
+    assert verdict == NotTried("no such address")
     assert two.delivery.credit(two.stream) == {}
     two.pool.troubles.clear()
     assert two.delivery.credit(two.stream)[Lane.TRANSACTIONAL, "out"] > 0

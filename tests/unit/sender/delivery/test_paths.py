@@ -114,7 +114,7 @@ def test_when_no_source_is_left():
     ways, made = paths(PLAIN, NEWS)
     ways.fails("news@a")
     ways.fails("news@b")
-    assert made.place(mail(), "", 9.0) == NotTried(GONE.text, of_node=True)
+    assert made.place(mail(), "", 9.0) == NotTried(GONE.text)
     assert made.capacities(9.0) == {"plain": 3}
     assert made.capacities(100.0) == {"plain": 3, "news": 0}, "the next job finds out"
 
