@@ -118,11 +118,17 @@ class Cluster:
 
     def ctl(self, *arguments: str) -> str:
         """What `etcdctl` prints."""
-        command = [package_programs() / "etcdctl", "--endpoints", ",".join(self.endpoints), *arguments]
+        command = [package_programs() / "etcdctl", "--endpoints", ",".join(self.endpoints), *self._shown(), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20, env={**os.environ, "ETCDCTL_API": "3"})
         if done.returncode:
             raise RuntimeError(f"etcdctl {arguments}: {done.stderr}")
         return done.stdout
+
+    def _shown(self) -> list[str]:
+        if not self.tls:
+            return []
+        certificate, key, authority = self.tls
+        return [f"--cacert={authority}", f"--cert={certificate}", f"--key={key}"]
 
     def _flags(self, number: int, peer: int, initial: str) -> list[str]:
         client = f"{self.scheme}://127.0.0.1:{self.ports[number]}"
