@@ -203,9 +203,10 @@ class JournalLikeMemory(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """What was in hand is ready again, but for open attempts, which are told apart."""
+        """What was in hand is ready again, but for open attempts, which are told apart. It takes time: positions need some to be due."""
         self.settle()
         self.runner.run(self.journal.__aexit__(None, None, None))
+        self.clock.advance(1)
         self.open()
 
         async def open_attempts() -> None:
