@@ -23,7 +23,7 @@ class Fleet:
 
     `settings` are further tables or keys of the settings file, such as `{"journal": {"reserve_bytes": 4096}}`; `route` further keys of the
     one route, to `relay` on 127.0.0.1; `sender_env` further variables of the nodes, `each_env` of the first, the second…,
-    `sender_module` what runs as one.
+    `gateway_env` of the gateway, `sender_module` what runs as one.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Fleet:
         settings: Mapping[str, Values] | None = None,
         sender_env: Mapping[str, str] | None = None,
         each_env: Sequence[Mapping[str, str]] = (),
+        gateway_env: Mapping[str, str] | None = None,
         sender_module: str = "sender",
         data: Path | None = None,
     ) -> None:
@@ -51,7 +52,7 @@ class Fleet:
             [sys.executable, "-m", "gateway", "--config", self.settings],
             folder / "gateway.log",
             cwd=root,
-            env={"PYTHONWARNINGS": "default"},
+            env={"PYTHONWARNINGS": "default", **(gateway_env or {})},
         )
         self.senders = [
             Process(
