@@ -72,7 +72,10 @@ class Followed:
         self.live = False
         """A watch is open, and nothing is missing."""
         self.lists = 0
+        self.eras = 0
+        """How often the store was found made anew: at a lower revision than was seen."""
         self._revision = 0
+        self._seen = 0
         self._anew = True
         self._heard_at = 0.0
         self._trouble = Trouble(etcd.log, "etcd_not_followed", "etcd_followed")
@@ -84,6 +87,10 @@ class Followed:
     def revision(self) -> int:
         """All changes up to it were heard; 0: nothing was."""
         return self._revision
+
+    def saw(self, revision: int) -> None:
+        """The store was at this revision, whatever it was of."""
+        self._seen = max(self._seen, revision)
 
     @property
     def trouble(self) -> str:
@@ -113,11 +120,15 @@ class Followed:
             await asyncio.sleep(pause(tries, self._chance()))
 
     async def _list(self) -> None:
+        seen = max(self._seen, self._revision)
         answer = await self._etcd.range(self._prefix, end_of(self._prefix))
         now, revision = {kv.key: kv.value for kv in answer.kvs}, answer.header.revision
         changes = [Change(key, None, revision) for key in self.entries if key not in now]
         changes += [Change(kv.key, kv.value, kv.mod_revision) for kv in answer.kvs if self.entries.get(kv.key) != kv.value]
         self.entries, self._revision = now, revision
+        if revision < seen:
+            self.eras += 1
+            self._seen = revision
         self._anew = False
         self.lists += 1
         self._heard(changes, True)
@@ -171,8 +182,8 @@ class Followed:
             why = f"revisions below {message.compact_revision} are forgotten" if message.compact_revision else message.cancel_reason
             raise Over(f"etcd has cancelled the watch: {why}", anew=True)
         if message.created:
-            if message.header.revision < self._revision:
-                raise Over(f"etcd is at revision {message.header.revision}, and was at {self._revision}", anew=True)
+            if message.header.revision < (seen := max(self._seen, self._revision)):
+                raise Over(f"etcd is at revision {message.header.revision}, and was at {seen}", anew=True)
             self.live = True
             self._trouble.over(prefix=self._prefix.decode())
         if message.events:

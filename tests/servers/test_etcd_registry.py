@@ -334,6 +334,24 @@ async def test_of_two_words_at_once_both_gateways_know_the_last(shared: Cluster)
         await until(lambda: ("n" in a.drains, "n" in b.drains) == (drained, drained))
 
 
+async def test_what_was_said_to_an_etcd_that_is_gone_does_not_outlast_it(alone: Cluster):
+    """A gateway resumed a node that was not drained, at a revision that the store made anew has not yet: it heeds others' drains."""
+    async with running(options(alone.endpoints), "g1") as a, running(options(alone.endpoints), "g2") as b:
+        for number in range(20):
+            await b.drain("other", Drain("again", number))
+        await b.resume("other")
+        await until(lambda: not a.drains)
+        for number in range(20):
+            await put_if(a.etcd, b"/elsewhere", str(number).encode(), 0, None)
+        assert not await a.resume("n")
+        alone.members[0].kill()
+        alone.wipe()
+        alone.start()
+        await until(lambda: count(a, names.ETCD_LIVE) == 1 and count(b, names.ETCD_LIVE) == 1)
+        await b.drain("n", Drain("kernel", 2))
+        await until(lambda: a.drains == b.drains == {"n": Drain("kernel", 2)})
+
+
 # At the start
 
 

@@ -23,6 +23,7 @@ class Drains:
     """`run` it. `changed` is called after each change.
 
     What was said here counts at once, and until as much was heard: what is heard may be of a time before, or late while a member hangs.
+    It was said to that store: of one that was made anew, where revisions begin anew, what is heard counts.
     """
 
     def __init__(self, etcd: Etcd, prefix: bytes, changed: Callable[[], None], chance: Callable[[], float]) -> None:
@@ -31,6 +32,7 @@ class Drains:
         self._heard: dict[str, Drain] = {}
         self._said: dict[str, tuple[int, Drain | None]] = {}
         """By node id: the revision, and None for one that was resumed."""
+        self._era = 0
         self.nodes: Mapping[str, Drain] = {}
         """By node id."""
 
@@ -65,6 +67,7 @@ class Drains:
         return self._prefix + node_id.encode()
 
     def _say(self, node_id: str, drain: Drain | None, revision: int) -> None:
+        self._followed.saw(revision)
         self._said[node_id] = revision, drain
         self._tell()
 
@@ -81,6 +84,9 @@ class Drains:
         self._tell()
 
     def _tell(self) -> None:
+        if self._era != self._followed.eras:
+            self._era = self._followed.eras
+            self._said.clear()
         self._said = {node_id: said for node_id, said in self._said.items() if said[0] > self._followed.revision}
         nodes: dict[str, Drain | None] = {**self._heard, **{node_id: drain for node_id, (_, drain) in self._said.items()}}
         self.nodes = {node_id: drain for node_id, drain in nodes.items() if drain is not None}
