@@ -18,6 +18,7 @@ from gateway.dispatch.table import RouteTable
 from gateway.registry.port import NodeRecord
 from gateway.rpc.frames import Outgoing, heard_from_proto
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate.errors import SettingsInvalid
 from mailgate.job import Fence, Job
 from mailgate.route import Route
 from mailgate.rpc.channel import bearer, open_node_channel
@@ -115,7 +116,11 @@ class GrpcNodeLink:
 
     async def run(self, listener: Listener) -> str:
         """Live until the stream ends; why it did."""
-        async with open_node_channel(self._record.address, self._identity.tls) as channel:
+        try:
+            channel = open_node_channel(self._record.address, self._identity.tls)
+        except SettingsInvalid as error:  # a file of the certificates is gone, or half written, since the start
+            return str(error)
+        async with channel:
             stub = node_service_pb2_grpc.NodeServiceStub(channel)  # type: ignore[no-untyped-call]
             call = stub.Deliver(metadata=bearer(self._identity.fleet_token))
             reason = "the stream was closed"

@@ -26,6 +26,7 @@ from mailgate.rpc.channel import open_channel
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.protocol import OURS
 from mailgate.rpc.server import Door
+from mailgate.rpc.tls import TlsOptions
 from mailgate.shaping.shaping import parse
 from mailgate.telemetry.options import TelemetryOptions
 from mailgate.telemetry.traces import Tracer
@@ -345,6 +346,15 @@ async def test_nobody_at_the_address():
     link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), Identity("g", 1), RouteTable({}))
     async with asyncio.timeout(3):
         assert "UNAVAILABLE" in await link.run(Listening())
+
+
+async def test_a_certificate_that_is_gone():
+    """It is told by its setting, and as any other end of a stream."""
+    identity = Identity("g", 1, tls=TlsOptions(ca="/nope/ca.pem"))
+    link = GrpcNodeLink(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), identity, RouteTable({}))
+    reason = await link.run(Listening())
+    assert "gateway.node_tls.ca" in reason
+    assert "/nope/ca.pem" in reason
 
 
 async def test_somebody_who_never_says_hello(monkeypatch):

@@ -18,11 +18,13 @@ from gateway.rpc.dial_back import lives
 from gateway.rpc.frames import Outgoing
 from gateway.rpc.node_link import GrpcNodeLink, Identity
 from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
+from mailgate.errors import Unavailable
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.fleet import fleet_guard
 from mailgate.rpc.protocol import OURS
 from mailgate.rpc.server import Door
 from mailgate.rpc.statuses import statuses
+from mailgate.rpc.tls import TlsOptions
 from tests.unit.gateway.rpc.test_node_link import BOOT, VERSION, Listening, Node, Smtp, make_job, node_that, until
 
 ME = Identity("g", 1)
@@ -154,3 +156,9 @@ async def test_a_forged_or_missing_token(node: Node):
             reason = await GrpcNodeLink(record, Identity("g", 1, token), RouteTable({})).run(Listening())
             assert "the fleet token is missing or wrong" in reason
     assert node.servicer.streams == 0
+
+
+async def test_who_cannot_ask_does_not_say_that_a_node_is_gone():
+    """With a certificate of ours gone the node that wants the name is told to come again."""
+    with pytest.raises(Unavailable, match=r"gateway\.node_tls\.ca = ./nope/ca\.pem"):
+        await lives(NodeRecord("n1", BOOT, "127.0.0.1:1", "1"), "", TlsOptions(ca="/nope/ca.pem"))
