@@ -189,12 +189,16 @@ NODE = "mailgate.api.node.v1.NodeService"
     ("token", "given", "open_"), [("t", "t", True), ("t", "x", False), ("t", "", False), ("", "", True), ("t", "tt", False)]
 )
 async def test_the_fleets_methods_ask_for_its_token(token, given, open_):
-    """Who shows another, or none, could have mail sent through a node."""
+    """Who shows another, or none, could have mail sent through a node.
+
+    Asked by a call of one request: where a stream is refused, a write that follows may have gRPC say INTERNAL instead
+    (https://github.com/grpc/grpc/issues/36066).
+    """
     door, address = await door_with(statuses(), fleet_guard(token), service=NODE)
     async with open_channel(address) as channel:
-        call = answers(channel, "Both", b"fine", NODE, bearer(given))
+        call = answers(channel, "Written", b"fine", NODE, bearer(given))
         if open_:
-            assert await call == [b"fine"]
+            assert await call == [b"first", b"fine"]
         else:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await call
