@@ -30,7 +30,7 @@ class Committer:
         self._ledger, self._clock, self._early, self._give_back = ledger, clock, early, give_back
         self._waiting: list[tuple[Member, Job]] = []
         self._more = asyncio.Event()
-        self._unseen: set[asyncio.Future[frozenset[Fence]]] = set()
+        self._unseen: set[asyncio.Future[object]] = set()
         self._storage_works = True
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.committed = 0
@@ -58,7 +58,7 @@ class Committer:
         if early:
             link.commit([job.fence for job in early])
             self.committed += len(early)
-            self.note([self.row(member, job) for job in early])
+            self.note(self._rows(member, early))
         self._again(link, hand, others)
         if self._waiting:
             self._more.set()
@@ -84,7 +84,7 @@ class Committer:
         """The member has these committed from an earlier stream or an earlier life of this gateway."""
         for job in jobs:
             member.hand.adopt(job)
-        self.note([self.row(member, job) for job in jobs])
+        self.note(self._rows(member, jobs))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -133,11 +133,12 @@ class Committer:
 
     def note(self, rows: list[Begin]) -> None:
         """Insert rows that nobody waits for; a failure stops further early COMMITs."""
-        written = asyncio.ensure_future(self._ledger.begin(rows))
-        self._unseen.add(written)
-        written.add_done_callback(self._seen)
+        written = asyncio.ensure_future(self._ledger.note(rows))
+        if written not in self._unseen:  # one for many
+            self._unseen.add(written)
+            written.add_done_callback(self._seen)
 
-    def _seen(self, written: asyncio.Future[frozenset[Fence]]) -> None:
+    def _seen(self, written: asyncio.Future[object]) -> None:
         self._unseen.discard(written)
         if written.cancelled():
             return
@@ -150,3 +151,7 @@ class Committer:
     def row(self, member: Member, job: Job) -> Begin:
         """That the member, as it is now, has the job."""
         return Begin(job, member.node_id, member.boot_id, self._clock.now_ms())
+
+    def _rows(self, member: Member, jobs: Sequence[Job]) -> list[Begin]:
+        node_id, boot_id, now_ms = member.node_id, member.boot_id, self._clock.now_ms()
+        return [Begin(job, node_id, boot_id, now_ms) for job in jobs]

@@ -35,11 +35,12 @@ FILE = "journal.db"
 
 @dataclass(frozen=True, slots=True)
 class JournalFigures:
-    """`refused`: works that failed while the journal went on. `lines`: those with work in memory or on disk."""
+    """`spared`: rows that were not needed (late.py). `refused`: works that failed while the journal went on. `lines`: those with work."""
 
     groups: int
     works: int
     rows: int
+    spared: int
     refused: int
     checkpoints: int
     wal_pages: int
@@ -92,7 +93,8 @@ class Journal:
             stack.push_async_callback(self._writer.close)
             stack.push_async_callback(reader.close)
             await self._queue.start()
-            self.ledger = JournalLedger(self._writer, reader, self._positions, self._queue)
+            self.ledger = self._ledger = JournalLedger(self._writer, reader, self._positions, self._queue)
+            stack.callback(self._ledger.late.close)
             self.queue = self._queue
             self.files = JournalFiles(self._writer, reader, self._positions)
             self._closing = stack.pop_all()
@@ -115,6 +117,7 @@ class Journal:
             groups=writer.groups,
             works=writer.works,
             rows=writer.rows,
+            spared=self._ledger.late.spared,
             refused=writer.refused,
             checkpoints=writer.checkpoints,
             wal_pages=writer.wal_pages,

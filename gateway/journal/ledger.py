@@ -11,6 +11,7 @@ from gateway.journal import queries
 from gateway.journal.claims import forget_keys
 from gateway.journal.counts import timed
 from gateway.journal.forgetting import forget_mails, forgettable
+from gateway.journal.late import Late
 from gateway.journal.positions import Positions
 from gateway.journal.queue import JournalQueue
 from gateway.journal.reader import Reader
@@ -45,6 +46,7 @@ class JournalLedger:
 
     def __init__(self, writer: Writer, reader: Reader, positions: Positions, queue: JournalQueue) -> None:
         self._writer, self._reader, self._positions, self._queue = writer, reader, positions, queue
+        self.late = Late(self.begin)
         self._counted: Sequence[QueueCount] = ()
         self._counted_until = 0.0
 
@@ -57,13 +59,20 @@ class JournalLedger:
         """See the port."""
         return self._submit(BeginWork(begins), urgent=any(each.job.on_doubt is OnDoubt.HOLD for each in begins))
 
+    def note(self, begins: Sequence[Begin]) -> Awaitable[object]:
+        """See the port. What is held for a doubt has its row at once: only that says which node to ask."""
+        hold = any([each.job.on_doubt is OnDoubt.HOLD for each in begins])
+        return self.begin(begins) if hold else self.late.put(begins)
+
     def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
         """See the port."""
+        self.late.take(fences)
         return self._submit(RetractWork(fences))
 
     def record(self, conclusions: Sequence[Conclusion]) -> Awaitable[None]:
         """See the port."""
         self._positions.submitting()
+        self.late.take([each.fence for each in conclusions])
         positions = [None if each.due_ms is None else self._positions.deferred(each.due_ms) for each in conclusions]
         work = RecordWork(conclusions, positions)
         self._queue.recording(work)

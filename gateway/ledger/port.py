@@ -199,6 +199,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def note(self, begins: Sequence[Begin]) -> Awaitable[object]:
+        """As `begin`, of COMMITs that have left: nobody waits for the rows. Those that are concluded within a moment may have none."""
+        ...
+
     def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
         """Undo `begin`: the COMMIT certainly never left this gateway."""
         ...

@@ -78,7 +78,7 @@ class TestStorageFull:
                 node = await world.node("a")
                 first, second = make_job(1), make_job(2)
                 await world.accept(first, second)
-                world.ledger.full = {"begin"}
+                world.ledger.full = {"begin", "note"}
                 node.stream.ready(first)
                 await quiet()
                 assert node.stream.commits == [first.fence]

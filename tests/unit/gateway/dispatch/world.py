@@ -105,6 +105,9 @@ class GroupLedger:
     def begin(self, begins) -> Awaitable[frozenset[Fence]]:
         return self._write("begin", lambda: self.inner.begin(begins))
 
+    def note(self, begins) -> Awaitable[object]:
+        return self._write("note", lambda: self.inner.note(begins))
+
     def retract(self, fences) -> Awaitable[None]:
         return self._write("retract", lambda: self.inner.retract(fences))
 
