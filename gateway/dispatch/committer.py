@@ -8,7 +8,7 @@ When the storage fails no COMMIT is given until it works again (promise 8).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.hand import Hand
@@ -41,7 +41,7 @@ class Committer:
         link, hand = member.link, member.hand
         if link is None:
             return
-        early: list[Job] = []
+        early: dict[Fence, Job] = {}
         others: list[Fence] = []
         over_ms = self._clock.over_ms()
         for fence in fences:
@@ -52,13 +52,13 @@ class Committer:
                 self._too_late(link, hand, job)
             elif self._early and self._storage_works and job.on_doubt is OnDoubt.RESEND:
                 hand.commit(fence)
-                early.append(job)
+                early[fence] = job
             else:
                 self._waiting.append((member, job))
         if early:
-            link.commit([job.fence for job in early])
+            link.commit(tuple(early))
             self.committed += len(early)
-            self.note(self._rows(member, early))
+            self.note(self._rows(member, early.values()))
         self._again(link, hand, others)
         if self._waiting:
             self._more.set()
@@ -152,6 +152,6 @@ class Committer:
         """That the member, as it is now, has the job."""
         return Begin(job, member.node_id, member.boot_id, self._clock.now_ms())
 
-    def _rows(self, member: Member, jobs: Sequence[Job]) -> list[Begin]:
+    def _rows(self, member: Member, jobs: Iterable[Job]) -> list[Begin]:
         node_id, boot_id, now_ms = member.node_id, member.boot_id, self._clock.now_ms()
         return [Begin(job, node_id, boot_id, now_ms) for job in jobs]

@@ -124,6 +124,8 @@ class Dispatcher:
 
     def heard(self, member: Member, frame: Heard) -> None:
         """A frame of a node."""
+        if frame.ready:  # connections wait for it
+            self.committer.ready(member, frame.ready)
         self._regroup(frame.sites)
         for fence, verdict in frame.verdicts:
             self.verdicts.came(member, fence, verdict)
@@ -135,8 +137,6 @@ class Dispatcher:
         if frame.withdrawn:
             self.withdrawn += len(frame.withdrawn)
             self._dropped(member, frame.withdrawn)
-        if frame.ready:
-            self.committer.ready(member, frame.ready)
         if frame.verdicts or frame.load is not None:
             self._more.set()
 

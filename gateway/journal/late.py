@@ -35,20 +35,20 @@ class Late:
             self._timer = self._loop.call_later(LAG, self._turn)
         young, old = self._young.rows, self._old.rows
         for begin in begins:
-            fence = begin.job.fence
-            if fence not in old:
-                young.setdefault(fence, begin)
+            job = begin.job
+            held = young.get(job.id) or old.get(job.id)
+            if held is None or held.job.attempt != job.attempt:
+                young[job.id] = begin
         return self._young.done
 
     def take(self, fences: Iterable[Fence]) -> None:
         """These are concluded, or were never begun."""
-        young, old = self._young.rows, self._old.rows
-        before = len(young) + len(old)
-        if before:
-            for fence in fences:
-                if young.pop(fence, None) is None:
-                    old.pop(fence, None)
-            self.spared += before - len(young) - len(old)
+        generations = [each.rows for each in (self._young, self._old) if each.rows]
+        for job_id, attempt in fences if generations else ():
+            for rows in generations:
+                if (held := rows.get(job_id)) is not None and held.job.attempt == attempt:
+                    del rows[job_id]
+                    self.spared += 1
 
     def close(self) -> None:
         """Write all of them now."""
@@ -72,7 +72,7 @@ class Generation:
     """Rows that were put at about the same time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.rows: dict[Fence, Begin] = {}
+        self.rows: dict[bytes, Begin] = {}
         self.done: asyncio.Future[None] = loop.create_future()
 
     def end(self, write: Write) -> None:

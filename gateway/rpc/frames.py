@@ -127,7 +127,8 @@ def put_fences(field: object, fences: Iterable[Fence]) -> None:
     """Write fences into a repeated field."""
     add = field.add  # type: ignore[attr-defined]
     for job_id, attempt in fences:
-        add(job_id=job_id, attempt=attempt)
+        message = add()
+        message.job_id, message.attempt = job_id, attempt
 
 
 def put_offer(frame: node_pb2.DeliverRequest, job: Job, sharing: Sharing) -> None:
@@ -194,7 +195,7 @@ def heard_from_proto(frame: node_pb2.DeliverResponse) -> Heard:
         unreadable=tuple([fence for fence, verdict in verdicts if verdict is None]),
         withdrawn=tuple([Fence(fence.job_id, fence.attempt) for fence in frame.withdrawn]),
         found=tuple([_answer(message) for message in frame.found]),
-        ready=tuple([Fence(ready.fence.job_id, ready.fence.attempt) for ready in frame.ready]),
+        ready=tuple([Fence(fence.job_id, fence.attempt) for fence in [ready.fence for ready in frame.ready]]),
         sites=tuple([(each.domain, each.site) for each in frame.sites]),
         sources=sources_from_proto(frame.sources.sources) if frame.HasField("sources") else None,
         traces=lines_from_proto(frame.traces) if frame.traces else (),
