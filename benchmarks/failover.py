@@ -45,8 +45,8 @@ from tests.simulation.fleet import skewed
 
 QUICK, FULL = Wish(kills=5, stops=2, restarts=6, outage=15.0), Wish(kills=30, stops=6, restarts=30, outage=60.0)
 SEEDS = (1, 2, 3)
-SECONDS = 400
-ROUNDS = 3
+SECONDS = 450
+ROUNDS = 6
 NEVER = float("inf")
 
 

@@ -18,12 +18,15 @@ WITH, WITHOUT = "sender", "tests.chaos.node_without_commit"
 
 
 def cost_of_commit(connections: int, rounds: int) -> tuple[float, float, float]:
-    """Throughput with ÷ without, in rounds that alternate; and both, mails a second (medians)."""
+    """Throughput with ÷ without, in rounds that alternate; and both, mails a second (medians).
+
+    Every other round is in reverse: who comes second finds the machine as the first left it, which was worth up to 5 %.
+    """
     rates: dict[str, list[float]] = {WITH: [], WITHOUT: []}
-    for _ in range(rounds):
-        for module, found in rates.items():
+    for number in range(rounds):
+        for module in (WITH, WITHOUT) if number % 2 == 0 else (WITHOUT, WITH):
             with tempfile.TemporaryDirectory(prefix="commit-") as folder:
-                found.append(rate(Path(folder), module, connections))
+                rates[module].append(rate(Path(folder), module, connections))
     ratios = [with_commit / without for with_commit, without in zip(rates[WITH], rates[WITHOUT], strict=True)]
     return statistics.median(ratios), statistics.median(rates[WITH]), statistics.median(rates[WITHOUT])
 

@@ -91,7 +91,8 @@ class MemoryLedger:
 
     def note(self, begins: Sequence[Begin]) -> Awaitable[object]:
         """See the port."""
-        return self.begin(begins)
+        self.begin(begins)
+        return Done(None)
 
     def retract(self, fences: Sequence[Fence]) -> Awaitable[None]:
         """See the port."""

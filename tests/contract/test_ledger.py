@@ -118,6 +118,21 @@ async def test_retract_undoes_begin(backend: Backend):
     assert await backend.ledger.begin([begin(job, 3)]) == {job.fence}
 
 
+async def test_what_was_noted_is_an_open_attempt_until_it_is_concluded(backend: Backend):
+    """Nobody else can begin it, and it is concluded as any other, at whatever time."""
+    mails = many(3, backend.clock())
+    await backend.ledger.accept(mails)
+    slow, quick, returned = jobs_of(mails)
+    noted = backend.ledger.note([begin(slow, 1), begin(quick, 1), begin(returned, 1)])
+    await backend.ledger.record([delivered(quick, backend.clock())])
+    await backend.ledger.retract([returned.fence])
+    await noted
+    assert [attempt.job for attempt in await backend.ledger.open_attempts()] == [slow]
+    assert await backend.ledger.begin([begin(job, 2, "node-2") for job in (slow, quick, returned)]) == {returned.fence}
+    await backend.ledger.record([delivered(slow, backend.clock())])
+    assert set(await backend.ledger.find([slow.id, quick.id, returned.id])) == {returned.id}
+
+
 async def test_retract_leaves_a_doubt_its_node(backend: Backend):
     """A parked job's node and time stay for ListDoubts."""
     mail = accepted(backend.clock())

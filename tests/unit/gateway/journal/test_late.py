@@ -86,9 +86,9 @@ async def test_what_is_held_at_the_end_is_written(opened, clock, never_late):
 async def test_what_is_retracted_can_begin_elsewhere(opened, clock, never_late):
     """The row that was held does not come after all."""
     async with opened() as backend:
-        (job,) = await accept(backend, many(1, clock()))
-        backend.ledger.note([begin(job, 1)])
-        await backend.ledger.retract([job.fence])
+        job, other = await accept(backend, many(2, clock()))
+        backend.ledger.note([begin(job, 1), begin(other, 1)])
+        await backend.ledger.retract([job.fence, other.fence])
         assert await backend.ledger.begin([begin(job, 2, "node-2")]) == {job.fence}
     async with opened() as backend:
         assert await open_attempts(backend) == [(job.id, "node-2")]

@@ -69,6 +69,7 @@ class JournalLikeMemory(RuleBasedStateMachine):
 
     def settle(self) -> None:
         async def wait() -> None:
+            self.journal.ledger.late.close()
             for ours, theirs in self.running:
                 assert await ours == await theirs
             self.running.clear()
@@ -127,6 +128,12 @@ class JournalLikeMemory(RuleBasedStateMachine):
     @rule(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.submit("begin", [begin(job, self.clock()) for job in self.some_held(data)])
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def note(self, data: st.DataObject) -> None:
+        """Held back until something is asked: until then it may be concluded or retracted."""
+        self.submit("note", [begin(job, self.clock()) for job in self.some_held(data)])
 
     @precondition(lambda self: self.seen)
     @rule(data=st.data(), attempt=st.integers(1, 3), retract=st.booleans())
