@@ -55,6 +55,8 @@ from mailgate.telemetry.traces import Tracer
 
 FINISH = 10.0
 """Seconds that a stopping gateway waits for the verdicts of what nodes have in hand. What is late is asked for at the next start."""
+SETTLING = 1.0
+"""Seconds after the wait for inventories, until what they claimed has rows (gateway/journal/late.py) and what they ended is recorded."""
 CALLS = timedelta(seconds=5)
 """Time that calls under way get to end."""
 
@@ -184,6 +186,7 @@ class Gateway:
                 tasks.create_task(self._fleet.run(), name="fleet"),
                 tasks.create_task(self._housekeeping.run(), name="housekeeping"),
                 tasks.create_task(self._watch_storage(), name="storage"),
+                tasks.create_task(self._recover(), name="recovery"),
                 tasks.create_task(self._backends.registry.run(), name="registry"),
                 tasks.create_task(self._reload.run(self._again.asked), name="settings"),
             ]
@@ -259,6 +262,12 @@ class Gateway:
 
     async def _watch_storage(self) -> None:
         await asyncio.shield(self._backends.broken)
+
+    async def _recover(self) -> None:
+        """A stop leaves nothing to suspect once those that an earlier life left with nodes were waited for."""
+        if self._backends.recovering:
+            await asyncio.sleep(self._settings.dispatch.recovery_wait.total_seconds() + SETTLING)
+            self._backends.recovered()
 
     def _answers(self, record: NodeRecord) -> bool:
         """The node of this record has a healthy stream right now."""

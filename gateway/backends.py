@@ -33,6 +33,8 @@ class Backends:
     """The ledger is this process's alone: dispatch/committer.py says what that allows."""
     recovering: bool
     """The last stop was not clean: what looks ready may be under way."""
+    recovered: Callable[[], None]
+    """To be called when nobody waits for the nodes' inventories any more; a stop before that is not clean either."""
     recorded_ms: int
     """The latest time that an earlier life has recorded; 0: none has."""
     broken: asyncio.Future[None]
@@ -63,6 +65,7 @@ async def open_backends(settings: GatewaySettings, now_ms: Callable[[], int]) ->
             journal.epoch,
             early=True,
             recovering=journal.recovering,
+            recovered=journal.recovered,
             recorded_ms=journal.recorded_ms,
             broken=journal.broken,
             stats=journal.stats,

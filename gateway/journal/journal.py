@@ -67,7 +67,7 @@ class Journal:
     epoch: int
     """Rises with each start; durable before anything else."""
     recovering: bool
-    """The last process did not close the journal: what looks ready may be under way at a node."""
+    """The last process did not close the journal, or did before `recovered`: what looks ready may be under way at a node."""
     recorded_ms: int
     """The latest time that an earlier process has recorded; 0: none has."""
     broken: asyncio.Future[None]
@@ -88,7 +88,7 @@ class Journal:
             self._positions = Positions(self._now_ms)
             reader = Reader(self._path, self._options.cache_bytes // 4)
             self._queue = JournalQueue(reader, self._positions, self._options, self.broken)
-            self._writer = Writer(connection, self._path, self._options, self._queue.heard, self.broken)
+            self._writer = Writer(connection, self._path, self._options, self._queue.heard, self.broken, recovering=self.recovering)
             opened.pop_all()  # the connection is the writer's from here on
             stack.push_async_callback(self._writer.close)
             stack.push_async_callback(reader.close)
@@ -102,6 +102,10 @@ class Journal:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._closing.aclose()
+
+    def recovered(self) -> None:
+        """What the last process left in doubt is known, or waited for no longer. Before, a clean end leaves the next as much to suspect."""
+        self._writer.recovering = False
 
     def stats(self) -> Iterable[Sample | HistogramSample]:
         """What telemetry reads when it is scraped."""

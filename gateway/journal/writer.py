@@ -63,7 +63,14 @@ class Writer:
     """
 
     def __init__(
-        self, connection: apsw.Connection, path: Path, options: JournalOptions, heard: Heard, broken: asyncio.Future[None]
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        options: JournalOptions,
+        heard: Heard,
+        broken: asyncio.Future[None],
+        *,
+        recovering: bool = False,
     ) -> None:
         self._connection, self._path, self._options, self._heard = connection, path, options, heard
         self._loop = asyncio.get_running_loop()
@@ -73,6 +80,10 @@ class Writer:
         self._refusal: StorageBroken | None = None
         self._folding_rests = 0.0
         self._broken = broken
+        self.recovering = recovering
+        """The last life's end was not clean, and this one does not know all of it yet: then its own is not clean either."""
+        self._missing = False
+        """Something that has happened could not be written."""
         self.disk = Disk(path.parent, options.reserve_bytes)
         self.groups = self.works = self.rows = self.refused = self.wal_pages = self.checkpoints = 0
         self.commits, self.foldings = Histogram(), Histogram()
@@ -112,8 +123,9 @@ class Writer:
                 self._tell(self._break, group, outcomes, error)
                 break
         else:
-            with suppress(apsw.Error):  # the next start will be more careful than it must, no more
-                end_life(self._connection)
+            if not self.recovering and not self._missing:
+                with suppress(apsw.Error):  # the next start will be more careful than it must, no more
+                    end_life(self._connection)
         self._connection.close()
 
     def _affordable(self, group: Sequence[Item], outcomes: list[Outcome]) -> list[Item]:
@@ -138,6 +150,7 @@ class Writer:
             spared = [item for item in items if not isinstance(item.work, AcceptWork)]
             spared = spared if len(spared) < len(items) else []
             outcomes += [Outcome(item, error=full) for item in items if item not in spared]
+            self._missing |= not spared and any(not isinstance(item.work, AcceptWork) for item in items)
             self._do(spared, outcomes)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, BAD_WORK):

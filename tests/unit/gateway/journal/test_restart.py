@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import apsw
 import pytest
 
+from gateway.journal.journal import FILE
 from gateway.ledger.port import Claim, Earlier, Parked
 from mailgate.mail import Lane
 from tests.contract.backend import accept, nothing_to_take, take
@@ -179,3 +183,18 @@ async def test_a_key_is_kept(opened, clock):
         assert await backend.ledger.accept([first]) == {}
     async with opened() as backend:
         assert await backend.ledger.accept([third]) == {third.mail.id: Earlier(first.mail.id, clock(), bytes(32), None)}
+
+
+async def test_a_clean_end_before_all_is_known_leaves_as_much_to_suspect(opened, tmp_path):
+    """A stop soon after an unclean one: the nodes have not said what they have, and the next process must wait for them as well."""
+    async with opened():
+        pass
+    with closing(apsw.Connection(str(tmp_path / "data" / FILE))) as unclean:
+        unclean.execute("update meta set value = 0 where name = 'clean'")
+    async with opened() as backend:
+        assert backend.journal.recovering
+    async with opened() as backend:
+        assert backend.journal.recovering
+        backend.journal.recovered()
+    async with opened() as backend:
+        assert not backend.journal.recovering
