@@ -8,6 +8,7 @@ for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict 
 - the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again, as
   does HELD or UNKNOWN, the answer to a question (parked.py);
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
+- the node itself has it committed: its verdict came before its COMMITTED was looked up, and is what this was waiting for;
 - another node has it committed: two copies are out already, the first verdict to be recorded counts.
 What is being concluded while the ledger is read is looked at again afterwards: the answer may be out of date.
 """
@@ -105,7 +106,8 @@ class Claims:
         """The job is ready, or with another node. HELD and UNKNOWN are no news of it."""
         member = self._members.get(node_id)
         if isinstance(answer.verdict, Tried):
-            if self._take_back(job):
+            adopted = member is not None and member.hand.has_committed(answer.fence) and member.hand.settle(answer.fence)
+            if adopted or self._take_back(job):
                 self._settler.tried(node_id, job, answer.verdict)
             else:
                 self._forget(member, answer)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from gateway.dispatch.link import Answer, Known
+from gateway.ledger.port import Found
 from mailgate.mail import OnDoubt, RecipientState
 from tests.unit.gateway.dispatch.world import HOLD, RESEND, World, make_job, tried
 from tests.unit.virtual_time import quiet, simulate
@@ -108,6 +110,44 @@ class TestRestart:
                 assert await world.state(job) is RecipientState.DELIVERED
                 assert node.stream.acknowledged == [job.fence]
                 assert node.all_commits.count(job.fence) == 1
+
+        simulate(main)
+
+    @pytest.mark.parametrize("lost_again", [False, True])
+    def test_a_verdict_that_comes_while_the_claim_is_looked_up(self, lost_again: bool):
+        """The node said COMMITTED and then, before the ledger was read, what came of it: the verdict counts, and is not forgotten."""
+
+        async def main() -> None:
+            world, job, read = World(), make_job(on_doubt=RESEND), asyncio.Event()
+            async with world.gateway():
+                node = await world.node("a")
+                await world.accept(job)
+                world.ledger.stopped = True
+                node.stream.ready(job)
+                await quiet()
+            world.ledger.stopped = False
+            node.inventory = [Answer(job.fence, Known.COMMITTED)]
+            find = world.ledger.find
+
+            async def slow(job_ids: Collection[bytes]) -> Mapping[bytes, Found]:
+                await read.wait()
+                return await find(job_ids)
+
+            world.ledger.find = slow
+            async with world.gateway(recovering=True):
+                await asyncio.sleep(1)
+                node.stream.verdict(job)
+                await quiet()
+                read.set()
+                await asyncio.sleep(1)
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert node.stream.acknowledged == [job.fence]
+                assert world.dispatcher.in_hand == 0
+                if lost_again:
+                    node.lose()
+                    node.back()
+                await asyncio.sleep(20)
+                assert node.offers == []
 
         simulate(main)
 
