@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from math import ceil
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,3 +109,15 @@ def test_a_new_node_takes_little_of_what_it_is_home_of():
     home = ring.homes("hot", 1)[0]
     fleet = [Node(node_id, 10, 1.0, 0.1 if node_id == home else 1.0) for node_id in IDS]
     assert ConsistentHash(ring).pick(fleet, "hot").node_id != home
+
+
+def test_many_changes_are_paid_for_once(monkeypatch: pytest.MonkeyPatch):
+    """240 records that come in one go: the circle is made anew at the walk after them, and not at each."""
+    ring, placed, place = Ring(IDS), [], Ring._place
+    monkeypatch.setattr(Ring, "_place", lambda self: placed.append(self.ids) or place(self))
+    for number in range(240):
+        ring.use([*ring.ids, f"more{number}"])
+    assert not placed
+    for key in KEYS[:10]:
+        assert next(ring.walk(key)) in ring.ids
+    assert placed == [ring.ids]

@@ -377,6 +377,19 @@ def test_of_a_full_table_goes_what_was_told_the_longest_ago(monkeypatch: pytest.
     assert before - set(told) == set(oldest), new
 
 
+def test_sites_that_move_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    """A home of thousands stops: the table of those that wait for it is no larger than that of all sites."""
+    fleet = Fleet("abc")
+    fleet.table.shaping = parse("[default]\nconnections = 10")
+    sites = [site for site in (f"direct/mx{number}.example" for number in range(40)) if fleet.send(site) == ["a"]]
+    fleet.members["a"].report(Load(True, 1, 0, {}))
+    assert fleet.send(sites[0], 1, 10.0) == []
+    monkeypatch.setattr(shares, "MOST", len(sites) - 2)
+    for site in sites[1:]:
+        fleet.send(site, 1, 10.0)
+    assert f" {len(sites) - 2} moving" in repr(fleet.choice._shares)
+
+
 def test_a_suspect_keeps_its_sites():
     """It is back or lost within seconds; until then they wait."""
     fleet = Fleet("abcd")

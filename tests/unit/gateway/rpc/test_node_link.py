@@ -22,6 +22,7 @@ from mailgate.api.node.v1 import node_pb2, node_service_pb2_grpc
 from mailgate.job import Job
 from mailgate.mail import Lane, OnDoubt
 from mailgate.route import Relay, Route, TlsMode
+from mailgate.rpc import pace
 from mailgate.rpc.channel import open_channel
 from mailgate.rpc.jobs import decode_body
 from mailgate.rpc.protocol import OURS
@@ -717,3 +718,15 @@ async def test_a_suspended_site_gives_its_jobs_back_and_has_no_credit(node: Node
         assert isinstance(await heard.verdict(again), Tried)
         await heard.until(lambda frame: frame.load and max(frame.load.credit.values(), default=0) > 1)
     assert len(smtp.bodies) == 3
+
+
+async def test_a_node_that_stops_tells_at_once(monkeypatch):
+    """Not in its turn behind a frame of many words: until it has told, gateways hand it more."""
+    async with Smtp().serving() as smtp, Node(smtp).serving() as node, node.link() as (_, listener):
+        for name in ("PACE", "CROWDED", "THRONGED"):
+            monkeypatch.setattr(pace, name, 60.0)
+        monkeypatch.setattr(node_service, "ENOUGH", 1000)  # words: each beat is one
+        await asyncio.sleep(2 * node_service.BEAT)  # the turn after the next frame is a minute away
+        node.delivery.draining = True
+        node.servicer.tell()
+        await listener.until(lambda frame: frame.load and frame.load.draining)
