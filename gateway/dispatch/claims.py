@@ -8,7 +8,8 @@ for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict 
 - the job is parked IN_DOUBT under this attempt: the verdict resolves the doubt; one that says "certainly unsent" has it sent again, as
   does HELD or UNKNOWN, the answer to a question (parked.py);
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
-- the node itself has it committed: its verdict came before its COMMITTED was looked up, and is what this was waiting for;
+- the node itself has it committed: its verdict came before its COMMITTED was looked up, and is what this was waiting for; one that says
+  "certainly unsent" has it sent again;
 - another node has it committed: two copies are out already, the first verdict to be recorded counts.
 What is being concluded while the ledger is read is looked at again afterwards: the answer may be out of date.
 """
@@ -105,12 +106,14 @@ class Claims:
     def _take_over(self, node_id: str, job: Job, answer: Answer) -> None:
         """The job is ready, or with another node. HELD and UNKNOWN are no news of it."""
         member = self._members.get(node_id)
+        concludes = answer.verdict is not None and had(member, answer.fence)
         if isinstance(answer.verdict, Tried):
-            adopted = member is not None and member.hand.has_committed(answer.fence) and member.hand.settle(answer.fence)
-            if adopted or self._take_back(job):
+            if concludes or self._take_back(job):
                 self._settler.tried(node_id, job, answer.verdict)
             else:
                 self._forget(member, answer)
+        elif concludes:
+            self._settler.unsent(node_id, job)
         elif answer.verdict is not None:  # certainly unsent
             self._forget(member, answer)
         elif answer.known is Known.COMMITTED and member is not None and member.link is not None and self._take_back(job):
@@ -135,6 +138,11 @@ class Claims:
     def _forget(self, member: Member | None, answer: Answer) -> None:
         if answer.known is Known.DONE and member is not None and member.link is not None:
             member.link.settled([answer.fence])
+
+
+def had(member: Member | None, fence: Fence) -> bool:
+    """The node had it committed; its hand lets go of it."""
+    return member is not None and member.hand.has_committed(fence) and member.hand.settle(fence) is not None
 
 
 def has_delivered(verdict: Tried, job: Job) -> bool:

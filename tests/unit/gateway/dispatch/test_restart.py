@@ -9,9 +9,31 @@ import pytest
 
 from gateway.dispatch.link import Answer, Known
 from gateway.ledger.port import Found
+from mailgate.job import Job
 from mailgate.mail import OnDoubt, RecipientState
-from tests.unit.gateway.dispatch.world import HOLD, RESEND, World, make_job, tried
+from mailgate.verdict import Expired
+from tests.unit.gateway.dispatch.world import HOLD, RESEND, Node, World, make_job, tried
 from tests.unit.virtual_time import quiet, simulate
+
+
+async def claimed(world: World, job: Job, read: asyncio.Event) -> Node:
+    """A life in which the job's COMMIT left, and its row was lost; the node will say so, and the ledger is not read before `read`."""
+    async with world.gateway():
+        node = await world.node("a")
+        await world.accept(job)
+        world.ledger.stopped = True
+        node.stream.ready(job)
+        await quiet()
+    world.ledger.stopped = False
+    node.inventory = [Answer(job.fence, Known.COMMITTED)]
+    find = world.ledger.find
+
+    async def slow(job_ids: Collection[bytes]) -> Mapping[bytes, Found]:
+        await read.wait()
+        return await find(job_ids)
+
+    world.ledger.find = slow
+    return node
 
 
 class TestRestart:
@@ -119,21 +141,7 @@ class TestRestart:
 
         async def main() -> None:
             world, job, read = World(), make_job(on_doubt=RESEND), asyncio.Event()
-            async with world.gateway():
-                node = await world.node("a")
-                await world.accept(job)
-                world.ledger.stopped = True
-                node.stream.ready(job)
-                await quiet()
-            world.ledger.stopped = False
-            node.inventory = [Answer(job.fence, Known.COMMITTED)]
-            find = world.ledger.find
-
-            async def slow(job_ids: Collection[bytes]) -> Mapping[bytes, Found]:
-                await read.wait()
-                return await find(job_ids)
-
-            world.ledger.find = slow
+            node = await claimed(world, job, read)
             async with world.gateway(recovering=True):
                 await asyncio.sleep(1)
                 node.stream.verdict(job)
@@ -148,6 +156,28 @@ class TestRestart:
                     node.back()
                 await asyncio.sleep(20)
                 assert node.offers == []
+
+        simulate(main)
+
+    def test_a_verdict_of_unsent_that_comes_while_the_claim_is_looked_up(self):
+        """The node has done with it: it is not waited for any longer, and goes again."""
+
+        async def main() -> None:
+            world, job, read = World(), make_job(on_doubt=RESEND), asyncio.Event()
+            node = await claimed(world, job, read)
+            async with world.gateway(recovering=True):
+                await asyncio.sleep(1)
+                node.stream.verdict(job, Expired())
+                await quiet()
+                read.set()
+                await asyncio.sleep(20)
+                assert node.stream.acknowledged == [job.fence]
+                assert [each.fence for each in node.offers] == [(job.id, 2)]
+                node.stream.ready(*node.offers)
+                node.stream.verdict(node.offers[0])
+                await quiet()
+                assert await world.state(job) is RecipientState.DELIVERED
+                assert world.dispatcher.in_hand == 0
 
         simulate(main)
 
