@@ -77,14 +77,14 @@ class Generation:
 
     def end(self, write: Write) -> None:
         """Write what is left of them."""
-        if self.done.done():
-            return
         if self.rows:
             asyncio.ensure_future(write(list(self.rows.values()))).add_done_callback(self._written)
-        else:
+        elif not self.done.done():
             self.done.set_result(None)
 
     def _written(self, written: asyncio.Future[object]) -> None:
+        if self.done.done():  # one who waited for it was cancelled: that undoes no row
+            return
         if written.cancelled():
             self.done.cancel()
         elif (error := written.exception()) is not None:

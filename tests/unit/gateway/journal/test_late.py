@@ -83,6 +83,17 @@ async def test_what_is_held_at_the_end_is_written(opened, clock, never_late):
         assert await open_attempts(backend) == [(job.id, "node-1")]
 
 
+async def test_who_stops_waiting_undoes_nothing(opened, clock):
+    """The rows of others share its future, and come all the same."""
+    async with opened() as backend:
+        jobs = await accept(backend, many(2, clock()))
+        for job in jobs:
+            note = backend.ledger.note([begin(job, 1)])
+        note.cancel()
+    async with opened() as backend:
+        assert await open_attempts(backend) == [(job.id, "node-1") for job in jobs]
+
+
 async def test_what_is_retracted_can_begin_elsewhere(opened, clock, never_late):
     """The row that was held does not come after all."""
     async with opened() as backend:
