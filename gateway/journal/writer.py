@@ -83,7 +83,7 @@ class Writer:
         self.recovering = recovering
         """The last life's end was not clean, and this one does not know all of it yet: then its own is not clean either."""
         self._missing = False
-        """Something that has happened could not be written."""
+        """The disk had no room for what may have happened already: the row of a COMMIT that has left, and nobody writes it again."""
         self.disk = Disk(path.parent, options.reserve_bytes)
         self.groups = self.works = self.rows = self.refused = self.wal_pages = self.checkpoints = 0
         self.commits, self.foldings = Histogram(), Histogram()
@@ -148,9 +148,9 @@ class Writer:
                 raise
             full = StorageFull(f"{self._path}: there is no room on the disk ({error})")
             spared = [item for item in items if not isinstance(item.work, AcceptWork)]
-            spared = spared if len(spared) < len(items) else []
+            if len(spared) == len(items):
+                spared, self._missing = [], True
             outcomes += [Outcome(item, error=full) for item in items if item not in spared]
-            self._missing |= not spared and any(not isinstance(item.work, AcceptWork) for item in items)
             self._do(spared, outcomes)
         except Exception as error:
             if isinstance(error, apsw.Error) and not isinstance(error, BAD_WORK):

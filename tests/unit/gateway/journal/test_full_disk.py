@@ -131,6 +131,25 @@ async def test_a_disk_without_any_room_fails_work_and_nothing_else(disk, clock):
         assert len(await backend.ledger.find([job.id for job in jobs_of(fresh)])) == 20
 
 
+@pytest.mark.parametrize("more_than_mail", [False, True])
+async def test_a_row_that_found_no_room_leaves_something_to_suspect(disk, clock, more_than_mail: bool):
+    """A COMMIT may have left without it, so that a stop in order, with room again, is not clean. Mail that was refused harms nobody."""
+    async with backend_on(disk, clock, 0) as backend:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(4 * MIB))
+        jobs, _ = await accept_until_full(backend, clock)
+        if more_than_mail:
+            with (disk / "hog").open("wb", buffering=0) as hog, suppress(OSError):
+                while hog.write(b"h" * 4096):
+                    pass
+            with pytest.raises(StorageFull):
+                await backend.ledger.note([begin(job, 1) for job in jobs])
+        ballast.unlink()
+        await backend.ledger.begin([begin(jobs[-1], 1)])
+    async with backend_on(disk, clock, 0) as backend:
+        assert backend.journal.recovering is more_than_mail
+
+
 @pytest.mark.parametrize("disk", [16_448, 16_464], indirect=True)
 async def test_a_log_whose_index_cannot_grow_is_a_full_disk(disk, clock):
     """The index takes another 32 KiB at 4,062 pages of the log, and SQLite calls it an I/O error when there is no room for them.
