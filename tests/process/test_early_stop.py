@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
+from contextlib import closing
 from pathlib import Path
+
+import apsw
 
 from benchmarks.peers.door import plain_mail
 from benchmarks.peers.fleet import Fleet
@@ -39,3 +43,24 @@ def test_what_a_node_has_is_not_sent_again(tmp_path: Path) -> None:
 
             wait_until(delivered, f"never delivered\n{fleet.tails()}", 25, pause=0.1)
         assert witness.doubled() == {}
+
+
+def test_whose_wait_is_over_ends_clean(tmp_path: Path) -> None:
+    """A later stop is in order again; else no start would ever send at once what waits, after one kill."""
+    with Fleet(tmp_path, 9, senders=1, settings={"dispatch": {"recovery_wait": "0s"}}) as fleet:
+        fleet.gateway.signal(signal.SIGKILL)
+        fleet.gateway.kill()
+        for seconds in (2, 4, 8, 16):  # a machine may be slow
+            fleet.gateway.start()
+            fleet.wait_accepting()
+            time.sleep(seconds)
+            assert fleet.gateway.stop() == 0
+            if ended_clean(fleet.data):
+                return
+    raise AssertionError(f"no stop was clean\n{fleet.tails()}")
+
+
+def ended_clean(data: Path) -> bool:
+    """What the next start will read."""
+    with closing(apsw.Connection(str(data / "journal.db"))) as journal:
+        return journal.execute("select value from meta where name = 'clean'").fetchall() == [(1,)]
