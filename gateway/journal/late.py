@@ -50,6 +50,11 @@ class Late:
                     del rows[job_id]
                     self.spared += 1
 
+    def give_way(self, job_ids: Iterable[bytes]) -> None:
+        """Somebody else asks for the rows of these: write all, if one of them is held."""
+        if any([job_id in self._young.rows or job_id in self._old.rows for job_id in job_ids]):
+            self.close()
+
     def close(self) -> None:
         """Write all of them now."""
         if self._timer is not None:

@@ -46,7 +46,7 @@ class JournalLedger:
 
     def __init__(self, writer: Writer, reader: Reader, positions: Positions, queue: JournalQueue) -> None:
         self._writer, self._reader, self._positions, self._queue = writer, reader, positions, queue
-        self.late = Late(self.begin)
+        self.late = Late(self._begin)
         self._counted: Sequence[QueueCount] = ()
         self._counted_until = 0.0
 
@@ -56,8 +56,9 @@ class JournalLedger:
         return self._writer.submit(AcceptWork(accepted, [self._positions.fresh(len(each.jobs)) for each in accepted]))
 
     def begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
-        """See the port."""
-        return self._submit(BeginWork(begins), urgent=any(each.job.on_doubt is OnDoubt.HOLD for each in begins))
+        """See the port. What is held of these was first, and is written first."""
+        self.late.give_way([each.job.id for each in begins])
+        return self._begin(begins)
 
     def note(self, begins: Sequence[Begin]) -> Awaitable[object]:
         """See the port. What is held for a doubt has its row at once: only that says which node to ask."""
@@ -72,6 +73,8 @@ class JournalLedger:
     def record(self, conclusions: Sequence[Conclusion]) -> Awaitable[None]:
         """See the port."""
         self._positions.submitting()
+        if doubts := [each.fence.job_id for each in conclusions if each.parked is Parked.IN_DOUBT]:
+            self.late.give_way(doubts)  # their rows stay, and say who is to be asked
         self.late.take([each.fence for each in conclusions])
         positions = [None if each.due_ms is None else self._positions.deferred(each.due_ms) for each in conclusions]
         work = RecordWork(conclusions, positions)
@@ -145,6 +148,9 @@ class JournalLedger:
         """See the port."""
         mails = await self._reader.ask(forgettable, before_ms, limit)
         return int(await self._submit(ErrandWork(partial(forget_mails, mails=mails)))) if mails else 0
+
+    def _begin(self, begins: Sequence[Begin]) -> Awaitable[frozenset[Fence]]:
+        return self._submit(BeginWork(begins), urgent=any(each.job.on_doubt is OnDoubt.HOLD for each in begins))
 
     def _submit(self, work: Work, *, urgent: bool = True) -> Awaitable[Any]:
         self._positions.submitting()

@@ -126,6 +126,7 @@ async def test_what_was_noted_is_an_open_attempt_until_it_is_concluded(backend: 
     noted = backend.ledger.note([begin(slow, 1), begin(quick, 1), begin(returned, 1)])
     await backend.ledger.record([delivered(quick, backend.clock())])
     await backend.ledger.retract([returned.fence])
+    assert await backend.ledger.begin([begin(slow, 2, "node-2")]) == frozenset()
     await noted
     assert [attempt.job for attempt in await backend.ledger.open_attempts()] == [slow]
     assert await backend.ledger.begin([begin(job, 2, "node-2") for job in (slow, quick, returned)]) == {returned.fence}

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from gateway.journal import late
+from gateway.ledger.port import Parked
 from mailgate.errors import StorageBroken
 from mailgate.job import Fence
 from mailgate.mail import OnDoubt
 from tests.contract.backend import SOON, accept, take
-from tests.contract.builders import begin, delivered, many
+from tests.contract.builders import begin, delivered, many, parked
 
 NEVER = 600.0
 """Seconds: no test lasts so long."""
@@ -132,6 +133,16 @@ async def test_under_hold_the_row_is_written_at_once(opened, clock, never_late):
         (job,) = await accept(backend, many(1, clock()))
         await written(backend.ledger.note([begin(replace(job, on_doubt=OnDoubt.HOLD), 1)]))
         assert await open_attempts(backend) == [(job.id, "node-1")]
+
+
+async def test_what_ends_in_doubt_keeps_its_row(opened, clock, never_late):
+    """It says of which node to ask."""
+    async with opened() as backend:
+        (job,) = await accept(backend, many(1, clock()))
+        backend.ledger.note([begin(job, 7, "node-7")])
+        await backend.ledger.record([parked(job, clock(), Parked.IN_DOUBT)])
+        view = await backend.ledger.doubt(job.id)
+        assert (view.node_id, view.start_ms) == ("node-7", 7)
 
 
 async def test_a_note_hears_of_a_broken_journal(opened, clock, never_late):
