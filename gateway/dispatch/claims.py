@@ -10,7 +10,7 @@ for a verdict whose acknowledgement was lost. Cases, for a fence with a verdict 
 - the job is ready, or with another node uncommitted: it is taken back from there; the verdict is recorded, or the node adopts it;
 - the node itself has it committed: its verdict came before its COMMITTED was looked up, and is what this was waiting for; one that says
   "certainly unsent" has it sent again;
-- another node has it committed: two copies are out already, the first verdict to be recorded counts.
+- another node has it committed, or may have: two copies are out already, and its verdict counts; this one is acknowledged, no more.
 What is being concluded while the ledger is read is looked at again afterwards: the answer may be out of date.
 """
 
@@ -106,7 +106,7 @@ class Claims:
     def _take_over(self, node_id: str, job: Job, answer: Answer) -> None:
         """The job is ready, or with another node. HELD and UNKNOWN are no news of it."""
         member = self._members.get(node_id)
-        concludes = answer.verdict is not None and had(member, answer.fence)
+        concludes = answer.verdict is not None and let_go(member, answer.fence)
         if isinstance(answer.verdict, Tried):
             if concludes or self._take_back(job):
                 self._settler.tried(node_id, job, answer.verdict)
@@ -140,8 +140,8 @@ class Claims:
             member.link.settled([answer.fence])
 
 
-def had(member: Member | None, fence: Fence) -> bool:
-    """The node had it committed; its hand lets go of it."""
+def let_go(member: Member | None, fence: Fence) -> bool:
+    """Out of the node's hand, if that has it committed; False: it has not."""
     return member is not None and member.hand.has_committed(fence) and member.hand.settle(fence) is not None
 
 

@@ -150,7 +150,8 @@ class Committer:
 
     def row(self, member: Member, job: Job) -> Begin:
         """That the member, as it is now, has the job."""
-        return Begin(job, member.node_id, member.boot_id, self._clock.now_ms())
+        (row,) = self._rows(member, [job])
+        return row
 
     def _rows(self, member: Member, jobs: Iterable[Job]) -> list[Begin]:
         node_id, boot_id, now_ms = member.node_id, member.boot_id, self._clock.now_ms()

@@ -72,10 +72,10 @@ class JournalLedger:
 
     def record(self, conclusions: Sequence[Conclusion]) -> Awaitable[None]:
         """See the port."""
-        self._positions.submitting()
         if doubts := [each.fence.job_id for each in conclusions if each.parked is Parked.IN_DOUBT]:
             self.late.give_way(doubts)  # their rows stay, and say who is to be asked
         self.late.take([each.fence for each in conclusions])
+        self._positions.submitting()
         positions = [None if each.due_ms is None else self._positions.deferred(each.due_ms) for each in conclusions]
         work = RecordWork(conclusions, positions)
         self._queue.recording(work)

@@ -16,15 +16,22 @@ from tests.unit.gateway.dispatch.world import HOLD, RESEND, Node, World, make_jo
 from tests.unit.virtual_time import quiet, simulate
 
 
-async def claimed(world: World, job: Job, read: asyncio.Event) -> Node:
-    """A life in which the job's COMMIT left, and its row was lost; the node will say so, and the ledger is not read before `read`."""
+async def committed(world: World, job: Job) -> Node:
+    """A life in which the job's COMMIT left, and its row was lost."""
     async with world.gateway():
         node = await world.node("a")
         await world.accept(job)
         world.ledger.stopped = True
         node.stream.ready(job)
         await quiet()
+        assert node.stream.commits == [job.fence]
     world.ledger.stopped = False
+    return node
+
+
+async def claimed(world: World, job: Job, read: asyncio.Event) -> Node:
+    """The same; the node will say so, and the ledger is not read before `read`."""
+    node = await committed(world, job)
     node.inventory = [Answer(job.fence, Known.COMMITTED)]
     find = world.ledger.find
 
@@ -108,14 +115,7 @@ class TestRestart:
             world = World(waiting_jobs=10 if small else 1000)
             others = [make_job(n, accept_ms=1) for n in range(2, 6)] if small else []
             job = make_job(1, on_doubt=RESEND)
-            async with world.gateway():
-                node = await world.node("a")
-                await world.accept(job)
-                world.ledger.stopped = True
-                node.stream.ready(job)
-                await quiet()
-                assert node.stream.commits == [job.fence]
-            world.ledger.stopped = False
+            node = await committed(world, job)
             await world.ledger.accept([])
             for other in others:
                 await world.accept(other)
